@@ -1,0 +1,81 @@
+"""What every engine can do: the contract that tables, jobs and repositories rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol, Self
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import pyarrow as pa
+
+    from djarrow.model.names import TableName
+
+
+class Stream:
+    """Batches of a result as they arrive. A context manager; closing gives the connection back.
+
+    schema: the Arrow schema in the driver's own types. Iterating yields record batches.
+    """
+
+    def __init__(self, schema: pa.Schema, batches: Iterator[pa.RecordBatch], close: Callable[[], None]) -> None:
+        self.schema = schema
+        self._batches = batches
+        self._close = close
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back, whether or not all batches were read."""
+        self._close()
+
+
+class Reader(Protocol):
+    """An engine that answers queries: PostgreSQL, or DuckDB over a repository.
+
+    dialect: the name of the SQL that it understands.
+    """
+
+    dialect: str
+
+    def read(self, text: str) -> pa.Table:
+        """The whole result of a SELECT, in the driver's own types."""
+        ...
+
+    def stream(self, text: str) -> Stream:
+        """The result of a SELECT batch by batch, with memory that does not grow with it."""
+        ...
+
+
+class Database(Reader, Protocol):
+    """An engine that also keeps tables: PostgreSQL."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread has a transaction open."""
+        ...
+
+    @property
+    def transaction(self) -> AbstractContextManager[Self]:
+        """A transaction of this thread: committed at the end of the block, rolled back on any exception.
+
+        Every read inside sees one snapshot. Raises TransactionError when one is open already, and at commit when the
+        server had aborted it.
+        """
+        ...
+
+    def execute(self, text: str) -> None:
+        """Run one statement that gives no rows."""
+        ...
+
+    def ingest(self, table: TableName, rows: pa.Table) -> int:
+        """Append rows through COPY, all or nothing; columns that are left out take their defaults. Returns how many."""
+        ...

@@ -1,0 +1,131 @@
+"""Driver errors -> djarrow's, in one place, by PostgreSQL's codes. Passwords are taken out of every text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from djarrow.errors import (
+    AccessDenied,
+    ConnectionFailed,
+    DjarrowError,
+    DuplicateKey,
+    EngineError,
+    IntegrityError,
+    InvalidValue,
+    MissingField,
+    MissingParent,
+    TransactionError,
+)
+
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
+_KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|conflicts)", re.DOTALL)
+_LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")
+_UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
+
+
+def redact(text: str) -> str:
+    """The text without the password of any URL in it."""
+    return _PASSWORD.sub(r"\1:***@", text)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error of the driver says that the connection is gone."""
+    state = getattr(error, "sqlstate", None) or ""
+    return state.startswith(("08", "57P")) or any(words in str(error) for words in _LOST)
+
+
+def translate(error: Exception) -> DjarrowError:
+    """The djarrow error for an error of the PostgreSQL driver."""
+    details = _details(error)
+    state = getattr(error, "sqlstate", None)
+    message = redact(details.get("MESSAGE_PRIMARY") or str(error)).strip()
+    if state in _INTEGRITY:
+        return _INTEGRITY[state](message, details)
+    if state == "42501" or (state or "").startswith("28") or "authentication failed" in message:
+        return AccessDenied(f"The database refused access: {message}. Check the user, its password and its rights.")
+    if state == "25P02":
+        return TransactionError(
+            "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",
+            sqlstate=state,
+        )
+    if is_lost(error):
+        return ConnectionFailed(f"The connection to the database was lost: {message}.", sqlstate=state)
+    if state is None and any(words in message for words in _UNREACHABLE):
+        return ConnectionFailed(f"No connection to the database: {message}. Check host, port and that it runs.")
+    if (state or "").startswith("22"):
+        return EngineError(f"The database could not compute a value: {message}.", sqlstate=state)
+    return EngineError(f"The database refused: {message}.", sqlstate=state)
+
+
+def _details(error: Exception) -> dict[str, str]:
+    """The driver's diagnostic fields by name."""
+    pairs = getattr(error, "details", None) or ()
+    return {_text(name).removeprefix("PG_DIAG_"): _text(value) for name, value in pairs}
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _table(details: Mapping[str, str]) -> str:
+    return f"{details.get('SCHEMA_NAME', '?')}.{details.get('TABLE_NAME', '?')}"
+
+
+def _key(details: Mapping[str, str]) -> dict[str, str]:
+    """The attributes and values that the detail names. Values hold commas at times: then they stay one text."""
+    found = _KEY.search(details.get("MESSAGE_DETAIL", ""))
+    if found is None:
+        return {}
+    names = [name.strip().strip('"') for name in found["names"].split(",")]
+    values = [value.strip() for value in found["values"].split(", ")]
+    if len(names) == len(values):
+        return dict(zip(names, values, strict=True))
+    return {", ".join(names): found["values"]}
+
+
+def _shown(key: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in key.items())
+
+
+def _duplicate(_: str, details: Mapping[str, str]) -> DjarrowError:
+    key = _key(details)
+    return DuplicateKey(
+        f"a row with {_shown(key) or 'this key'} is there already.",
+        table=_table(details),
+        attribute=", ".join(key) or None,
+        constraint=details.get("CONSTRAINT_NAME"),
+        key=key,
+    )
+
+
+def _reference(message: str, details: Mapping[str, str]) -> DjarrowError:
+    key = _key(details)
+    detail = details.get("MESSAGE_DETAIL", "")
+    if "is still referenced" in detail:
+        return IntegrityError(
+            f"{message}: {detail}", table=_table(details), constraint=details.get("CONSTRAINT_NAME"), key=key
+        )
+    parent = re.search(r'in table "(.*)"', detail)
+    name = parent[1] if parent else "?"
+    return MissingParent(
+        f"there is no row with {_shown(key)} in {name!r}, which the foreign key refers to. Insert the parent first.",
+        table=_table(details),
+        parent=name,
+        attribute=", ".join(key) or None,
+        constraint=details.get("CONSTRAINT_NAME"),
+        key=key,
+    )
+
+
+def _check(message: str, details: Mapping[str, str]) -> DjarrowError:
+    _, _, attribute = details.get("CONSTRAINT_NAME", "").partition(" check ")
+    return InvalidValue(f"{message}: {details.get('MESSAGE_DETAIL', '')}", table=_table(details), attribute=attribute or None)
+
+
+def _missing(message: str, details: Mapping[str, str]) -> DjarrowError:
+    return MissingField(f"{message}.", table=_table(details), attribute=details.get("COLUMN_NAME"))
+
+
+_INTEGRITY = {"23505": _duplicate, "23503": _reference, "23514": _check, "23502": _missing}

@@ -1,0 +1,299 @@
+"""Every error that djarrow raises, under one root. Messages say what was wrong, where, and what to do.
+
+A leaf also inherits the builtin that a caller would catch, and carries as fields what a program needs.
+Translating a driver's error into one of these is the business of `engine/faults.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+class DjarrowError(Exception):
+    """The root of all errors of djarrow."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def __str__(self) -> str:  # KeyError would show the repr of its argument
+        return self.message
+
+
+def hint_nearest(name: str, candidates: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known one, or all of them when few."""
+    known = sorted(candidates)
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f" Did you mean {near[0]!r}?"
+    return f" Known: {', '.join(known)}." if 0 < len(known) <= 20 else ""
+
+
+# --- definitions -------------------------------------------------------------------------------------------------
+
+
+class DefinitionError(DjarrowError, ValueError):
+    """A table definition cannot be used. Base of the errors of this section.
+
+    table: the table's name; line: the number of the line in the definition, from 1, where it is known.
+    """
+
+    def __init__(self, message: str, *, table: str | None = None, line: int | None = None) -> None:
+        place = "" if table is None else f"Table {table!r}" + (f", line {line}" if line else "") + ": "
+        super().__init__(place + message)
+        self.table = table
+        self.line = line
+
+
+class DefinitionSyntaxError(DefinitionError):
+    """A line of a definition does not follow the grammar.
+
+    line and column count from 1; text is the whole line; expected names what could have stood there.
+    """
+
+    def __init__(self, *, table: str | None, line: int, column: int, text: str, expected: tuple[str, ...]) -> None:
+        wanted = " or ".join(expected) if expected else "the end of the line"
+        pointer = f"\n    {text}\n    {' ' * (column - 1)}^"
+        super().__init__(f"column {column}: expected {wanted}.{pointer}", table=table, line=line)
+        self.column = column
+        self.text = text
+        self.expected = expected
+
+
+class UnknownType(DefinitionError):
+    """An attribute names a type that does not exist, or gives it parameters that it does not take."""
+
+    def __init__(self, type_text: str, reason: str, *, table: str | None = None, line: int | None = None) -> None:
+        super().__init__(f"{type_text!r} is not a type: {reason}", table=table, line=line)
+        self.type_text = type_text
+
+
+class UnknownReference(DefinitionError, LookupError):
+    """A foreign key names a class that cannot be found from where the table is declared."""
+
+    def __init__(
+        self, reference: str, candidates: Iterable[str], *, table: str | None = None, line: int | None = None
+    ) -> None:
+        message = f"the foreign key refers to {reference!r}, which is no table class in sight."
+        super().__init__(message + hint_nearest(reference, candidates), table=table, line=line)
+        self.reference = reference
+
+
+class CyclicDependency(DefinitionError):
+    """Foreign keys form a cycle. cycle: the full names around it, the first repeated at the end."""
+
+    def __init__(self, cycle: tuple[str, ...], *, table: str | None = None) -> None:
+        super().__init__(
+            f"the foreign keys form a cycle: {' -> '.join(cycle)}. Remove one of these references.", table=table
+        )
+        self.cycle = cycle
+
+
+class DefinitionMismatch(DefinitionError):
+    """A class and the table that the database holds under its name do not agree. differences: one line each."""
+
+    def __init__(self, differences: tuple[str, ...], *, table: str) -> None:
+        listing = "".join(f"\n  - {line}" for line in differences)
+        super().__init__(
+            f"the class does not agree with the table in the database:{listing}\n"
+            "Change the class to what `describe()` shows, or drop the table and declare it again.",
+            table=table,
+        )
+        self.differences = differences
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+
+class RowError(DjarrowError):
+    """Rows cannot be inserted; nothing was. Base of the errors of this section.
+
+    table: the table's name; attribute: the attribute concerned; row: the number of the first row concerned, from 0.
+    """
+
+    def __init__(
+        self, message: str, *, table: str, attribute: str | None = None, row: int | None = None, value: Any = None
+    ) -> None:
+        place = f"Table {table!r}"
+        place += f", attribute {attribute!r}" if attribute is not None else ""
+        place += f", row {row}" if row is not None else ""
+        super().__init__(f"{place}: {message} Nothing was inserted.")
+        self.table = table
+        self.attribute = attribute
+        self.row = row
+        self.value = value
+
+
+class UnknownField(RowError, KeyError):
+    """A row has a field that the table does not have."""
+
+
+class MissingField(RowError, KeyError):
+    """A row lacks a field that has no default."""
+
+
+class InvalidValue(RowError, ValueError):
+    """A value is not of the attribute's type, or outside its range."""
+
+
+class InsertRefused(RowError, PermissionError):
+    """Rows may not be inserted here: an auto-populated table takes rows only inside its own make."""
+
+
+class IntegrityError(RowError):
+    """The database refused rows. constraint: its name; key: the attributes and values concerned."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str,
+        attribute: str | None = None,
+        constraint: str | None = None,
+        key: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, table=table, attribute=attribute)
+        self.constraint = constraint
+        self.key = dict(key or {})
+
+
+class DuplicateKey(IntegrityError):
+    """A row with the same primary key, or the same values under a unique index, is there already."""
+
+
+class MissingParent(IntegrityError, LookupError):
+    """A foreign key refers to a row that does not exist. parent: the table it refers to."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str,
+        parent: str,
+        attribute: str | None = None,
+        constraint: str | None = None,
+        key: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, table=table, attribute=attribute, constraint=constraint, key=key)
+        self.parent = parent
+
+
+# --- queries -----------------------------------------------------------------------------------------------------
+
+
+class QueryError(DjarrowError):
+    """A query expression cannot be built or run. Base of the errors of this section."""
+
+
+class UnknownAttribute(QueryError, KeyError):
+    """A condition, projection or order names an attribute that the operand does not have."""
+
+    def __init__(self, name: str, candidates: Iterable[str], *, where: str) -> None:
+        super().__init__(f"{where}: there is no attribute {name!r}." + hint_nearest(name, candidates))
+        self.name = name
+        self.where = where
+
+
+class IncompatibleOperands(QueryError, ValueError):
+    """Two operands cannot be matched: a namesake has different origins, or the keys do not fit."""
+
+
+class InvalidTerm(QueryError, ValueError):
+    """Text given as a condition or computed attribute is not one allowed scalar expression. text: as given."""
+
+    def __init__(self, reason: str, *, text: str) -> None:
+        super().__init__(f"{text!r}: {reason}")
+        self.text = text
+
+
+class InvalidCondition(QueryError, TypeError):
+    """An object of this kind cannot restrict a query."""
+
+
+class NotOneRow(QueryError, ValueError):
+    """fetch1 needs exactly one row. found: how many there were, at least."""
+
+    def __init__(self, found: int, *, where: str) -> None:
+        count = "none" if found == 0 else "more than one"
+        super().__init__(f"{where}: fetch1 needs exactly one row and found {count}. Restrict to one primary key.")
+        self.found = found
+
+
+# --- connections and engines -------------------------------------------------------------------------------------
+
+
+class EngineError(DjarrowError):
+    """The database engine refused or failed. sqlstate: PostgreSQL's code, where there is one."""
+
+    def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class ConnectionFailed(EngineError, ConnectionError):
+    """No connection could be made, or an open one was lost."""
+
+
+class AccessDenied(EngineError, PermissionError):
+    """The database user may not do this, or its password was refused."""
+
+
+class TransactionError(EngineError):
+    """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
+
+
+class ServerError(DjarrowError):
+    """The embedded PostgreSQL server cannot be used. Base of the errors of this section."""
+
+
+class ServerFolderDenied(ServerError, PermissionError):
+    """The data folder of the embedded server cannot be made or written."""
+
+
+class ServerVersionMismatch(ServerError):
+    """The data folder belongs to another major version of PostgreSQL. found, available: the two versions."""
+
+    def __init__(self, message: str, *, found: int, available: int) -> None:
+        super().__init__(message)
+        self.found = found
+        self.available = available
+
+
+class ServerBinariesMissing(ServerError, FileNotFoundError):
+    """No PostgreSQL binaries were found."""
+
+
+class ServerStartFailed(ServerError):
+    """The server did not come up. log: the last lines that it wrote."""
+
+    def __init__(self, message: str, *, log: str = "") -> None:
+        super().__init__(message + (f"\n{log}" if log else ""))
+        self.log = log
+
+
+class ConfigError(DjarrowError, ValueError):
+    """A setting, environment variable or datajoint.toml holds what cannot be used."""
+
+
+# --- computation -------------------------------------------------------------------------------------------------
+
+
+class MakeError(DjarrowError, RuntimeError):
+    """A make could not do its work. table: whose make; key: for which key."""
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any]) -> None:
+        super().__init__(f"Table {table!r}, key {dict(key)}: {message}")
+        self.table = table
+        self.key = dict(key)
+
+
+# --- repositories ------------------------------------------------------------------------------------------------
+
+
+class RepositoryError(DjarrowError):
+    """An exported repository cannot be written or opened."""
+
+
+DataJointError = DjarrowError

@@ -1,0 +1,276 @@
+"""The operators of the algebra: check the operands, build the node. Design section 6; 000 "Query Operators", 001 chapter 8."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
+
+from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm
+from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
+from djarrow.expr.nodes import Aggregated, First, Joined, Node, Order, Projected, Restricted
+from djarrow.expr.parse import parse_term
+from djarrow.expr.terms import Term, aggregates, as_boolean, column, names
+from djarrow.model.heading import Attribute, Heading
+from djarrow.model.names import check_attribute_name
+
+# --- matching ----------------------------------------------------------------------------------------------------
+
+
+def matched(left: Node, right: Node, *, operator: str) -> tuple[str, ...]:
+    """The namesakes of two operands. Raises IncompatibleOperands unless each pair has the same lineage."""
+    namesakes = tuple(name for name in left.heading.names if name in right.heading)
+    for name in namesakes:
+        ours, theirs = left.heading[name], right.heading[name]
+        if ours.lineage is None or ours.lineage != theirs.lineage:
+            raise IncompatibleOperands(
+                f"{left} {operator} {right}: both have an attribute {name!r}, but not the same one: "
+                f"{_origin(ours, left)} and {_origin(theirs, right)}. Rename or leave out one of them, "
+                f"as in `.proj(..., other_{name}='{name}')` or `.proj(..., '-{name}')`."
+            )
+    return namesakes
+
+
+def _origin(attribute: Attribute, node: Node) -> str:
+    if attribute.lineage is None:
+        return f"a secondary or computed attribute of {node}"
+    return str(attribute.lineage)
+
+
+# --- restriction -------------------------------------------------------------------------------------------------
+
+
+def restrict(source: Node, condition: Condition) -> Node:
+    """`A & c`. Conditions that say nothing add nothing."""
+    if condition == Always(True):
+        return source
+    return Restricted(source, condition)
+
+
+def negate(condition: Condition) -> Condition:
+    """The exact complement of a condition."""
+    match condition:
+        case Negated():
+            return condition.condition
+        case Always():
+            return Always(not condition.value)
+        case _:
+            return Negated(condition)
+
+
+def text_condition(text: str, heading: Heading) -> Condition:
+    """A condition written as text. Raises InvalidTerm for an aggregate: those are for aggr."""
+    term = as_boolean(parse_term(text, heading, where="condition"))
+    if aggregates(term):
+        raise InvalidTerm("an aggregate cannot be a condition; compute it with aggr first.", text=text)
+    return Holds(term)
+
+
+def matching(source: Node, other: Node, *, operator: str = "&") -> Condition:
+    """A condition that rows of another query match."""
+    return Matches(other, matched(source, other, operator=operator))
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition:
+    """Logical and: of a mapping's items or an AndList."""
+    kept = tuple(c for c in conditions if c != Always(True))
+    if not kept:
+        return Always(True)
+    return kept[0] if len(kept) == 1 else All(kept)
+
+
+def any_of(conditions: Sequence[Condition]) -> Condition:
+    """Logical or: of a list. An empty list holds for no row."""
+    if not conditions:
+        return Always(False)
+    if Always(True) in conditions:
+        return Always(True)
+    return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
+
+
+# --- projection --------------------------------------------------------------------------------------------------
+
+_COPY = re.compile(r"\(\s*([a-z][a-z0-9_]*)\s*\)\Z")
+
+
+def project(source: Node, *attributes: str | EllipsisType, **new: str) -> Node:
+    """`A.proj('a', ..., '-b', new='old', copy='(old)', computed='expression')`. The key is always kept."""
+    heading = source.heading
+    where = f"{source}.proj"
+    renamed = {old: name for name, old in new.items() if old in heading}
+    if len(renamed) < sum(old in heading for old in new.values()):
+        raise InvalidTerm("an attribute is renamed twice; write one of them as a copy, new='(old)'.", text=where)
+    kept = _kept(heading, attributes, where=where)
+    columns: dict[str, Term] = {}
+    for name in heading.names:
+        if name in renamed:
+            columns[_new_name(renamed[name], columns, where)] = column(heading[name])
+        elif name in kept:
+            columns[_new_name(name, columns, where)] = column(heading[name])
+    for name, text in new.items():
+        if text not in heading:
+            columns[_new_name(name, columns, where)] = _computed(text, heading, where=f"{where}({name}=...)")
+    ordered = tuple(columns.items())
+    if ordered == tuple((name, column(heading[name])) for name in heading.names):
+        return source
+    return Projected(source, ordered)
+
+
+def _kept(heading: Heading, attributes: Sequence[str | EllipsisType], *, where: str) -> set[str]:
+    kept = set(heading.primary_key)
+    for item in attributes:
+        if item is ...:
+            kept.update(heading.names)
+        elif isinstance(item, str):
+            name = item.removeprefix("-").strip()
+            heading.attribute(name, where=where)
+            if not item.startswith("-"):
+                kept.add(name)
+        else:
+            raise InvalidCondition(f"{where} takes names of attributes and `...`, not {item!r}.")
+    for item in attributes:
+        if isinstance(item, str) and item.startswith("-"):
+            name = item[1:].strip()
+            if name in heading.primary_key:
+                raise InvalidTerm(f"{name!r} is in the primary key and cannot be left out.", text=where)
+            kept.discard(name)
+    return kept
+
+
+def _new_name(name: str, taken: Mapping[str, Term], where: str) -> str:
+    check_attribute_name(name, table=where)
+    if name in taken:
+        raise IncompatibleOperands(f"{where}: there would be two attributes {name!r}. Rename or leave out one of them.")
+    return name
+
+
+def _computed(text: str, heading: Heading, *, where: str) -> Term:
+    """A computed attribute. `(old)` copies one: a term like any other, which keeps no lineage."""
+    if not isinstance(text, str):
+        raise InvalidCondition(f"{where}: an attribute is renamed or computed by text, not by {text!r}.")
+    term = parse_term(text, heading, where=where)
+    if aggregates(term):
+        raise InvalidTerm("an aggregate needs rows to aggregate: use `A.aggr(B, ...)`.", text=text)
+    return term
+
+
+# --- join --------------------------------------------------------------------------------------------------------
+
+
+def determines(left: Heading, right: Heading) -> bool:
+    """Whether a row of left matches one row of right at most: right's key is among left's attributes."""
+    return set(right.primary_key) <= set(left.names)
+
+
+def join(left: Node, right: Node) -> Node:
+    """`A * B`. The key is A's where A determines B, B's where B determines A, else both together."""
+    on = matched(left, right, operator="*")
+    a, b = left.heading, right.heading
+    if determines(a, b):
+        key = a.primary_key
+    elif determines(b, a):
+        key = b.primary_key
+    else:
+        key = a.primary_key + tuple(name for name in b.primary_key if name not in a.primary_key)
+    return Joined(left, right, on, key)
+
+
+# --- aggregation -------------------------------------------------------------------------------------------------
+
+
+def aggregate(groups: Node, source: Node, *attributes: str | EllipsisType, **new: str) -> Node:
+    """`A.aggr(B, 'a', ..., n='count(*)')`: every row of A, with aggregates over its matching rows of B."""
+    where = f"{groups}.aggr"
+    on = matched(groups, source, operator=".aggr")
+    _check_groups(groups, source, on)
+    columns: dict[str, Term] = {}
+    kept = _kept(groups.heading, attributes, where=where)
+    for name in groups.heading.names:
+        if name in kept:
+            columns[name] = column(groups.heading[name])
+    both = _both(groups.heading, source.heading)
+    for name, text in new.items():
+        if not isinstance(text, str):
+            raise InvalidCondition(f"{where}({name}=...): an attribute is computed by text, not by {text!r}.")
+        term = parse_term(text, both, where=f"{where}({name}=...)")
+        _check_outside(term, groups.heading, text)
+        columns[_new_name(name, columns, where)] = term
+    return Aggregated(groups, source, on, tuple(columns.items()))
+
+
+def _check_groups(groups: Node, source: Node, on: tuple[str, ...]) -> None:
+    missing = [name for name in groups.heading.primary_key if name not in on]
+    if not missing:
+        return
+    message = (
+        f"{groups}.aggr({source}, ...): {source} lacks {', '.join(map(repr, missing))} of the key of {groups}, "
+        f"so that its rows belong to no row of {groups}."
+    )
+    if set(source.heading.primary_key) <= set(groups.heading.names):
+        message += f" Did you mean {source}.aggr({groups}, ...)?"
+    raise IncompatibleOperands(message)
+
+
+def _both(groups: Heading, source: Heading) -> Heading:
+    """What terms of an aggregation may name: the attributes of source, and those of groups that it lacks."""
+    extra = tuple(attribute for attribute in groups if attribute.name not in source)
+    return Heading(source.attributes + extra, source.primary_key)
+
+
+def _check_outside(term: Term, groups: Heading, text: str) -> None:
+    """Outside of aggregates a term may name attributes of groups only."""
+    inside = {name for call in aggregates(term) for name in names(call)}
+    free = _names_outside(term) - set(groups.names)
+    if free:
+        raise InvalidTerm(f"{sorted(free)[0]!r} has many values here; put it into an aggregate.", text=text)
+    if not inside and not aggregates(term):
+        raise InvalidTerm("there is no aggregate in it; compute it with proj.", text=text)
+
+
+def _names_outside(term: Term) -> set[str]:
+    from djarrow.expr.functions import FUNCTIONS
+    from djarrow.expr.terms import Call, Column, children
+
+    if isinstance(term, Column):
+        return {term.name}
+    if isinstance(term, Call) and FUNCTIONS[term.function].aggregate:
+        return set()
+    return set().union(*map(_names_outside, children(term)))
+
+
+# --- order and top -----------------------------------------------------------------------------------------------
+
+_DIRECTION = re.compile(r"\s+(asc|desc)\s*\Z", re.IGNORECASE)
+
+
+def order_terms(order_by: str | Sequence[str] | None, heading: Heading) -> tuple[Order, ...]:
+    """`"a DESC"`, `["a", "b desc"]`, `"KEY"`, `"KEY DESC"`. The key always ends the order, so that it is total."""
+    items = ["KEY"] if order_by is None else [order_by] if isinstance(order_by, str) else list(order_by)
+    orders: list[Order] = []
+    for item in items:
+        orders += _order_item(item, heading)
+    present = {order.term for order in orders}
+    key = (column(heading[name]) for name in heading.primary_key)
+    return (*orders, *(Order(term) for term in key if term not in present))
+
+
+def _order_item(item: str, heading: Heading) -> list[Order]:
+    if not isinstance(item, str):
+        raise InvalidCondition(f"an order is given as text, not by {item!r}.")
+    direction = _DIRECTION.search(item)
+    descending = direction is not None and direction[1].lower() == "desc"
+    text = item[: direction.start()] if direction else item
+    if text.strip().upper() == "KEY" and "KEY" not in heading:
+        return [Order(column(heading[name]), descending) for name in heading.primary_key]
+    term = parse_term(text, heading, where="order_by")
+    if aggregates(term):
+        raise InvalidTerm("an aggregate cannot order rows; compute it with aggr first.", text=item)
+    return [Order(term, descending)]
+
+
+def top(source: Node, limit: int | None, order_by: str | Sequence[str] | None, offset: int) -> Node:
+    """`A & dj.Top(limit, order_by, offset)`."""
+    for name, number in (("limit", limit), ("offset", offset)):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+            raise InvalidCondition(f"Top: {name} is a number of rows from 0 up, not {number!r}.")
+    return First(source, order_terms(order_by, source.heading), limit, offset)

@@ -1,0 +1,122 @@
+"""What an engine gives -> results of the declared types: Arrow, Polars, dicts, NumPy. Design sections 4 and 7."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from djarrow.model.heading import Attribute, Heading
+from djarrow.model.types import AttributeType, Family
+
+Columnar = pa.Table | pa.RecordBatch
+
+
+def declared(source: pa.Table, heading: Heading) -> pa.Table:
+    """The result with the heading's own Arrow types, whatever the engine carried them in."""
+    columns = [_declared_column(source.column(a.name), a.type) for a in heading]
+    return pa.table(columns, schema=heading.arrow_schema)
+
+
+def declared_batch(source: pa.RecordBatch, heading: Heading) -> pa.RecordBatch:
+    """As declared, of one batch."""
+    columns = [_declared_column(source.column(a.name), a.type) for a in heading]
+    return pa.record_batch(columns, schema=heading.arrow_schema)
+
+
+def _declared_column(array: Any, kind: AttributeType) -> Any:
+    if array.type == kind.arrow:
+        return array
+    storage = _storage(array)
+    match kind.family:
+        case Family.UUID | Family.JSON:
+            return _wrap(_storage_as(storage, kind.arrow.storage_type), kind.arrow)
+        case Family.ENUM:
+            return _per_chunk(storage, lambda chunk: _encode(chunk, kind))
+        case _:
+            return storage.cast(kind.arrow)
+
+
+def _storage_as(array: Any, kind: pa.DataType) -> Any:
+    return array if array.type == kind else array.cast(kind)
+
+
+def _storage(array: Any) -> Any:
+    if not isinstance(array.type, pa.BaseExtensionType):
+        return array
+    if isinstance(array, pa.ChunkedArray):
+        return pa.chunked_array([chunk.storage for chunk in array.chunks], array.type.storage_type)
+    return array.storage
+
+
+def _per_chunk(array: Any, convert: Any) -> Any:
+    if isinstance(array, pa.ChunkedArray):
+        chunks = [convert(chunk) for chunk in array.chunks] or [convert(pa.array([], array.type))]
+        return pa.chunked_array(chunks)
+    return convert(array)
+
+
+def _wrap(storage: Any, kind: pa.DataType) -> Any:
+    return _per_chunk(storage, lambda chunk: pa.ExtensionArray.from_storage(kind, chunk))
+
+
+def _encode(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(pa.string())
+    choices = pa.array(kind.choices, pa.string())
+    indices = pc.index_in(array, value_set=choices).cast(pa.int16())
+    return pa.DictionaryArray.from_arrays(indices, choices, ordered=True)
+
+
+def to_polars(source: pa.Table, heading: Heading) -> pl.DataFrame:
+    """The result as a Polars frame. source: as the engine gave it."""
+    columns = [_polars_ready(source.column(a.name), a.type) for a in heading]
+    if not columns:
+        return pl.DataFrame()
+    frame = pl.from_arrow(pa.table(columns, names=list(heading.names)))
+    if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table gives a frame
+        raise TypeError(type(frame))
+    wanted = {a.name: a.type.polars for a in heading if frame.schema[a.name] != a.type.polars}
+    return frame.cast(wanted) if wanted else frame  # type: ignore[arg-type]
+
+
+def _polars_ready(array: Any, kind: AttributeType) -> Any:
+    """The column in a form that Polars reads without loss: enums stay strings until Polars gives them their values."""
+    if kind.family is Family.ENUM:
+        return _per_chunk(_storage(array), lambda c: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c)
+    return _storage(_declared_column(array, kind))
+
+
+def to_dicts(source: Columnar, heading: Heading) -> Iterator[dict[str, Any]]:
+    """Rows as dicts of Python values. source: with declared types."""
+    names = heading.names
+    columns = [to_values(source.column(a.name), a) for a in heading]
+    if not columns:
+        yield from ({} for _ in range(source.num_rows))
+        return
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def to_values(array: Any, attribute: Attribute) -> list[Any]:
+    """A column of declared type as Python values: UUIDs as uuid.UUID, JSON decoded, decimals exact."""
+    values: list[Any] = array.to_pylist()
+    if attribute.type.family is Family.JSON:
+        return [None if value is None else json.loads(value) for value in values]
+    return values
+
+
+def to_numpy(array: Any, attribute: Attribute) -> np.ndarray[Any, Any]:
+    """A column of declared type as a NumPy array: native where there are no NULLs and NumPy has the type, else objects."""
+    native = attribute.type.family in (Family.INTEGER, Family.FLOAT, Family.BOOLEAN)
+    if native and array.null_count == 0:
+        plain = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        return np.asarray(plain.to_numpy(zero_copy_only=False))
+    result = np.empty(len(array), dtype=object)
+    result[:] = to_values(array, attribute)
+    return result

@@ -1,0 +1,1 @@
+"""Computing: make, populate, and the tables that fill themselves."""

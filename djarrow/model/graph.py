@@ -1,0 +1,64 @@
+"""The dependency graph of tables: order, ancestors, descendants, cycles. Pure; diagrams are drawn elsewhere."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Iterable, Mapping
+
+from djarrow.errors import CyclicDependency
+from djarrow.model.names import TableName
+from djarrow.model.spec import TableSpec
+
+Parents = Mapping[TableName, Iterable[TableName]]
+
+
+def parents_of(specs: Iterable[TableSpec]) -> dict[TableName, tuple[TableName, ...]]:
+    """Table -> the tables it refers to."""
+    return {spec.name: spec.parents for spec in specs}
+
+
+def topological_order(parents: Parents) -> tuple[TableName, ...]:
+    """Parents before children, and by name where either would do. Only tables that are keys of the mapping appear.
+
+    Raises CyclicDependency with the cycle named.
+    """
+    sorter = graphlib.TopologicalSorter({t: [p for p in parents[t] if p in parents] for t in parents})
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        raise CyclicDependency(tuple(map(str, reversed(error.args[1])))) from None
+    order: list[TableName] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return tuple(order)
+
+
+def check_acyclic(new: TableSpec, parents: Parents) -> None:
+    """Refuse a table that closes a cycle with those already known."""
+    try:
+        topological_order({**parents, new.name: new.parents})
+    except CyclicDependency as error:
+        raise CyclicDependency(error.cycle, table=new.name.table) from None
+
+
+def ancestors(table: TableName, parents: Parents) -> set[TableName]:
+    """All tables that this one depends on, directly or not."""
+    found: set[TableName] = set()
+    pending = list(parents.get(table, ()))
+    while pending:
+        current = pending.pop()
+        if current not in found:
+            found.add(current)
+            pending += parents.get(current, ())
+    return found
+
+
+def children_of(parents: Parents) -> dict[TableName, tuple[TableName, ...]]:
+    """The same graph read the other way: table -> the tables that refer to it."""
+    children: dict[TableName, list[TableName]] = {table: [] for table in parents}
+    for child, its_parents in parents.items():
+        for parent in its_parents:
+            children.setdefault(parent, []).append(child)
+    return {table: tuple(sorted(found)) for table, found in children.items()}

@@ -1,0 +1,119 @@
+"""Names: class <-> table, what an attribute may be called, and the limits of PostgreSQL. Specification: 001 5.2.3, 5.4.1, 5.5.1."""
+
+from __future__ import annotations
+
+import re
+
+from attrs import frozen
+
+from djarrow.errors import DefinitionError
+
+NAME_BYTES = 63
+"""PostgreSQL cuts longer names silently; they are refused instead."""
+MAX_COLUMNS = 1600
+MAX_KEY_COLUMNS = 32
+
+_CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
+_ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_\-]*\Z")
+
+
+@frozen(order=True)
+class TableName:
+    """The name of a table in the database: its schema, and its name there with the tier's prefix."""
+
+    schema: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+
+@frozen(order=True)
+class Tier:
+    """How the rows of a table come to be, and the prefix that its name carries in the database."""
+
+    name: str
+    prefix: str
+
+
+LOOKUP = Tier("lookup", "#")
+MANUAL = Tier("manual", "")
+IMPORTED = Tier("imported", "_")
+COMPUTED = Tier("computed", "__")
+TIERS = (COMPUTED, IMPORTED, LOOKUP, MANUAL)
+"""Longest prefix first, so that the first one that fits a table's name is its tier."""
+
+PART_SEPARATOR = "__"
+
+
+def snake_case(class_name: str) -> str:
+    """`TwoPhotonScan` -> `two_photon_scan`. Each capital begins a word, so that the way back is exact."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", class_name).lower()
+
+
+def camel_case(table_name: str) -> str:
+    """`two_photon_scan` -> `TwoPhotonScan`."""
+    return re.sub(r"(?:^|_)([a-z0-9])", lambda match: match.group(1).upper(), table_name)
+
+
+def table_name(class_name: str, tier: Tier, master: str | None = None) -> str:
+    """The name in the database of a class of this tier; of a part when master, the master's table name, is given."""
+    if master is not None:
+        return master + PART_SEPARATOR + snake_case(class_name)
+    return tier.prefix + snake_case(class_name)
+
+
+def split_table_name(name: str) -> tuple[Tier, str, str | None]:
+    """Tier, class name, and the master's table name or None, of a table's name in the database.
+
+    >>> split_table_name("_ephys__channel")
+    (Tier(name='imported', prefix='_'), 'Channel', '_ephys')
+    """
+    tier = next(tier for tier in TIERS if name.startswith(tier.prefix))
+    stem = name[len(tier.prefix) :]
+    master, separator, part = stem.partition(PART_SEPARATOR)
+    if separator:
+        return tier, camel_case(part), tier.prefix + master
+    return tier, camel_case(stem), None
+
+
+def check_class_name(name: str) -> None:
+    """Refuse what is not CamelCase, because the way from table to class would not lead back."""
+    if not _CLASS_NAME.match(name):
+        raise DefinitionError(
+            f"the class name {name!r} is not CamelCase: it must start with a capital and hold only letters and digits."
+        )
+
+
+def check_schema_name(name: str) -> None:
+    """Refuse a schema name that PostgreSQL would cut or that the repository's folders could not carry."""
+    if not _SCHEMA_NAME.match(name):
+        raise DefinitionError(
+            f"the schema name {name!r} must start with a lowercase letter and hold only a-z, 0-9, _ and -."
+        )
+    _check_length(name, "schema", None)
+
+
+def check_attribute_name(name: str, *, table: str, line: int | None = None) -> None:
+    """Refuse a name that does not follow 001 5.4.1. A leading underscore is reserved for hidden attributes."""
+    if not _ATTRIBUTE_NAME.match(name):
+        raise DefinitionError(
+            f"the attribute name {name!r} must start with a lowercase letter and hold only a-z, 0-9 and _.",
+            table=table,
+            line=line,
+        )
+    _check_length(name, "attribute", table)
+
+
+def check_table_name(name: str) -> None:
+    """Refuse a table name longer than PostgreSQL keeps."""
+    _check_length(name, "table", name)
+
+
+def _check_length(name: str, what: str, table: str | None) -> None:
+    size = len(name.encode())
+    if size > NAME_BYTES:
+        raise DefinitionError(
+            f"the {what} name {name!r} has {size} bytes; PostgreSQL keeps {NAME_BYTES}. Shorten it.", table=table
+        )

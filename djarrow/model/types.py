@@ -1,0 +1,331 @@
+"""The table of attribute types: one row a type drives DDL, Arrow, Polars, validation and literals.
+
+Design section 4; specification 000 "Attribute Types". What differs by type is a row or a family here, not a branch
+elsewhere. Arrow and Polars are imported when a type is first turned into theirs.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from djarrow.errors import UnknownType, hint_nearest
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+Parameter = int | str
+
+
+class Family(enum.Enum):
+    """What a type is to someone who computes with it: decides literals, validation and how terms are typed."""
+
+    INTEGER = "integer"
+    FLOAT = "float"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    STRING = "string"
+    ENUM = "enum"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    DATETIME = "datetime"
+    UUID = "uuid"
+    JSON = "json"
+    BLOB = "blob"
+
+
+@frozen
+class TypeRow:
+    """One row of the table.
+
+    postgres, duckdb: the column type, a format of the parameters. check: a condition on `{column}` that PostgreSQL
+    must hold where its type is wider than ours. as_text: read as text and cast in Arrow, because the driver gives
+    the column's own form as an opaque string, more slowly (contract test `test_numeric_is_read_as_text`).
+    """
+
+    name: str
+    family: Family
+    postgres: str
+    duckdb: str
+    check: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    as_text: bool = False
+
+
+def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str) -> TypeRow:
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    exact = signed and bits > 8  # PostgreSQL has a column type of just this range
+    return TypeRow(
+        name=f"{'' if signed else 'u'}int{bits}",
+        family=Family.INTEGER,
+        postgres=postgres,
+        duckdb=duckdb,
+        check=None if exact else f"{{column}} BETWEEN {low} AND {high}",
+        minimum=low,
+        maximum=high,
+        as_text=postgres.startswith("numeric"),
+    )
+
+
+_FINITE = "isfinite({column})"  # the driver wraps 'infinity' to a finite value without an error
+
+ROWS: dict[str, TypeRow] = {
+    row.name: row
+    for row in (
+        _integer(8, signed=True, postgres="smallint", duckdb="TINYINT"),
+        _integer(8, signed=False, postgres="smallint", duckdb="UTINYINT"),
+        _integer(16, signed=True, postgres="smallint", duckdb="SMALLINT"),
+        _integer(16, signed=False, postgres="integer", duckdb="USMALLINT"),
+        _integer(32, signed=True, postgres="integer", duckdb="INTEGER"),
+        _integer(32, signed=False, postgres="bigint", duckdb="UINTEGER"),
+        _integer(64, signed=True, postgres="bigint", duckdb="BIGINT"),
+        _integer(64, signed=False, postgres="numeric(20,0)", duckdb="UBIGINT"),
+        TypeRow("float32", Family.FLOAT, "real", "FLOAT"),
+        TypeRow("float64", Family.FLOAT, "double precision", "DOUBLE"),
+        TypeRow(
+            "decimal",
+            Family.DECIMAL,
+            "numeric({0},{1})",
+            "DECIMAL({0},{1})",
+            check="{column} <> 'NaN'::numeric",
+            as_text=True,
+        ),
+        TypeRow("bool", Family.BOOLEAN, "boolean", "BOOLEAN"),
+        TypeRow("char", Family.STRING, "varchar({0})", "VARCHAR"),
+        TypeRow("varchar", Family.STRING, "varchar({0})", "VARCHAR"),
+        TypeRow("enum", Family.ENUM, "text", "VARCHAR", check="{column} IN ({choices})"),
+        TypeRow("date", Family.DATE, "date", "DATE", check=_FINITE),
+        TypeRow("time", Family.TIME, "time", "TIME"),
+        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", check=_FINITE),
+        TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", check=_FINITE),
+        TypeRow("uuid", Family.UUID, "uuid", "UUID"),
+        TypeRow("json", Family.JSON, "jsonb", "JSON"),
+        TypeRow("blob", Family.BLOB, "bytea", "BLOB"),
+    )
+}
+
+NUMERIC_FAMILIES = frozenset({Family.INTEGER, Family.FLOAT, Family.DECIMAL})
+KEYLESS_FAMILIES = frozenset({Family.BLOB, Family.JSON})
+"""Types that cannot be part of a primary key (001 5.8.4)."""
+
+_LEGACY = {
+    "int": "int32",
+    "integer": "int32",
+    "tinyint": "int8",
+    "smallint": "int16",
+    "mediumint": "int32",
+    "bigint": "int64",
+    "int unsigned": "uint32",
+    "integer unsigned": "uint32",
+    "tinyint unsigned": "uint8",
+    "smallint unsigned": "uint16",
+    "mediumint unsigned": "uint32",
+    "bigint unsigned": "uint64",
+    "float": "float32",
+    "real": "float32",
+    "double": "float64",
+    "double precision": "float64",
+    "boolean": "bool",
+    "tinyblob": "blob",
+    "mediumblob": "blob",
+    "longblob": "blob",
+}
+"""Names of DataJoint's earlier versions -> core types. Read with one warning each."""
+
+
+@frozen(repr=False)
+class AttributeType:
+    """A type with its parameters: `decimal(7,4)`, `enum('a','b')`, `uint8`. Equal when row and parameters are."""
+
+    row: TypeRow = field(eq=lambda row: row.name)
+    parameters: tuple[Parameter, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.parameters:
+            return self.row.name
+        return f"{self.row.name}({','.join(map(_parameter_text, self.parameters))})"
+
+    __repr__ = __str__
+
+    @property
+    def family(self) -> Family:
+        """What the type is to someone who computes with it."""
+        return self.row.family
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values of an enum, in order; empty for other types."""
+        return tuple(map(str, self.parameters)) if self.family is Family.ENUM else ()
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest string in characters, of a char or varchar."""
+        return int(self.parameters[0]) if self.family is Family.STRING and self.parameters else None
+
+    @property
+    def postgres(self) -> str:
+        """The type of the column in PostgreSQL."""
+        return self._render(self.row.postgres)
+
+    @property
+    def duckdb(self) -> str:
+        """The type of the column in DuckDB."""
+        return self._render(self.row.duckdb)
+
+    def _render(self, form: str) -> str:
+        if "{" not in form:
+            return form
+        return form.format(*self.parameters) if self.parameters else form.partition("(")[0]
+
+    @cached_property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of a column of this type."""
+        return _ARROW.get(self.row.name, _arrow_by_name)(self)
+
+    @cached_property
+    def polars(self) -> pl.DataType:
+        """The Polars type of a column of this type."""
+        return _POLARS.get(self.row.name, _polars_by_name)(self)
+
+
+def _parameter_text(parameter: Parameter) -> str:
+    return str(parameter) if isinstance(parameter, int) else "'" + parameter.replace("\\", r"\\").replace("'", "''") + "'"
+
+
+def _arrow_by_name(kind: AttributeType) -> pa.DataType:
+    import pyarrow as pa
+
+    names = {"bool": "bool_", "char": "string", "varchar": "string", "date": "date32", "blob": "binary", "json": "json_"}
+    return getattr(pa, names.get(kind.row.name, kind.row.name))()
+
+
+def _arrow_decimal(kind: AttributeType) -> pa.DataType:
+    import pyarrow as pa
+
+    precision, scale = kind.parameters or (38, 9)
+    return pa.decimal128(precision, scale)
+
+
+def _arrow_enum(_: AttributeType) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.dictionary(pa.int16(), pa.string(), ordered=True)
+
+
+def _arrow_moment(unit_type: str, zone: str | None = None) -> Callable[[AttributeType], pa.DataType]:
+    def make(_: AttributeType) -> pa.DataType:
+        import pyarrow as pa
+
+        return pa.time64("us") if unit_type == "time" else pa.timestamp("us", tz=zone)
+
+    return make
+
+
+_ARROW: dict[str, Callable[[AttributeType], pa.DataType]] = {
+    "decimal": _arrow_decimal,
+    "enum": _arrow_enum,
+    "time": _arrow_moment("time"),
+    "timestamp": _arrow_moment("timestamp", "UTC"),
+    "datetime": _arrow_moment("timestamp"),
+}
+
+
+def _polars_by_name(kind: AttributeType) -> pl.DataType:
+    import polars as pl
+
+    names = {
+        "bool": "Boolean",
+        "char": "String",
+        "varchar": "String",
+        "json": "String",
+        "date": "Date",
+        "time": "Time",
+        "uuid": "Binary",
+        "blob": "Binary",
+    }
+    name = names.get(kind.row.name, re.sub("^(u?)(int|float)", lambda m: m[1].upper() + m[2].title(), kind.row.name))
+    polars_type: pl.DataType = getattr(pl, name)()
+    return polars_type
+
+
+def _polars_decimal(kind: AttributeType) -> pl.DataType:
+    import polars as pl
+
+    precision, scale = kind.parameters or (38, 9)
+    return pl.Decimal(int(precision), int(scale))
+
+
+def _polars_enum(kind: AttributeType) -> pl.DataType:
+    import polars as pl
+
+    return pl.Enum(kind.choices)
+
+
+def _polars_moment(zone: str | None) -> Callable[[AttributeType], pl.DataType]:
+    def make(_: AttributeType) -> pl.DataType:
+        import polars as pl
+
+        return pl.Datetime("us", time_zone=zone)
+
+    return make
+
+
+_POLARS: dict[str, Callable[[AttributeType], pl.DataType]] = {
+    "decimal": _polars_decimal,
+    "enum": _polars_enum,
+    "timestamp": _polars_moment("UTC"),
+    "datetime": _polars_moment(None),
+}
+
+
+def core(name: str, *parameters: Parameter) -> AttributeType:
+    """The core type of this name. `core("decimal", 7, 4)`."""
+    return AttributeType(ROWS[name], parameters)
+
+
+def attribute_type(
+    name: str, parameters: tuple[Parameter, ...] = (), *, table: str | None = None, line: int | None = None
+) -> AttributeType:
+    """The type that a definition names. Raises UnknownType; warns of the names of earlier versions."""
+    written = name + (f"({', '.join(map(_parameter_text, parameters))})" if parameters else "")
+    words = " ".join(name.lower().split())
+    if words == "tinyint" and parameters == (1,):
+        return _legacy(written, "bool")
+    if words in _LEGACY:
+        return _legacy(written, _LEGACY[words])
+    if words not in ROWS:
+        reason = "the types are " + ", ".join(ROWS) + "." + hint_nearest(words, ROWS)
+        raise UnknownType(written, reason, table=table, line=line)
+    if problem := _parameter_problem(ROWS[words], parameters):
+        raise UnknownType(written, problem, table=table, line=line)
+    return AttributeType(ROWS[words], parameters)
+
+
+def _legacy(written: str, name: str) -> AttributeType:
+    warnings.warn(f"the type {written!r} is read as {name!r}; write {name!r}", DeprecationWarning, stacklevel=2)
+    return AttributeType(ROWS[name])
+
+
+def _parameter_problem(row: TypeRow, parameters: tuple[Parameter, ...]) -> str | None:
+    """Why these parameters do not fit the type, or None."""
+    if row.family is Family.ENUM:
+        if not parameters or not all(isinstance(p, str) for p in parameters):
+            return "an enum lists its values as strings, enum('a', 'b')."
+        return None if len(set(parameters)) == len(parameters) else "an enum's values must differ."
+    if row.family is Family.STRING:
+        fits = len(parameters) == 1 and isinstance(parameters[0], int) and 1 <= parameters[0] <= 10_485_760
+        return None if fits else f"it takes a length from 1 to 10485760, {row.name}(20)."
+    if row.family is Family.DECIMAL:
+        digits = [p for p in parameters if isinstance(p, int)]
+        fits = len(parameters) == len(digits) == 2 and 1 <= digits[0] <= 38 and 0 <= digits[1] <= digits[0]
+        return None if fits else "it takes precision (1 to 38) and scale, decimal(7, 4)."
+    return "it takes no parameters." if parameters else None

@@ -1,0 +1,176 @@
+"""One Python value -> the canonical Python value of an attribute's type, or the reason why it is none.
+
+Columns of many values go through Arrow (frame/incoming.py) and come here only for the values that Arrow does not take.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import json
+import math
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from djarrow.model.types import AttributeType, Family
+
+
+def normalise(value: Any, kind: AttributeType) -> Any:
+    """The value as the type holds it: int, float, Decimal, bool, str, date, time, datetime, UUID, JSON text or bytes.
+
+    Nothing is lost: 1.0 becomes the integer 1, "2024-10-28" a date; 1.5 is no integer. None stays None.
+    Raises ValueError with the reason, for whatever the value is.
+    """
+    if value is None:
+        return None
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", None) == ():  # a NumPy scalar
+        value = item()
+    try:
+        return _NORMALISERS[kind.family](value, kind)
+    except (TypeError, ArithmeticError, AttributeError) as error:
+        raise ValueError(f"{_shown(value)} is no {kind}.") from error
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _no(value: Any, kind: AttributeType, why: str = "") -> ValueError:
+    return ValueError(f"{_shown(value)} is no {kind}{why}.")
+
+
+def _integer(value: Any, kind: AttributeType) -> int:
+    if isinstance(value, bool | str | bytes) or int(value) != value:
+        raise _no(value, kind)
+    low, high = kind.row.minimum, kind.row.maximum
+    if low is not None and high is not None and not low <= value <= high:
+        raise _no(value, kind, f", which goes from {low} to {high}")
+    return int(value)
+
+
+def _float(value: Any, kind: AttributeType) -> float:
+    if isinstance(value, bool | str | bytes):
+        raise _no(value, kind)
+    number = float(value)
+    if isinstance(value, int) and int(number) != value:
+        raise _no(value, kind, " without loss")
+    if kind.row.name == "float32" and math.isfinite(number) and abs(number) > 3.4028235677973366e38:
+        raise _no(value, kind, ": it is too large")
+    return number
+
+
+def _decimal(value: Any, kind: AttributeType) -> decimal.Decimal:
+    if isinstance(value, bool | bytes):
+        raise _no(value, kind)
+    number = decimal.Decimal(repr(value) if isinstance(value, float) else value)
+    precision, scale = (int(p) for p in kind.parameters or (38, 9))
+    if not number.is_finite():
+        raise _no(value, kind)
+    exact = number.quantize(decimal.Decimal(1).scaleb(-scale), context=decimal.Context(prec=max(precision, 38)))
+    if exact != number or exact.adjusted() >= precision - scale:
+        raise _no(value, kind, f": it needs more than {precision} digits with {scale} after the point")
+    return exact
+
+
+def _boolean(value: Any, kind: AttributeType) -> bool:
+    if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise _no(value, kind)
+
+
+def _string(value: Any, kind: AttributeType) -> str:
+    if not isinstance(value, str):
+        raise _no(value, kind)
+    if "\0" in value:
+        raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
+    if kind.max_length is not None and len(value) > kind.max_length:
+        raise _no(value, kind, f": it has {len(value)} characters")
+    return value
+
+
+def _choice(value: Any, kind: AttributeType) -> str:
+    if value not in kind.choices:
+        raise ValueError(f"{_shown(value)} is none of the values {', '.join(map(repr, kind.choices))}.")
+    return str(value)
+
+
+def _date(value: Any, kind: AttributeType) -> datetime.date:
+    if isinstance(value, str):
+        return datetime.date.fromisoformat(value)
+    if isinstance(value, datetime.datetime):
+        if value.time() != datetime.time() or value.tzinfo is not None:
+            raise _no(value, kind, ": it has a time of day")
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    raise _no(value, kind)
+
+
+def _time(value: Any, kind: AttributeType) -> datetime.time:
+    moment = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime.time) or moment.tzinfo is not None:
+        raise _no(value, kind)
+    return moment
+
+
+def _moment(value: Any, kind: AttributeType) -> datetime.datetime:
+    if isinstance(value, str):
+        return datetime.datetime.fromisoformat(value)
+    if isinstance(value, datetime.datetime):
+        return value
+    if isinstance(value, datetime.date):
+        return datetime.datetime.combine(value, datetime.time())
+    raise _no(value, kind)
+
+
+def _timestamp(value: Any, kind: AttributeType) -> datetime.datetime:
+    moment = _moment(value, kind)
+    return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+
+
+def _datetime(value: Any, kind: AttributeType) -> datetime.datetime:
+    moment = _moment(value, kind)
+    if moment.tzinfo is not None:
+        raise _no(value, kind, ", which has no time zone; use timestamp for moments in UTC")
+    return moment
+
+
+def _uuid(value: Any, kind: AttributeType) -> uuid.UUID:
+    match value:
+        case uuid.UUID():
+            return value
+        case str():
+            return uuid.UUID(value)
+        case bytes() if len(value) == 16:
+            return uuid.UUID(bytes=value)
+    raise _no(value, kind)
+
+
+def _json(value: Any, _: AttributeType) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _blob(value: Any, kind: AttributeType) -> bytes:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise _no(value, kind, ": a blob holds bytes")
+
+
+_NORMALISERS: dict[Family, Callable[[Any, AttributeType], Any]] = {
+    Family.INTEGER: _integer,
+    Family.FLOAT: _float,
+    Family.DECIMAL: _decimal,
+    Family.BOOLEAN: _boolean,
+    Family.STRING: _string,
+    Family.ENUM: _choice,
+    Family.DATE: _date,
+    Family.TIME: _time,
+    Family.TIMESTAMP: _timestamp,
+    Family.DATETIME: _datetime,
+    Family.UUID: _uuid,
+    Family.JSON: _json,
+    Family.BLOB: _blob,
+}

@@ -1,0 +1,1 @@
+"""Query and definition -> text of SQL. Fixed statements stand in .sql files. Nothing here runs anything."""

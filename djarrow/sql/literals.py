@@ -1,0 +1,66 @@
+"""Values -> typed literals: the one place where a value becomes text of SQL."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import math
+import uuid
+from typing import Any
+
+from djarrow.errors import QueryError
+from djarrow.model.types import AttributeType, Family
+from djarrow.sql.dialects import Dialect
+
+
+def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
+    """The text of a value that `model/values.py` gave. Raises QueryError for a string that SQL cannot carry."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return "TRUE" if value else "FALSE"
+        case int():
+            return str(value)
+        case decimal.Decimal():
+            return format(value, "f")
+        case float():
+            return cast_text(_float_text(value), kind, dialect)
+        case str() if kind.family is Family.JSON:
+            return cast_text(value, kind, dialect)
+        case str():
+            return quoted(value)
+        case bytes():
+            return f"'\\x{value.hex()}'::bytea" if dialect is Dialect.POSTGRES else f"unhex('{value.hex()}')"
+        case datetime.datetime() | datetime.date() | datetime.time() | uuid.UUID():
+            return cast_text(_plain(value), kind, dialect)
+    raise QueryError(f"a value of type {type(value).__name__} cannot be written in SQL.")
+
+
+def _plain(value: datetime.date | datetime.time | uuid.UUID) -> str:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
+
+
+def _float_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return repr(value) if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")
+
+
+def cast_text(text: str, kind: AttributeType, dialect: Dialect) -> str:
+    """A quoted text, cast to the type."""
+    return f"CAST({quoted(text)} AS {dialect.type_name(kind)})"
+
+
+def quoted(text: str) -> str:
+    """A string literal. Both engines take backslashes as they are (standard_conforming_strings)."""
+    if "\0" in text:
+        raise QueryError("a string with a NUL character cannot be written in SQL.")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name in quotes: an unquoted `user` means something else to PostgreSQL."""
+    return '"' + name.replace('"', '""') + '"'

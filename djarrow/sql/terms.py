@@ -1,0 +1,43 @@
+"""Terms and conditions -> nodes of the SQL tree, over the expressions that stand for the attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+from sqlglot import exp
+
+from djarrow.expr.terms import Call, Cast, Column, Term, Value
+from djarrow.model.types import AttributeType
+from djarrow.sql.dialects import Dialect
+from djarrow.sql.functions import RENDER, Expression, cast
+
+MARK = "\0"
+"""Around the number of a value in the generated text: values travel beside it and are put in last."""
+
+
+@define
+class Values:
+    """The values of one statement, in order of appearance."""
+
+    items: list[tuple[Any, AttributeType]] = field(factory=list)
+
+    def mark(self, value: Any, kind: AttributeType) -> Expression:
+        """The node that stands for a value in the tree."""
+        self.items.append((value, kind))
+        return exp.Var(this=f"{MARK}{len(self.items) - 1}{MARK}")
+
+
+def render(term: Term, columns: Mapping[str, Expression], values: Values, dialect: Dialect) -> Expression:
+    """The node of a term. columns: attribute -> the expression that it is here."""
+    match term:
+        case Column():
+            return columns[term.name].copy()
+        case Value():
+            return exp.Null() if term.value is None else values.mark(term.value, term.type)
+        case Cast():
+            return cast(render(term.term, columns, values, dialect), term.type, dialect)
+        case Call():
+            nodes = [render(argument, columns, values, dialect) for argument in term.arguments]
+            return RENDER[term.function](term, nodes, dialect)

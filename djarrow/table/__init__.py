@@ -1,0 +1,1 @@
+"""What users type: Schema, tables by tier, query expressions, insert, fetch."""

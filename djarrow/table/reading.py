@@ -1,0 +1,198 @@
+"""Reading: from a query to Polars, Arrow, dicts, arrays. Specification: 000 "Fetch"; design section 7.
+
+Columnar forms come as the server gives them unless order_by is named; row forms come in key order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from djarrow.errors import NotOneRow
+from djarrow.table.methods import on_class_too
+from djarrow.table.source import check_held, current_offline
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from djarrow.engine.base import Reader
+    from djarrow.expr.nodes import Node
+    from djarrow.model.heading import Heading
+
+OrderBy = str | Sequence[str] | None
+
+
+class Reading:
+    """The part of a query expression that runs it."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def node(self) -> Node: ...
+
+        @property
+        def heading(self) -> Heading: ...
+
+        def _reader(self) -> Reader: ...
+
+    def _active_reader(self) -> Reader:
+        offline = current_offline()
+        if offline is None:
+            return self._reader()
+        check_held(offline, self.node)
+        return offline.reader
+
+    def _read(self, columns: tuple[str, ...] | None, order_by: OrderBy, limit: int | None, offset: int) -> tuple[pa.Table, Heading]:
+        """The rows as the engine gives them, and the heading of the chosen columns."""
+        reader = self._active_reader()
+        return reader.read(_text(self.node, reader.dialect, columns, order_by, limit, offset)), _chosen(self.heading, columns)
+
+    @on_class_too
+    def to_arrow(
+        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
+    ) -> pa.Table:
+        """The rows as an Arrow table with the declared types; all attributes, or those named, in that order."""
+        from djarrow.frame import results
+
+        table, heading = self._read(attributes or None, order_by, limit, offset)
+        return results.declared(table, heading)
+
+    @on_class_too
+    def to_polars(
+        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
+    ) -> pl.DataFrame:
+        """The rows as a Polars frame with the declared types; all attributes, or those named, in that order."""
+        from djarrow.frame import results
+
+        table, heading = self._read(attributes or None, order_by, limit, offset)
+        return results.to_polars(table, heading)
+
+    @on_class_too
+    def to_dicts(
+        self, *attributes: str, order_by: OrderBy = "KEY", limit: int | None = None, offset: int = 0
+    ) -> list[dict[str, Any]]:
+        """The rows as dicts of Python values, in key order unless told otherwise."""
+        from djarrow.frame import results
+
+        table, heading = self._read(attributes or None, order_by, limit, offset)
+        return list(results.to_dicts(results.declared(table, heading), heading))
+
+    @on_class_too
+    def to_batches(self, *attributes: str, order_by: OrderBy = None) -> Iterator[pa.RecordBatch]:
+        """The rows as Arrow record batches, streamed: memory does not grow with the result."""
+        from djarrow.frame import results
+
+        heading = _chosen(self.heading, attributes or None)
+        reader = self._active_reader()
+        text = _text(self.node, reader.dialect, attributes or None, order_by, None, 0)
+        with reader.stream(text) as stream:
+            for batch in stream:
+                yield results.declared_batch(batch, heading)
+
+    @on_class_too
+    def fetch(
+        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
+    ) -> Any:
+        """The rows. Without attributes a Polars frame; with one a NumPy array, with several a tuple of arrays.
+
+        Arrays come in key order unless order_by says otherwise, so that those of two calls line up. `"KEY"` among
+        the attributes gives the primary keys as a list of dicts. Arrays are of NumPy's own dtypes for integers,
+        floats and booleans without NULLs, else of objects. Raises UnknownAttribute. Specification: 000 "Fetch".
+        """
+        if not attributes:
+            return self.to_polars(order_by=order_by, limit=limit, offset=offset)
+        from djarrow.frame import results
+
+        key = self.heading.primary_key
+        names = tuple(dict.fromkeys(n for a in attributes for n in (key if a == "KEY" else (a,))))
+        table, heading = self._read(names, "KEY" if order_by is None else order_by, limit, offset)
+        found = results.declared(table, heading)
+        arrays = tuple(
+            list(results.to_dicts(found.select(key), heading.select(key)))
+            if a == "KEY"
+            else results.to_numpy(found.column(a), heading[a])
+            for a in attributes
+        )
+        return arrays[0] if len(arrays) == 1 else arrays
+
+    @on_class_too
+    def fetch1(self, *attributes: str) -> Any:
+        """The one row: a dict, with one attribute its value, with several a tuple of values.
+
+        Raises NotOneRow unless there is exactly one, and UnknownAttribute.
+        """
+        from djarrow.frame import results
+
+        table, heading = self._read(attributes or None, None, 2, 0)
+        if table.num_rows != 1:
+            raise NotOneRow(table.num_rows, where=str(self.node))
+        (row,) = results.to_dicts(results.declared(table, heading), heading)
+        if not attributes:
+            return row
+        return row[attributes[0]] if len(attributes) == 1 else tuple(row[name] for name in attributes)
+
+    @on_class_too
+    def keys(self, *, order_by: OrderBy = "KEY", limit: int | None = None, offset: int = 0) -> list[dict[str, Any]]:
+        """The primary keys as dicts, in key order unless told otherwise."""
+        if not self.heading.primary_key:
+            return [{}] if self else []
+        return self.to_dicts(*self.heading.primary_key, order_by=order_by, limit=limit, offset=offset)
+
+    @on_class_too
+    def head(self, limit: int = 25) -> pl.DataFrame:
+        """The first rows in key order."""
+        return self.to_polars(order_by="KEY", limit=limit)
+
+    @on_class_too
+    def tail(self, limit: int = 25) -> pl.DataFrame:
+        """The last rows in key order."""
+        return self.to_polars(order_by="KEY DESC", limit=limit).reverse()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows one by one as dicts, streamed in key order."""
+        from djarrow.frame import results
+
+        for batch in self.to_batches(order_by="KEY"):
+            yield from results.to_dicts(batch, self.heading)
+
+    def __len__(self) -> int:
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        reader = self._active_reader()
+        return int(reader.read(compiler.count(self.node, Dialect(reader.dialect)).text).column("n")[0].as_py())
+
+    def __bool__(self) -> bool:
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        reader = self._active_reader()
+        text = compiler.exists(self.node, Dialect(reader.dialect)).text
+        return bool(reader.read(text).column("found")[0].as_py())
+
+    @on_class_too
+    def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:
+        """The text of the query for an engine: "postgres" or "duckdb"."""
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
+
+
+def _chosen(heading: Heading, columns: tuple[str, ...] | None) -> Heading:
+    if columns is None:
+        return heading
+    for name in columns:
+        heading.attribute(name, where="fetch")
+    return heading.select(columns)
+
+
+def _text(node: Node, dialect: str, columns: tuple[str, ...] | None, order_by: OrderBy, limit: int | None, offset: int) -> str:
+    from djarrow.expr.operators import order_terms
+    from djarrow.sql import compile as compiler
+    from djarrow.sql.dialects import Dialect
+
+    _chosen(node.heading, columns)
+    order = () if order_by is None else order_terms(order_by, node.heading)
+    return compiler.select(compiler.ordered(node, order, limit, offset), Dialect(dialect), columns).text

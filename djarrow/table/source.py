@@ -1,0 +1,57 @@
+"""Where a query runs: on its schema's connection, or, inside a `using` block, on an opened repository."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Protocol
+
+from djarrow.errors import QueryError
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Reader
+    from djarrow.expr.nodes import Node
+    from djarrow.model.names import TableName
+
+
+class Offline(Protocol):
+    """A repository that can stand in for the database."""
+
+    @property
+    def reader(self) -> Reader:
+        """The engine that answers queries over the repository."""
+        ...
+
+    @property
+    def tables(self) -> frozenset[TableName]:
+        """The tables that it holds."""
+        ...
+
+
+_offline: ContextVar[Offline | None] = ContextVar("djarrow_offline", default=None)
+
+
+@contextlib.contextmanager
+def reading_from(repository: Offline) -> Iterator[None]:
+    """Inside the block every query of this context runs on the repository."""
+    token = _offline.set(repository)
+    try:
+        yield
+    finally:
+        _offline.reset(token)
+
+
+def current_offline() -> Offline | None:
+    """The repository that queries run on at the moment, if any."""
+    return _offline.get()
+
+
+def check_held(repository: Offline, node: Node) -> None:
+    """Refuse a query that reads a table which the repository does not hold."""
+    from djarrow.expr.nodes import tables
+
+    missing = tables(node) - repository.tables
+    if missing:
+        held = ", ".join(sorted(map(str, repository.tables)))
+        raise QueryError(f"The repository does not hold {', '.join(sorted(map(str, missing)))}. It holds {held}.")

@@ -1,0 +1,204 @@
+"""Tables: what a table class can do beyond being a query. Declaring is schema.py's question, computing jobs/'s.
+
+Specification: 000 "Table Tiers", "Master-Part Relationship", "Lookup tables".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from djarrow.errors import DefinitionError
+from djarrow.expr.nodes import Stored
+from djarrow.model import names
+from djarrow.model.describe import describe
+from djarrow.model.names import Tier
+from djarrow.model.spec import TableSpec
+from djarrow.table.expression import QueryExpression
+from djarrow.table.methods import on_class_too
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Reader
+    from djarrow.expr.nodes import Node
+    from djarrow.table.schema import Schema
+
+
+class TableClass(type):
+    """The class of table classes: a class stands for its table in every operator, and has a length."""
+
+    def __and__(cls, condition: Any) -> QueryExpression:
+        return _instance(cls) & condition
+
+    def __sub__(cls, condition: Any) -> QueryExpression:
+        return _instance(cls) - condition
+
+    def __mul__(cls, other: Any) -> QueryExpression:
+        return _instance(cls) * other
+
+    def __iter__(cls) -> Iterator[dict[str, Any]]:
+        return iter(_instance(cls))
+
+    def __len__(cls) -> int:
+        return len(_instance(cls))
+
+    def __bool__(cls) -> bool:
+        return True  # a class is there; its instance is true when the table has rows
+
+    @property
+    def heading(cls) -> Any:
+        """The heading of the table."""
+        return _instance(cls).heading
+
+    @property
+    def primary_key(cls) -> tuple[str, ...]:
+        """The names of the primary key's attributes."""
+        return _instance(cls).primary_key
+
+    @property
+    def full_table_name(cls) -> str:
+        """The quoted name of the table in the database."""
+        return _instance(cls).full_table_name
+
+
+def _instance(cls: type) -> Table:
+    if not issubclass(cls, Table):  # pragma: no cover - only tables have this metaclass
+        raise TypeError(cls)
+    return cls()
+
+
+class Table(QueryExpression, metaclass=TableClass):
+    """Base of all tables. A subclass of a tier gives `definition`, and `@schema` makes it a table of that schema."""
+
+    tier: ClassVar[Tier | None] = None
+    definition: ClassVar[str]
+    _spec: ClassVar[TableSpec | None] = None
+    _schema: ClassVar[Schema | None] = None
+    _is_table: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        """An instance is the query that gives all rows of the table."""
+
+    @property
+    def spec(self) -> TableSpec:
+        """What the table is, complete."""
+        if self._spec is None:
+            raise DefinitionError(
+                f"the class {type(self).__name__} belongs to no schema; decorate it with `@schema`, "
+                "where `schema = dj.Schema('name')`."
+            )
+        return self._spec
+
+    @property
+    def schema(self) -> Schema:
+        """The schema that the table belongs to."""
+        if self._schema is None:
+            self.spec  # noqa: B018 - raises with what to do
+            raise DefinitionError(f"the class {type(self).__name__} belongs to no schema.")
+        return self._schema
+
+    @property
+    def node(self) -> Node:
+        """The query that gives all rows."""
+        return Stored(self.spec.name, self.spec.heading)
+
+    @property
+    def full_table_name(self) -> str:
+        """The quoted name of the table in the database."""
+        from djarrow.sql.ddl import full_name
+
+        return full_name(self.spec.name)
+
+    def _reader(self) -> Reader:
+        return self.schema.ready_connection()
+
+    def _place(self) -> object:
+        return self.schema.place
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    # --- structure -----------------------------------------------------------------------------------------------
+
+    @on_class_too
+    def describe(self) -> str:
+        """The definition of the table as the database holds it, which declares the same table again (001 5.3.3)."""
+        return describe(self.schema.stored_spec(self.spec.name), self.schema.reference_to)
+
+    @on_class_too
+    def declare(self) -> None:
+        """Make the table in the database now, where it is not there; using it does so anyway (001 5.3.1)."""
+        self.schema.ready_connection()
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    @on_class_too
+    def insert(
+        self,
+        rows: Any,
+        *,
+        skip_duplicates: bool = False,
+        ignore_extra_fields: bool = False,
+        allow_direct_insert: bool = False,
+    ) -> int:
+        """Insert rows, all or none. Returns how many were inserted. Specification: 000 "Batch Insert".
+
+        rows: a Polars frame, an Arrow table or batch, or an iterable of mappings (fields with a default may be left
+        out) or of sequences with a value for every attribute in order. skip_duplicates: pass over rows whose primary
+        key is there. ignore_extra_fields: pass over fields that are no attributes. allow_direct_insert: insert into
+        an auto-populated table outside its make.
+
+        Raises UnknownField, MissingField, InvalidValue, DuplicateKey, MissingParent or InsertRefused, with the table,
+        the attribute, the row and the value; then nothing was inserted.
+        """
+        from djarrow.table.insert import insert
+
+        return insert(
+            self,
+            rows,
+            skip_duplicates=skip_duplicates,
+            ignore_extra_fields=ignore_extra_fields,
+            allow_direct_insert=allow_direct_insert,
+        )
+
+    @on_class_too
+    def insert1(
+        self,
+        row: Mapping[str, Any] | Iterable[Any],
+        *,
+        skip_duplicates: bool = False,
+        ignore_extra_fields: bool = False,
+        allow_direct_insert: bool = False,
+    ) -> None:
+        """Insert one row: a mapping, or a sequence with a value for every attribute. Specification: 000 "Insert1"."""
+        self.insert(
+            [row],
+            skip_duplicates=skip_duplicates,
+            ignore_extra_fields=ignore_extra_fields,
+            allow_direct_insert=allow_direct_insert,
+        )
+
+
+class Manual(Table):
+    """A table whose rows come from outside the pipeline, entered by people or their scripts."""
+
+    tier = names.MANUAL
+
+
+class Lookup(Table):
+    """A table of general facts that are part of the design; `contents` are its rows, inserted when it is declared."""
+
+    tier = names.LOOKUP
+    contents: ClassVar[Any] = ()
+
+
+class Part(Table):
+    """A table nested in its master's class, whose rows belong to a row of the master: `-> master`."""
+
+    _master: ClassVar[type[Table] | None] = None
+
+    @property
+    def master(self) -> type[Table]:
+        """The class of the master."""
+        if self._master is None:
+            raise DefinitionError(f"the part {type(self).__name__} is not nested in the class of a master.")
+        return self._master
