@@ -8,6 +8,8 @@ from djarrow._version import __version__
 from djarrow.engine.connect import conn
 from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
+from djarrow.repo.export import export
+from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.table.conditions import AndList, Not, Top
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
@@ -28,4 +30,6 @@ __all__ = [
     "__version__",
     "conn",
     "errors",
+    "export",
+    "open",
 ]

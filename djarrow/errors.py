@@ -139,7 +139,7 @@ class InvalidValue(RowError, ValueError):
 
 
 class InsertRefused(RowError, PermissionError):
-    """Rows may not be inserted here: an auto-populated table takes rows only inside its own make."""
+    """Rows may not be inserted here: in an auto-populated table outside its own make, or in a repository."""
 
 
 class IntegrityError(RowError):
@@ -294,6 +294,17 @@ class MakeError(DjarrowError, RuntimeError):
 
 class RepositoryError(DjarrowError):
     """An exported repository cannot be written or opened."""
+
+
+class UnknownTable(RepositoryError, AttributeError):
+    """A repository holds no table of this name."""
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------
+
+
+class DemoError(DjarrowError, OSError):
+    """The demo cannot find its data or make its folder, or its two engines do not agree."""
 
 
 DataJointError = DjarrowError

@@ -133,8 +133,10 @@ class PostgresConnection:
         if is_lost(error):
             self._discard(session)
 
-    def _fetch(self, session: _Session, text: str) -> pa.Table:
+    def _fetch(self, session: _Session, text: str, *, copy: bool = True) -> pa.Table:
         def work(cursor: Any) -> pa.Table:
+            if not copy:
+                cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cursor.execute(text)
             return cursor.fetch_arrow_table()
 
@@ -156,7 +158,7 @@ class PostgresConnection:
 
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""
-        return self._fetch(self._session(), text)
+        return self._fetch(self._session(), text, copy=False)
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""

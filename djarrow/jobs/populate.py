@@ -89,7 +89,7 @@ def _first(pending: QueryExpression, max_calls: int | None) -> Iterator[dict[str
 
 def make_one(table: AutoPopulated, key: dict[str, Any]) -> bool:
     """One make in one transaction. False where the row was there already: another process made it."""
-    database = table.schema.ready_connection()
+    database = table.schema.writable()
     with database.transaction:
         if table & key:
             return False

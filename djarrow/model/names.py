@@ -78,6 +78,13 @@ def split_table_name(name: str) -> tuple[Tier, str, str | None]:
     return tier, camel_case(stem), None
 
 
+def class_reference(name: TableName, schema: str) -> str:
+    """How a definition in a schema refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
+    _, class_name, master = split_table_name(name.table)
+    text = class_name if master is None else f"{split_table_name(master)[1]}.{class_name}"
+    return text if name.schema == schema else f"{name.schema}.{text}"
+
+
 def check_class_name(name: str) -> None:
     """Refuse what is not CamelCase, because the way from table to class would not lead back."""
     if not _CLASS_NAME.match(name):

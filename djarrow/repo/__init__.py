@@ -1,1 +1,1 @@
-""""""
+"""Repositories: export to Parquet, the manifest, and opening what was exported with no server."""

@@ -161,11 +161,15 @@ class Schema:
                 self._linked[schema] = other
                 return
 
-    def _all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
-        parents = graph.parents_of(self.specs.values())
+    def linked_schemas(self) -> dict[str, Schema]:
+        """This schema and those that its tables refer to, directly or not, by name."""
+        found = {self.name: self}
         for other in self._linked.values():
-            parents.update(other._all_parents())
-        return parents
+            found.update(other.linked_schemas())
+        return found
+
+    def _all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
+        return graph.parents_of(spec for schema in self.linked_schemas().values() for spec in schema.specs.values())
 
     def _forget(self, *classes: type[Table]) -> None:
         with self._lock:
@@ -181,9 +185,7 @@ class Schema:
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
-        _, class_name, master = names.split_table_name(name.table)
-        text = class_name if master is None else f"{names.split_table_name(master)[1]}.{class_name}"
-        return text if name.schema == self.name else f"{name.schema}.{text}"
+        return names.class_reference(name, self.name)
 
     # --- the database --------------------------------------------------------------------------------------------
 
@@ -223,6 +225,10 @@ class Schema:
         for cls in classes:
             if issubclass(cls, Lookup) and len(contents := list(cls().contents)):
                 cls().insert(contents, skip_duplicates=True)
+
+    def writable(self) -> PostgresConnection:
+        """The connection, for writing."""
+        return self.ready_connection()
 
     def stored_spec(self, name: TableName) -> TableSpec:
         """What the database holds under this name, read from its catalog."""

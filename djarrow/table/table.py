@@ -6,7 +6,7 @@ Specification: 000 "Table Tiers", "Master-Part Relationship", "Lookup tables".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from djarrow.errors import DefinitionError
 from djarrow.expr.nodes import Stored
@@ -18,9 +18,40 @@ from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
 
 if TYPE_CHECKING:
-    from djarrow.engine.base import Reader
+    from djarrow.engine.base import Database, Reader
     from djarrow.expr.nodes import Node
-    from djarrow.table.schema import Schema
+    from djarrow.model.names import TableName
+
+
+class Home(Protocol):
+    """What a table belongs to: a schema of a database, or of a repository."""
+
+    name: str
+
+    @property
+    def place(self) -> object:
+        """What two tables must share to be combined in a query."""
+        ...
+
+    def ready_connection(self) -> Reader:
+        """The engine that answers queries, after what is pending was declared."""
+        ...
+
+    def writable(self) -> Database:
+        """The same, for writing. Raises InsertRefused where nothing can be written."""
+        ...
+
+    def stored_spec(self, name: TableName) -> TableSpec:
+        """What is held under this name."""
+        ...
+
+    def parent_spec(self, name: TableName) -> TableSpec:
+        """The spec of a table that one of these refers to."""
+        ...
+
+    def reference_to(self, name: TableName) -> str:
+        """How a definition here refers to a table."""
+        ...
 
 
 class TableClass(type):
@@ -72,7 +103,7 @@ class Table(QueryExpression, metaclass=TableClass):
     tier: ClassVar[Tier | None] = None
     definition: ClassVar[str]
     _spec: ClassVar[TableSpec | None] = None
-    _schema: ClassVar[Schema | None] = None
+    _schema: ClassVar[Home | None] = None
     _is_table: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -89,7 +120,7 @@ class Table(QueryExpression, metaclass=TableClass):
         return self._spec
 
     @property
-    def schema(self) -> Schema:
+    def schema(self) -> Home:
         """The schema that the table belongs to."""
         if self._schema is None:
             self.spec  # noqa: B018 - raises with what to do

@@ -1,0 +1,105 @@
+"""DuckDB over files: reads only, hardened. Which files make which tables, repo/ says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from djarrow.engine.base import Stream
+from djarrow.errors import EngineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SETTINGS = {
+    # what PostgreSQL does, so that the same text means the same
+    "TimeZone": "'UTC'",
+    "integer_division": "false",
+    "ieee_floating_point_ops": "true",
+    "default_null_order": "'nulls_last'",
+    "arrow_lossless_conversion": "true",  # UUIDs as their 16 bytes
+    # nothing is fetched, executed or read but the repository's own files
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+
+BATCH_ROWS = 65_536
+
+
+class DuckReader:
+    """An in-memory DuckDB that may read one folder. Threads may share it: each statement has a cursor of its own.
+
+    root: the only folder whose files can be read. setup: statements that define schemas and views.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(self, root: Path, setup: Iterable[str]) -> None:
+        import duckdb
+
+        self._lock = threading.Lock()
+        self._database = duckdb.connect(":memory:")
+        for name, value in SETTINGS.items():
+            self._database.execute(f"SET {name} = {value}")
+        folder = str(root).replace("'", "''")
+        self._database.execute(f"SET allowed_directories = ['{folder}/']")
+        self._database.execute("SET enable_external_access = false")
+        try:
+            for statement in setup:
+                self._database.execute(statement)
+        except duckdb.Error as error:
+            raise _translate(error) from error
+        self._database.execute("SET lock_configuration = true")
+
+    def __repr__(self) -> str:
+        return "DuckReader()"
+
+    def _cursor(self) -> Any:
+        with self._lock:
+            return self._database.cursor()
+
+    def read(self, text: str) -> pa.Table:
+        """The whole result of a SELECT, in DuckDB's own Arrow types."""
+        import duckdb
+
+        cursor = self._cursor()
+        try:
+            return cursor.sql(text).to_arrow_table()
+        except duckdb.Error as error:
+            raise _translate(error) from error
+        finally:
+            cursor.close()
+
+    def stream(self, text: str) -> Stream:
+        """The result of a SELECT batch by batch."""
+        import duckdb
+
+        cursor = self._cursor()
+        try:
+            reader = cursor.sql(text).to_arrow_reader(BATCH_ROWS)
+        except duckdb.Error as error:
+            cursor.close()
+            raise _translate(error) from error
+        return Stream(reader.schema, _batches(reader), cursor.close)
+
+    def close(self) -> None:
+        """Let go of files and memory."""
+        self._database.close()
+
+
+def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield from reader
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise _translate(error) from error
+
+
+def _translate(error: Exception) -> EngineError:
+    first, *_ = str(error).splitlines() or [type(error).__name__]
+    return EngineError(f"DuckDB refused: {first}")

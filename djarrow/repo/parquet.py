@@ -1,0 +1,151 @@
+"""One table's stream of batches -> Parquet files, one a partition. Rows come sorted by partition, then by key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from djarrow.model.spec import TableSpec
+from djarrow.model.types import Family
+from djarrow.repo.manifest import DataFile, folder_of
+
+ROW_GROUP_ROWS = 122_880
+"""What DuckDB scans at once; Polars and Spark do well with it."""
+
+
+def file_schema(spec: TableSpec) -> pa.Schema:
+    """The Arrow schema of a table's files: declared types, comments and key in the metadata.
+
+    UUIDs are written as text and JSON as strings, because Spark reads no other form; enums as plain dictionaries.
+    """
+    fields = []
+    for attribute in spec.heading:
+        kind = pa.string() if attribute.type.family in _AS_TEXT else attribute.type.arrow
+        metadata = {"djarrow.type": str(attribute.type), "djarrow.comment": attribute.comment}
+        if attribute.lineage is not None:
+            metadata["djarrow.lineage"] = str(attribute.lineage)
+        fields.append(pa.field(attribute.name, kind, nullable=attribute.nullable, metadata=metadata))
+    table = {"djarrow.table": str(spec.name), "djarrow.primary_key": json.dumps(spec.heading.primary_key)}
+    return pa.schema(fields, metadata=table)
+
+
+_AS_TEXT = frozenset({Family.UUID, Family.JSON})
+
+
+def write_table(
+    spec: TableSpec, batches: Iterable[pa.RecordBatch], partition_by: tuple[str, ...], root: Path
+) -> Iterator[DataFile]:
+    """Write the batches, which have the heading's Arrow schema, and give each file as it is finished.
+
+    A table without rows has one file without rows, so that its columns are there to read.
+    """
+    schema = file_schema(spec)
+    writer: _File | None = None
+    for batch in batches:
+        for values, run in _runs(batch, partition_by):
+            if writer is not None and writer.values != values:
+                yield writer.finish()
+                writer = None
+            if writer is None:
+                writer = _File(spec, schema, partition_by, values, root)
+            writer.write(run)
+    if writer is None:
+        writer = _File(spec, schema, (), (), root)
+    yield writer.finish()
+
+
+def _runs(batch: pa.RecordBatch, partition_by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
+    """The batch cut where the values of the partition change."""
+    if not partition_by:
+        yield (), batch
+        return
+    if batch.num_rows == 0:
+        return
+    changed = np.zeros(batch.num_rows - 1, dtype=bool)
+    columns = [_plain(batch.column(name)) for name in partition_by]
+    for column in columns:
+        changed |= _differs(column)
+    edges = [0, *(np.flatnonzero(changed) + 1).tolist(), batch.num_rows]
+    for start, end in zip(edges, edges[1:], strict=False):
+        yield tuple(column[start].as_py() for column in columns), batch.slice(start, end - start)
+
+
+def _differs(column: pa.Array) -> Any:
+    return pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if isinstance(column.type, pa.BaseExtensionType):
+        return column.storage
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+class _File:
+    """One Parquet file while it is written."""
+
+    def __init__(
+        self, spec: TableSpec, schema: pa.Schema, partition_by: tuple[str, ...], values: tuple[Any, ...], root: Path
+    ) -> None:
+        self.values = values
+        self.schema = schema
+        self.path = folder_of(spec.name) / file_name(partition_by, values)
+        self.target = root.joinpath(*self.path.parts)
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.rows = 0
+        self.writer = pq.ParquetWriter(
+            self.target,
+            schema,
+            compression="zstd",
+            write_statistics=_with_statistics(schema),
+            write_page_checksum=True,
+            sorting_columns=_sorting(spec, schema),
+        )
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        columns = [_stored(column, field.type) for column, field in zip(batch.columns, self.schema, strict=True)]
+        self.writer.write_table(pa.table(columns, schema=self.schema), row_group_size=ROW_GROUP_ROWS)
+        self.rows += batch.num_rows
+
+    def finish(self) -> DataFile:
+        self.writer.close()
+        with self.target.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return DataFile(str(self.path), self.rows, self.target.stat().st_size, digest)
+
+
+def _stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if column.type == kind:
+        return column
+    if isinstance(column.type, pa.UuidType):
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
+    return column.storage.cast(kind)
+
+
+def _with_statistics(schema: pa.Schema) -> list[str]:
+    """All columns but floats: with statistics on those, DuckDB loses NaN rows when it filters."""
+    return [field.name for field in schema if not pa.types.is_floating(field.type)]
+
+
+def _sorting(spec: TableSpec, schema: pa.Schema) -> list[pq.SortingColumn]:
+    return [pq.SortingColumn(schema.get_field_index(name), nulls_first=False) for name in spec.heading.primary_key]
+
+
+def file_name(partition_by: tuple[str, ...], values: tuple[Any, ...]) -> str:
+    """`month-1.parquet`, `year-2013/month-1.parquet`, `all.parquet`; values percent-encoded."""
+    if not partition_by:
+        return "all.parquet"
+    parts = [f"{name}-{quote(_text(value), safe='')}" for name, value in zip(partition_by, values, strict=True)]
+    return "/".join(parts) + ".parquet"
+
+
+def _text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else value.isoformat() if hasattr(value, "isoformat") else str(value)

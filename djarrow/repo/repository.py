@@ -1,0 +1,178 @@
+"""dj.open: an exported repository, queried through DuckDB with no server, by its own classes or a module's.
+
+Design section 11; specification 000 "Export, Sharing, and Backup/Restore".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from djarrow.engine.duckdb import DuckReader
+from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
+from djarrow.jobs.autopopulate import Computed, Imported
+from djarrow.model import names
+from djarrow.model.differences import differences
+from djarrow.model.names import TableName
+from djarrow.model.spec import TableSpec
+from djarrow.repo import manifest
+from djarrow.sql import views
+from djarrow.table.schema import Schema
+from djarrow.table.source import reading_from
+from djarrow.table.table import Lookup, Manual, Part, Table
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+
+_BASES: dict[str, type[Table]] = {"lookup": Lookup, "manual": Manual, "imported": Imported, "computed": Computed}
+
+
+class Repository:
+    """An opened repository. `repository["flights"].Flight` is a table class; all query operators work on it.
+
+    manifest: what it holds. specs: its tables by name. Nothing in a repository is executed; files outside its folder
+    cannot be read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.manifest = manifest.read(root)
+        self.specs = manifest.specs_of(self.manifest)
+        self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
+
+    def __repr__(self) -> str:
+        return f"Repository({str(self.root)!r}: {', '.join(self._schemas)})"
+
+    def __getitem__(self, schema: str) -> RepositorySchema:
+        if schema not in self._schemas:
+            raise RepositoryError(f"{self.root} holds no schema {schema!r}; it holds {', '.join(self._schemas)}.")
+        return self._schemas[schema]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schemas)
+
+    @property
+    def tables(self) -> frozenset[TableName]:
+        """The names of the tables that it holds."""
+        return frozenset(self.specs)
+
+    @cached_property
+    def reader(self) -> DuckReader:
+        """The engine that answers queries over its files, made when first asked."""
+        return DuckReader(self.root, self._setup())
+
+    def _setup(self) -> Iterator[str]:
+        yield from views.create_schemas(self.manifest.schemas)
+        for entry in self.manifest.tables:
+            paths = [self.root.joinpath(file.path) for file in entry.files]
+            for path in paths:
+                if not path.is_file():
+                    raise RepositoryError(f"{path} is missing, which the manifest lists: the repository is not whole.")
+            yield views.create_view(self.specs[entry.name], [str(path) for path in paths])
+
+    def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
+        """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
+
+        Raises DefinitionMismatch where a class does not agree with the table in the repository, and QueryError when
+        a query reads a table that the repository does not hold.
+        """
+        for schema in _schemas_in(what):
+            for name, spec in schema.specs.items():
+                if name in self.specs and (found := differences(spec, self.specs[name])):
+                    raise DefinitionMismatch(found, table=str(name))
+        return reading_from(self)
+
+    def close(self) -> None:
+        """Let go of files and memory."""
+        if "reader" in self.__dict__:
+            self.reader.close()
+
+
+class RepositorySchema:
+    """A schema of a repository: its table classes are attributes."""
+
+    def __init__(self, name: str, repository: Repository) -> None:
+        self.name = name
+        self._repository = repository
+
+    def __repr__(self) -> str:
+        return f"RepositorySchema({self.name!r})"
+
+    @cached_property
+    def _classes(self) -> dict[str, type[Table]]:
+        """Class name -> class, of all tables but parts, which are attributes of their masters."""
+        classes: dict[str, type[Table]] = {}
+        for name, spec in self._repository.specs.items():
+            if name.schema != self.name:
+                continue
+            if spec.master is None:
+                classes[spec.class_name] = self._class(spec, _BASES[spec.tier.name])
+            else:
+                master = classes[names.split_table_name(spec.master.table)[1]]
+                part = self._class(spec, Part)
+                setattr(master, spec.class_name, part)
+        return classes
+
+    def _class(self, spec: TableSpec, base: type[Table]) -> type[Table]:
+        return type(base)(spec.class_name, (base,), {"_spec": spec, "_schema": self, "contents": ()})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._classes[name]
+        except KeyError:
+            hint = hint_nearest(name, self._classes)
+            raise UnknownTable(f"the schema {self.name!r} has no table {name!r}.{hint}") from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._classes]
+
+    @property
+    def place(self) -> object:
+        """What two tables must share to be combined."""
+        return self._repository
+
+    def ready_connection(self) -> DuckReader:
+        """The engine that answers queries."""
+        return self._repository.reader
+
+    def writable(self) -> Database:
+        """A repository takes no rows. Raises InsertRefused."""
+        raise InsertRefused("a repository is read only; restore it into a database to go on there.", table=self.name)
+
+    def parent_spec(self, name: TableName) -> TableSpec:
+        """The spec of a table that one of the repository refers to."""
+        return self._repository.specs[name]
+
+    def stored_spec(self, name: TableName) -> TableSpec:
+        """What the repository holds under this name."""
+        return self._repository.specs[name]
+
+    def reference_to(self, name: TableName) -> str:
+        """How a definition in this schema refers to a table."""
+        return names.class_reference(name, self.name)
+
+
+def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
+    found: list[Schema] = []
+    for item in what:
+        if isinstance(item, Schema):
+            found.append(item)
+        elif isinstance(item, ModuleType):
+            found += [value for value in vars(item).values() if isinstance(value, Schema)]
+        else:
+            raise RepositoryError(f"{item!r} is no module and no schema.")
+    return found
+
+
+def open_repository(url: str | Path) -> Repository:
+    """Open an exported repository for reading, with no server.
+
+    Raises RepositoryError where the folder is none, or not whole.
+    """
+    return Repository(Path(url).expanduser().resolve())

@@ -1,0 +1,13 @@
+"""Statements that hold several tables still while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from djarrow.model.names import TableName
+from djarrow.sql.ddl import full_name
+
+
+def lock_tables(tables: Iterable[TableName]) -> str:
+    """Keep others from dropping or truncating tables; first in a transaction, because TRUNCATE shows through a snapshot."""
+    return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS SHARE MODE"
