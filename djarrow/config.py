@@ -15,7 +15,7 @@ DATA_FOLDER = ".djarrow"
 
 
 def project_folder(start: Path | None = None) -> Path:
-    """The project: the nearest folder from start (the current one) upwards with a datajoint.toml or a .djarrow, or start."""
+    """The project: the nearest folder from start upwards with a datajoint.toml or a .djarrow; else start itself."""
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / PROJECT_FILE).is_file() or (folder / DATA_FOLDER).is_dir():
@@ -55,7 +55,9 @@ def _url_of_section(section: Any) -> str:
     if not isinstance(section, dict):
         raise ConfigError(f"[database] of {PROJECT_FILE} is a table of settings.")
     if unknown := set(section) - known:
-        raise ConfigError(f"[database] of {PROJECT_FILE} holds {', '.join(sorted(known))}, not {', '.join(unknown)}.")
+        raise ConfigError(
+            f"[database] of {PROJECT_FILE} holds {', '.join(sorted(known))}, not {', '.join(sorted(unknown))}."
+        )
     if "url" in section:
         return str(section["url"])
     if "host" not in section:

@@ -19,15 +19,16 @@ from djarrow.errors import (
     TransactionError,
 )
 
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
+_PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
 _KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|conflicts)", re.DOTALL)
 _LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")
 _UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
 
 
 def redact(text: str) -> str:
-    """The text without the password of any URL in it."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    """The text without the password of any URL or connection string in it."""
+    return _PASSWORD_SETTING.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def is_lost(error: BaseException) -> bool:
@@ -121,7 +122,9 @@ def _reference(message: str, details: Mapping[str, str]) -> DjarrowError:
 
 def _check(message: str, details: Mapping[str, str]) -> DjarrowError:
     _, _, attribute = details.get("CONSTRAINT_NAME", "").partition(" check ")
-    return InvalidValue(f"{message}: {details.get('MESSAGE_DETAIL', '')}", table=_table(details), attribute=attribute or None)
+    return InvalidValue(
+        f"{message}: {details.get('MESSAGE_DETAIL', '')}", table=_table(details), attribute=attribute or None
+    )
 
 
 def _missing(message: str, details: Mapping[str, str]) -> DjarrowError:

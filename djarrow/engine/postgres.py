@@ -92,7 +92,7 @@ class PostgresConnection:
             self._local.session = None
         with self._lock:
             self._all = [other for other in self._all if other is not session]
-        with contextlib.suppress(Exception):  # noqa: BLE001 - the connection is lost already
+        with contextlib.suppress(Exception):  # the connection is lost already
             session.raw.close()
 
     @property

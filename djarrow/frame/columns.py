@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -37,41 +38,54 @@ def from_arrow(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: s
     else:
         converted = _whole_column(array, kind)
         if converted is None:
-            return from_values(_python_values(array, kind), attribute, table, inferred=True)
+            converted = _one_by_one(_python_values(array, attribute, table), attribute, table)
     _check_nulls(converted, attribute, table)
     return converted
 
 
-def from_values(
-    values: Sequence[Any], attribute: Attribute, table: str, *, inferred: bool = False
-) -> pa.Array | pa.ChunkedArray:
-    """A column of Python values as the attribute's carrier. inferred: Arrow could not take the column as a whole."""
-    if not inferred and attribute.type.family in _INFERRED:
-        try:
-            array = pa.array(values)
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            pass  # mixed or unusual values: one by one below, where the one at fault is named
-        else:
-            return from_arrow(array, attribute, table)
+def from_values(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array | pa.ChunkedArray:
+    """A column of Python values as the attribute's carrier. Raises InvalidValue or MissingField with the row."""
+    converted = _inferred(values, attribute.type)
+    if converted is None:
+        converted = _one_by_one(values, attribute, table)
+    _check_nulls(converted, attribute, table)
+    return converted
+
+
+def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
+    """The column as Arrow reads it, or None where it could take one kind of value for another."""
+    if not _INFERRED.get(kind.family, frozenset()).issuperset(map(type, values)):
+        return None
+    try:
+        array = pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        return None
+    return pa.nulls(len(array), carrier(kind)) if array.null_count == len(array) else _whole_column(array, kind)
+
+
+_NUMBERS = frozenset({type(None), int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})
+_INFERRED = {
+    Family.INTEGER: _NUMBERS,
+    Family.FLOAT: _NUMBERS,
+    Family.BOOLEAN: frozenset({type(None), bool, np.bool_}),
+    Family.STRING: frozenset({type(None), str}),
+    Family.ENUM: frozenset({type(None), str}),
+}
+"""The Python types that Arrow infers faithfully. It would read True beside 1.0 as a number, text beside bytes as bytes."""
+
+
+def _one_by_one(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array:
     canonical = [_one(value, attribute, table, row) for row, value in enumerate(values)]
     if attribute.type.family is Family.UUID:
         canonical = [None if value is None else value.bytes for value in canonical]
-    array = pa.array(canonical, type=carrier(attribute.type))
-    _check_nulls(array, attribute, table)
-    return array
-
-
-_INFERRED = frozenset({Family.INTEGER, Family.FLOAT, Family.BOOLEAN, Family.STRING, Family.ENUM, Family.BLOB})
-"""Families whose Python values Arrow infers faithfully. Moments with mixed time zones are not among them."""
+    return pa.array(canonical, type=carrier(attribute.type))
 
 
 def _one(value: Any, attribute: Attribute, table: str, row: int) -> Any:
     try:
         return normalise(value, attribute.type)
-    except (ValueError, OverflowError) as error:
-        text = str(error).rstrip(".")
-        shown = text if repr(value)[:20] in text else f"{value!r} is no {attribute.type}: {text}"
-        raise InvalidValue(f"{shown}.", table=table, attribute=attribute.name, row=row, value=value) from None
+    except ValueError as error:
+        raise InvalidValue(str(error), table=table, attribute=attribute.name, row=row, value=value) from None
 
 
 def _check_nulls(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> None:
@@ -90,7 +104,9 @@ def _plain(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     """The column without extension, dictionary or large and view layouts."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
-        return _plain(pa.chunked_array([c.storage for c in array.chunks], kind.storage_type) if _chunked(array) else array.storage)
+        return _plain(
+            pa.chunked_array([c.storage for c in array.chunks], kind.storage_type) if _chunked(array) else array.storage
+        )
     if pa.types.is_dictionary(kind):
         return _plain(array.cast(kind.value_type))
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -104,11 +120,17 @@ def _chunked(array: pa.Array | pa.ChunkedArray) -> bool:
     return isinstance(array, pa.ChunkedArray)
 
 
-def _python_values(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> list[Any]:
-    """The values one by one; text that is to become JSON is read as JSON."""
-    values: list[Any] = array.to_pylist()
-    if kind.family is Family.JSON and pa.types.is_string(array.type):
-        return [None if value is None else json.loads(value) for value in values]
+def _python_values(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> list[Any]:
+    """The values one by one; text that is to become JSON is read as JSON. Raises InvalidValue with the row."""
+    read = json.loads if attribute.type.family is Family.JSON and pa.types.is_string(array.type) else None
+    values = []
+    for row, scalar in enumerate(array):
+        try:
+            value = scalar.as_py()
+            values.append(value if read is None or value is None else read(value))
+        except (ValueError, OverflowError, RecursionError) as error:  # what Python's own types cannot hold
+            text = f"{str(scalar)[:60]!r} is no {attribute.type}: {error}."
+            raise InvalidValue(text, table=table, attribute=attribute.name, row=row) from None
     return values
 
 
@@ -190,7 +212,9 @@ def _uuid(array: Any, _: AttributeType) -> Any:
 
 
 def _blob(array: Any, kind: AttributeType) -> Any:
-    return array.cast(kind.arrow) if pa.types.is_binary(array.type) or pa.types.is_fixed_size_binary(array.type) else None
+    return (
+        array.cast(kind.arrow) if pa.types.is_binary(array.type) or pa.types.is_fixed_size_binary(array.type) else None
+    )
 
 
 _CONVERSIONS: dict[Family, Callable[[Any, AttributeType], Any]] = {
@@ -207,5 +231,3 @@ _CONVERSIONS: dict[Family, Callable[[Any, AttributeType], Any]] = {
     Family.UUID: _uuid,
     Family.BLOB: _blob,
 }
-
-

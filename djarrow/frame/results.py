@@ -14,8 +14,6 @@ import pyarrow.compute as pc
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.types import AttributeType, Family
 
-Columnar = pa.Table | pa.RecordBatch
-
 
 def declared(source: pa.Table, heading: Heading) -> pa.Table:
     """The result with the heading's own Arrow types, whatever the engine carried them in."""
@@ -92,7 +90,7 @@ def _polars_ready(array: Any, kind: AttributeType) -> Any:
     return _storage(_declared_column(array, kind))
 
 
-def to_dicts(source: Columnar, heading: Heading) -> Iterator[dict[str, Any]]:
+def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:
     """Rows as dicts of Python values. source: with declared types."""
     names = heading.names
     columns = [to_values(source.column(a.name), a) for a in heading]
@@ -112,7 +110,7 @@ def to_values(array: Any, attribute: Attribute) -> list[Any]:
 
 
 def to_numpy(array: Any, attribute: Attribute) -> np.ndarray[Any, Any]:
-    """A column of declared type as a NumPy array: native where there are no NULLs and NumPy has the type, else objects."""
+    """A column of declared type as a NumPy array: of NumPy's own dtype where it has one and there are no NULLs."""
     native = attribute.type.family in (Family.INTEGER, Family.FLOAT, Family.BOOLEAN)
     if native and array.null_count == 0:
         plain = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array

@@ -1,7 +1,8 @@
-"""What a user inserts -> an Arrow table with the table's columns, checked. One column at a time is columns.py's question."""
+"""What a user inserts -> an Arrow table with the table's columns, checked. One column is columns.py's question."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from djarrow.errors import InvalidValue, MissingField, UnknownField, hint_nearest
 from djarrow.frame.columns import from_arrow, from_values
 from djarrow.model.heading import Attribute, Heading, Special
+from djarrow.model.types import AttributeType, Family
 
 _ABSENT: Any = object()
 
@@ -77,7 +79,9 @@ def _mapping(row: Any, number: int, heading: Heading, table: str) -> Mapping[str
         case Mapping():
             return row
         case str() | bytes():
-            raise InvalidValue(f"{row!r} is no row: a row is a mapping or a sequence of values.", table=table, row=number)
+            raise InvalidValue(
+                f"{row!r} is no row: a row is a mapping or a sequence of values.", table=table, row=number
+            )
         case Sequence():
             if len(row) != len(heading):
                 wanted = ", ".join(heading.names)
@@ -91,7 +95,9 @@ def _mapping(row: Any, number: int, heading: Heading, table: str) -> Mapping[str
     raise InvalidValue(f"{_kind(row)} is no row: a row is a mapping or a sequence of values.", table=table, row=number)
 
 
-def _check_names(names: Iterable[str], heading: Heading, table: str, ignore_extra_fields: bool, row: int | None) -> None:
+def _check_names(
+    names: Iterable[str], heading: Heading, table: str, ignore_extra_fields: bool, row: int | None
+) -> None:
     for name in names:
         if name not in heading and not ignore_extra_fields:
             hint = hint_nearest(str(name), heading.names)
@@ -106,16 +112,20 @@ def _check_default(attribute: Attribute, table: str, row: int | None) -> None:
 def _fill(values: list[Any], absent: list[int], attribute: Attribute) -> list[Any]:
     """The values with the default where some rows leave the field out and others do not."""
     default = attribute.default
-    value = None if default is Special.NULL else _now() if default is Special.NOW else default
+    value = None if default is Special.NULL else _now(attribute.type) if default is Special.NOW else default
     for number in absent:
         values[number] = value
     return values
 
 
-def _now() -> Any:
-    import datetime
-
-    return datetime.datetime.now(datetime.UTC)
+def _now(kind: AttributeType) -> datetime.date:
+    moment = datetime.datetime.now(datetime.UTC)
+    match kind.family:
+        case Family.DATE:
+            return moment.date()
+        case Family.DATETIME:
+            return moment.replace(tzinfo=None)
+    return moment
 
 
 def _table(columns: dict[str, Any], rows: int) -> pa.Table:

@@ -76,6 +76,3 @@ class Computed(AutoPopulated):
     """A table that fills itself from data inside the pipeline."""
 
     tier = names.COMPUTED
-
-
-

@@ -35,6 +35,3 @@ def _parent_keys(table: AutoPopulated, key: ForeignKey) -> QueryExpression:
     spec = table.schema.parent_spec(key.parent)
     node = project(Stored(spec.name, spec.heading), **key.renamed)
     return QueryExpression(project(node), table)
-
-
-

@@ -57,7 +57,7 @@ def populate(
         for key in _first(pending, max_calls):
             try:
                 made = make_one(table, key)
-            except Exception as error:  # noqa: BLE001 - errors of makes are the caller's to see, all of them
+            except Exception as error:
                 if not suppress_errors:
                     raise
                 failures.append(Failure(key, error))

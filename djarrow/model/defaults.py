@@ -1,4 +1,7 @@
-"""Default values: the text after `=` -> a value of the attribute's type. Specification: 001 5.4.2, 000 "Attribute Definition"."""
+"""Default values: the text after `=` -> a value of the attribute's type.
+
+Specification: 001 5.4.2, 000 "Attribute Definition".
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 
 
 def parse_default(line: AttributeLine, kind: AttributeType, *, table: str) -> Default | None:
-    """The default of an attribute line, or None where it has none. Raises DefinitionError when it is not of the type."""
+    """The default of an attribute line, or None where it has none. Raises DefinitionError for one of another type."""
     if line.default is None:
         return None
     word = line.default.lower()
@@ -28,11 +31,11 @@ def parse_default(line: AttributeLine, kind: AttributeType, *, table: str) -> De
         return Special.NOW
     read = _READERS.get(kind.family)
     if read is None:
-        raise _refusal(line, kind, table, f"a {kind} takes no default but null.")
+        raise _refusal(line, table, f"a {kind} takes no default but null.")
     try:
         return read(line.default, kind)
     except (ValueError, KeyError, decimal.InvalidOperation) as error:
-        raise _refusal(line, kind, table, f"{line.default!r} is no {kind}.") from error
+        raise _refusal(line, table, f"{line.default!r} is no {kind}.") from error
 
 
 def read_default(text: str, kind: AttributeType) -> DefaultValue:
@@ -40,7 +43,7 @@ def read_default(text: str, kind: AttributeType) -> DefaultValue:
     return _READERS[kind.family](text, kind)
 
 
-def _refusal(line: AttributeLine, kind: AttributeType, table: str, reason: str) -> DefinitionError:
+def _refusal(line: AttributeLine, table: str, reason: str) -> DefinitionError:
     return DefinitionError(f"default of {line.name!r}: {reason}", table=table, line=line.line)
 
 

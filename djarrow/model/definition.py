@@ -1,4 +1,4 @@
-"""Definition text -> the lines it says, by the grammar of definition.lark. What references mean is spec.py's question."""
+"""Definition text -> the lines it says, by the grammar of definition.lark. What they mean is spec.py's question."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def parse_definition(text: str, *, table: str) -> Definition:
     comment: str | None = None
     above: list[Line] = []
     below: list[Line] | None = None
-    for number, source in enumerate(text.splitlines(), 1):
+    for number, source in enumerate(_LINE_END.split(text), 1):
         parsed = _parse_line(source, number, table)
         if isinstance(parsed, str):
-            comment = parsed if comment is None and not above else comment
+            comment = parsed if comment is None and not above and below is None else comment
         elif parsed is _DIVIDER:
             if below is not None:
                 raise DefinitionError("there is a second `---`; a table has one.", table=table, line=number)
@@ -89,6 +89,7 @@ def parse_type(text: str, *, table: str) -> AttributeType:
 
 
 _DIVIDER: Any = object()
+_LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also cuts comments at separators that only Unicode knows
 
 _EXPECTED = {
     "NAME": "an attribute name",

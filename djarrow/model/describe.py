@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import date, time
 
 from djarrow.model.heading import Attribute, Default, Special
 from djarrow.model.names import TableName
@@ -16,30 +16,47 @@ ClassNames = Callable[[TableName], str]
 def describe(spec: TableSpec, class_names: ClassNames) -> str:
     """The definition of a table: foreign keys as `->` lines, then its own attributes, with comments and indexes."""
     lines = [f"# {spec.comment}"] if spec.comment else []
-    lines += _part(spec, class_names, in_key=True) + ["---"] + _part(spec, class_names, in_key=False)
+    lines += [*_part(spec, class_names, in_key=True), "---", *_part(spec, class_names, in_key=False)]
     lines += [f"{'unique ' if index.unique else ''}index ({', '.join(index.attributes)})" for index in spec.indexes]
     return "\n".join(lines) + "\n"
 
 
 def _part(spec: TableSpec, class_names: ClassNames, *, in_key: bool) -> list[str]:
     """The lines above or below the divider. A reference stands where the first attribute that it brings would."""
+    heading = spec.heading
     lines: list[str] = []
-    written: set[str] = set()
+    written = set() if in_key else set(heading.primary_key)
     pending = [key for key in spec.foreign_keys if (key in spec.primary_foreign_keys) == in_key]
-    for attribute in spec.heading:
-        if (attribute.name in spec.heading.primary_key) != in_key:
+    for attribute in heading.select(heading.primary_key if in_key else heading.secondary):
+        if attribute.name in written:
             continue
-        for key in [key for key in pending if attribute.name in key.attributes]:
-            lines.append(_reference_line(key, spec, class_names))
-            written |= set(key.attributes)
-            pending.remove(key)
-        if attribute.name not in written:
+        bringing = [key for key in pending if attribute.name in key.attributes]
+        if not bringing or _has_own_line(attribute, spec):
             lines.append(_attribute_line(attribute))
+            written.add(attribute.name)
+        else:
+            lines.append(_reference_line(bringing[0], spec, class_names))
+            written |= set(bringing[0].attributes)
+            pending.remove(bringing[0])
     return lines + [_reference_line(key, spec, class_names) for key in pending]
 
 
+def _has_own_line(attribute: Attribute, spec: TableSpec) -> bool:
+    """Whether an attribute of a foreign key has a default that the reference alone would not give it."""
+    if attribute.default is Special.NULL:
+        return any(attribute.name in key.attributes and not _says_nullable(key, spec) for key in spec.foreign_keys)
+    return attribute.default is not None
+
+
+def _says_nullable(key: ForeignKey, spec: TableSpec) -> bool:
+    """Whether `[nullable]` says it all: what is required of the key's attributes, another reference requires."""
+    required = {name for other in spec.foreign_keys if not other.nullable for name in other.attributes}
+    required |= set(spec.heading.primary_key)
+    return key.nullable and all(spec.heading[name].nullable or name in required for name in key.attributes)
+
+
 def _reference_line(key: ForeignKey, spec: TableSpec, class_names: ClassNames) -> str:
-    options = [word for word, on in (("nullable", key.nullable), ("unique", key.unique)) if on]
+    options = [word for word, on in (("nullable", _says_nullable(key, spec)), ("unique", key.unique)) if on]
     prefix = f"[{', '.join(options)}] " if options else ""
     parent = "master" if key.parent == spec.master and not key.renamed else class_names(key.parent)
     renames = ", ".join(f"{new}='{old}'" for new, old in key.renamed.items())
@@ -62,7 +79,7 @@ def default_text(default: Default) -> str:
             return str(default).lower()
         case str():
             return '"' + default.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case date() | time() | datetime():
+        case date() | time():
             return f'"{default.isoformat()}"'
         case _:
             return str(default)

@@ -12,7 +12,9 @@ def differences(declared: TableSpec, stored: TableSpec) -> tuple[str, ...]:
     if declared.heading.primary_key != stored.heading.primary_key:
         ours, theirs = (", ".join(s.heading.primary_key) or "(none)" for s in (declared, stored))
         lines.append(f"primary key: the class says {ours}, the database {theirs}")
-    lines += _set_differences("foreign key", map(_reference, declared.foreign_keys), map(_reference, stored.foreign_keys))
+    lines += _set_differences(
+        "foreign key", map(_reference, declared.foreign_keys), map(_reference, stored.foreign_keys)
+    )
     lines += _set_differences("index", map(_index, declared.indexes), map(_index, stored.indexes))
     return tuple(lines)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from djarrow.errors import UnknownAttribute
 from djarrow.model.names import TableName
@@ -63,7 +63,7 @@ class Heading:
     """
 
     attributes: tuple[Attribute, ...]
-    primary_key: tuple[str, ...] = field(converter=tuple)
+    primary_key: tuple[str, ...]
 
     @cached_property
     def _by_name(self) -> dict[str, Attribute]:

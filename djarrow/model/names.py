@@ -1,4 +1,7 @@
-"""Names: class <-> table, what an attribute may be called, and the limits of PostgreSQL. Specification: 001 5.2.3, 5.4.1, 5.5.1."""
+"""Names: class <-> table, what an attribute may be called, and the limits of PostgreSQL.
+
+Specification: 001 5.2.3, 5.4.1, 5.5.1.
+"""
 
 from __future__ import annotations
 

@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 from attrs import evolve, field, frozen
 
-from djarrow.errors import DefinitionError, UnknownAttribute
+from djarrow.errors import DefinitionError, hint_nearest
 from djarrow.model import names
 from djarrow.model.defaults import parse_default
 from djarrow.model.definition import AttributeLine, Definition, IndexLine, Line, ReferenceLine, parse_definition
-from djarrow.model.heading import Attribute, Heading, Origin, Special, as_nullable
+from djarrow.model.heading import Attribute, Heading, Origin, Special
 from djarrow.model.names import TableName, Tier
 from djarrow.model.types import KEYLESS_FAMILIES, attribute_type
 
 
 @frozen
 class ForeignKey:
-    """A reference to a parent's primary key. pairs: (attribute here, attribute of the parent), in the parent's order."""
+    """A reference to a parent's primary key. pairs: (attribute here, attribute there), in the parent's order."""
 
     parent: TableName
     pairs: tuple[tuple[str, str], ...]
@@ -105,6 +105,7 @@ class _Building:
         self.name = name
         self.resolve = resolve
         self.attributes: dict[str, Attribute] = {}
+        self.native: set[str] = set()
         self.key: list[str] = []
         self.foreign_keys: list[ForeignKey] = []
         self.indexes: list[IndexLine] = []
@@ -138,6 +139,7 @@ class _Building:
             comment=line.comment,
             lineage=Origin(self.name, line.name) if in_key else None,
         )
+        self.native.add(line.name)
         if in_key:
             self.key.append(line.name)
 
@@ -156,8 +158,7 @@ class _Building:
         pairs = tuple((renames.get(name, name), name) for name in parent.heading.primary_key)
         for child, name in pairs:
             self.include(child, parent.heading[name], line, in_key=in_key, nullable=nullable)
-        may_be_null = any(self.attributes[child].nullable for child, _ in pairs)
-        key = ForeignKey(parent.name, pairs, may_be_null, "unique" in line.options)
+        key = ForeignKey(parent.name, pairs, unique="unique" in line.options)  # nullable or not is known at the end
         if any(key.parent == other.parent and key.pairs == other.pairs for other in self.foreign_keys):
             raise self.error(f"the foreign key to {line.reference!r} stands here twice.", line.line)
         self.foreign_keys.append(key)
@@ -165,10 +166,14 @@ class _Building:
     def checked_renames(self, line: ReferenceLine, parent: TableSpec) -> dict[str, str]:
         for old, new in line.renames:
             if old not in parent.heading.primary_key:
-                where = f"Table {self.name.table!r}, line {line.line}, `-> {line.reference}`"
-                raise UnknownAttribute(old, parent.heading.primary_key, where=where)
+                hint = hint_nearest(old, parent.heading.primary_key)
+                raise self.error(f"the primary key of {line.reference!r} has no {old!r}.{hint}", line.line)
             names.check_attribute_name(new, table=self.name.table, line=line.line)
-        return dict(line.renames)
+        renames = dict(line.renames)
+        kept = [name for name in parent.heading.primary_key if name not in renames]
+        if len(renames) < len(line.renames) or len({*kept, *renames.values()}) < len(parent.heading.primary_key):
+            raise self.error("`.proj()` renames an attribute twice, or two to the same name.", line.line)
+        return renames
 
     def include(self, name: str, source: Attribute, line: ReferenceLine, *, in_key: bool, nullable: bool) -> None:
         """Add the parent's key attribute under this name, or see that the one that is here already is the same."""
@@ -185,15 +190,28 @@ class _Building:
                 f"rename it: `-> {line.reference}.proj(other_name='{source.name}')`.",
                 line.line,
             )
-        native = present.lineage is None or present.lineage.table == self.name
-        if not native and present.lineage != source.lineage:
+        own = present.lineage is None or present.lineage.table == self.name
+        if not own and present.lineage != source.lineage:
             raise self.error(
                 f"{name!r} already refers to {present.lineage} and cannot also refer to {source.lineage}; "
                 f"rename it: `-> {line.reference}.proj(other_name='{source.name}')`.",
                 line.line,
             )
-        merged = evolve(present, lineage=source.lineage)
-        self.attributes[name] = as_nullable(merged) if nullable and name not in self.key else merged
+        self.attributes[name] = self.merged(evolve(present, lineage=source.lineage), nullable=nullable)
+
+    def merged(self, present: Attribute, *, nullable: bool) -> Attribute:
+        """An attribute that is here already, once a reference that may be NULL, or may not, shares it.
+
+        One of this table's own may be NULL when either line says so. One that another reference brought is required
+        as soon as one of the references is.
+        """
+        if present.name in self.key:
+            return present
+        if present.name in self.native:
+            default = Special.NULL if nullable and present.default is None else present.default
+            return evolve(present, nullable=present.nullable or nullable, default=default)
+        both = present.nullable and nullable
+        return evolve(present, nullable=both, default=Special.NULL if both else None)
 
     def finish(self, definition: Definition) -> TableSpec:
         if not self.attributes:
@@ -207,17 +225,24 @@ class _Building:
         ordered = [self.attributes[name] for name in self.key]
         ordered += [attribute for name, attribute in self.attributes.items() if name not in self.key]
         heading = Heading(tuple(ordered), tuple(self.key))
-        return TableSpec(self.name, definition.comment, heading, tuple(self.foreign_keys), self.checked_indexes(heading))
+        keys = tuple(
+            evolve(key, nullable=any(heading[name].nullable for name in key.attributes)) for key in self.foreign_keys
+        )
+        return TableSpec(self.name, definition.comment, heading, keys, self.checked_indexes(heading))
 
     def checked_indexes(self, heading: Heading) -> tuple[Index, ...]:
         indexes: dict[Index, None] = {}
         for line in self.indexes:
             for name in line.attributes:
-                heading.attribute(name, where=f"Table {self.name.table!r}, line {line.line}, index")
+                if name not in heading:
+                    hint = hint_nearest(name, heading.names)
+                    raise self.error(f"there is no attribute {name!r} to index.{hint}", line.line)
             if len(set(line.attributes)) < len(line.attributes):
                 raise self.error("an index names each attribute once.", line.line)
             index = Index(line.attributes, line.unique)
             if index in indexes:
-                warnings.warn(f"table {self.name.table!r}, line {line.line}: this index stands here twice", stacklevel=2)
+                warnings.warn(
+                    f"table {self.name.table!r}, line {line.line}: this index stands here twice", stacklevel=2
+                )
             indexes[index] = None
         return tuple(indexes)

@@ -198,13 +198,22 @@ class AttributeType:
 
 
 def _parameter_text(parameter: Parameter) -> str:
-    return str(parameter) if isinstance(parameter, int) else "'" + parameter.replace("\\", r"\\").replace("'", "''") + "'"
+    return (
+        str(parameter) if isinstance(parameter, int) else "'" + parameter.replace("\\", r"\\").replace("'", "''") + "'"
+    )
 
 
 def _arrow_by_name(kind: AttributeType) -> pa.DataType:
     import pyarrow as pa
 
-    names = {"bool": "bool_", "char": "string", "varchar": "string", "date": "date32", "blob": "binary", "json": "json_"}
+    names = {
+        "bool": "bool_",
+        "char": "string",
+        "varchar": "string",
+        "date": "date32",
+        "blob": "binary",
+        "json": "json_",
+    }
     return getattr(pa, names.get(kind.row.name, kind.row.name))()
 
 

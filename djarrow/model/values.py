@@ -1,6 +1,6 @@
 """One Python value -> the canonical Python value of an attribute's type, or the reason why it is none.
 
-Columns of many values go through Arrow (frame/incoming.py) and come here only for the values that Arrow does not take.
+Columns of many values go through Arrow (frame/columns.py) and come here only for the values that Arrow does not take.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import datetime
 import decimal
 import json
 import math
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -24,22 +25,42 @@ def normalise(value: Any, kind: AttributeType) -> Any:
     """
     if value is None:
         return None
-    item = getattr(value, "item", None)
-    if callable(item) and getattr(value, "shape", None) == ():  # a NumPy scalar
-        value = item()
     try:
-        return _NORMALISERS[kind.family](value, kind)
-    except (TypeError, ArithmeticError, AttributeError) as error:
-        raise ValueError(f"{_shown(value)} is no {kind}.") from error
+        plain = _without_numpy(value, kind)
+        return None if plain is None else _NORMALISERS[kind.family](plain, kind)
+    except _Refusal:
+        raise
+    except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise _no(value, kind, f": {error}" if type(error) is ValueError else "") from error
+
+
+class _Refusal(ValueError):
+    """A refusal whose text is complete, as against a ValueError of Python's own parsers."""
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integers of more than a few thousand digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _no(value: Any, kind: AttributeType, why: str = "") -> ValueError:
-    return ValueError(f"{_shown(value)} is no {kind}{why}.")
+def _no(value: Any, kind: AttributeType, why: str = "") -> _Refusal:
+    return _Refusal(f"{_shown(value)} is no {kind}{why}.")
+
+
+def _without_numpy(value: Any, kind: AttributeType) -> Any:
+    """The Python value of a NumPy scalar; other values as they are. NaT is None."""
+    item = getattr(value, "item", None)
+    if not callable(item) or getattr(value, "shape", None) != ():
+        return value
+    if value.dtype.kind == "M":  # item() would give the number of nanoseconds
+        coarse = value.astype("M8[us]")
+        if coarse != value and coarse.item() is not None:
+            raise _no(value, kind, ": it has nanoseconds")
+        return coarse.item()
+    return item()
 
 
 def _integer(value: Any, kind: AttributeType) -> int:
@@ -63,7 +84,7 @@ def _float(value: Any, kind: AttributeType) -> float:
 
 
 def _decimal(value: Any, kind: AttributeType) -> decimal.Decimal:
-    if isinstance(value, bool | bytes):
+    if not isinstance(value, int | float | str | decimal.Decimal) or isinstance(value, bool):
         raise _no(value, kind)
     number = decimal.Decimal(repr(value) if isinstance(value, float) else value)
     precision, scale = (int(p) for p in kind.parameters or (38, 9))
@@ -88,13 +109,14 @@ def _string(value: Any, kind: AttributeType) -> str:
         raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
     if kind.max_length is not None and len(value) > kind.max_length:
         raise _no(value, kind, f": it has {len(value)} characters")
+    value.encode()  # half of a surrogate pair has no UTF-8
     return value
 
 
 def _choice(value: Any, kind: AttributeType) -> str:
-    if value not in kind.choices:
-        raise ValueError(f"{_shown(value)} is none of the values {', '.join(map(repr, kind.choices))}.")
-    return str(value)
+    if not isinstance(value, str) or value not in kind.choices:
+        raise _Refusal(f"{_shown(value)} is none of the values {', '.join(map(repr, kind.choices))}.")
+    return kind.choices[kind.choices.index(value)]  # a plain string, also where a member of a Python enum was given
 
 
 def _date(value: Any, kind: AttributeType) -> datetime.date:
@@ -120,6 +142,8 @@ def _moment(value: Any, kind: AttributeType) -> datetime.datetime:
     if isinstance(value, str):
         return datetime.datetime.fromisoformat(value)
     if isinstance(value, datetime.datetime):
+        if getattr(value, "nanosecond", 0):  # of a pandas Timestamp
+            raise _no(value, kind, ": it has nanoseconds")
         return value
     if isinstance(value, datetime.date):
         return datetime.datetime.combine(value, datetime.time())
@@ -149,8 +173,15 @@ def _uuid(value: Any, kind: AttributeType) -> uuid.UUID:
     raise _no(value, kind)
 
 
-def _json(value: Any, _: AttributeType) -> str:
-    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+def _json(value: Any, kind: AttributeType) -> str:
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    if _ESCAPED_NUL.search(text):
+        raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
+    text.encode()  # half of a surrogate pair has no UTF-8
+    return text
+
+
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _blob(value: Any, kind: AttributeType) -> bytes:

@@ -99,6 +99,8 @@ def _chosen(what: Any) -> tuple[dict[str, Schema], list[TableName]]:
             tables += [cls().spec.name for cls in item.classes]
         elif isinstance(item, type) and issubclass(item, Table):
             schema = item().schema
+            if not isinstance(schema, Schema):
+                raise RepositoryError(f"{item.__name__} is a table of a repository; copy its files instead.")
             schema.activate()
             schemas.update(schema.linked_schemas())
             tables.append(item().spec.name)

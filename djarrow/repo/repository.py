@@ -23,7 +23,7 @@ from djarrow.repo import manifest
 from djarrow.sql import views
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
-from djarrow.table.table import Lookup, Manual, Part, Table
+from djarrow.table.table import Lookup, Manual, Part, Table, TableClass
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -118,7 +118,9 @@ class RepositorySchema:
         return classes
 
     def _class(self, spec: TableSpec, base: type[Table]) -> type[Table]:
-        return type(base)(spec.class_name, (base,), {"_spec": spec, "_schema": self, "contents": ()})
+        made: Any = TableClass(spec.class_name, (base,), {"_spec": spec, "_schema": self, "contents": ()})
+        table: type[Table] = made
+        return table
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -1,4 +1,7 @@
-"""What users restrict by -> conditions: text, mappings, lists, tables, Top, Not, AndList. Specification: 001 8.6, 000 "Restriction"."""
+"""What users restrict by -> conditions: text, mappings, lists, tables, Top, Not, AndList.
+
+Specification: 001 8.6, 000 "Restriction".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Making tables in the database, and reading back what it holds. All or nothing, once, however many processes declare."""
+"""Making tables in the database, all or nothing, however many processes declare; and reading back what it holds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from djarrow.errors import DefinitionMismatch
+from djarrow.model import graph
 from djarrow.model.differences import differences
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
@@ -27,20 +28,22 @@ def stored(connection: PostgresConnection, schemas: Iterable[str]) -> dict[Table
     return catalog.specs(rows)
 
 
-def missing(connection: PostgresConnection, schema: str, declared: Sequence[TableSpec]) -> list[TableSpec]:
+def missing(connection: PostgresConnection, declared: Sequence[TableSpec]) -> list[TableSpec]:
     """The declared tables that the database lacks. Raises DefinitionMismatch for one that it holds otherwise."""
-    held = stored(connection, {schema})
+    held = stored(connection, {spec.name.schema for spec in declared})
     for spec in declared:
         if spec.name in held and (found := differences(spec, held[spec.name])):
             raise DefinitionMismatch(found, table=str(spec.name))
     return [spec for spec in declared if spec.name not in held]
 
 
-def create(connection: PostgresConnection, schema: str, declared: Sequence[TableSpec]) -> None:
+def create(connection: PostgresConnection, declared: Sequence[TableSpec]) -> None:
     """Make the tables that are missing, parents first, in one transaction that other declarers wait for."""
     with connection.begin(isolation="READ COMMITTED"):
         connection.read(ddl.lock_declarations())
-        connection.execute(ddl.create_schema(schema))
-        statements = [text for spec in missing(connection, schema, declared) for text in ddl.create_table(spec)]
+        absent = {spec.name: spec for spec in missing(connection, declared)}
+        order = graph.topological_order(graph.parents_of(absent.values()))
+        statements = [ddl.create_schema(schema) for schema in sorted({name.schema for name in absent})]
+        statements += [text for name in order for text in ddl.create_table(absent[name])]
         if statements:
             connection.execute(ddl.block(statements))

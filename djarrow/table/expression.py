@@ -25,8 +25,10 @@ def as_expression(given: Any) -> QueryExpression | None:
     """The expression that an operand stands for: an expression itself, or a table class. Else None."""
     if isinstance(given, QueryExpression):
         return given
-    if isinstance(given, type) and issubclass(given, QueryExpression):
-        return given()
+    if isinstance(given, type) and issubclass(given, QueryExpression) and given._is_table:
+        table: type[Any] = given  # a table class is made without arguments
+        expression: QueryExpression = table()
+        return expression
     return None
 
 
@@ -106,7 +108,7 @@ class QueryExpression(Reading):
         return result
 
     @on_class_too
-    def proj(self, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
+    def proj(self, /, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
         """Select, rename and compute attributes; the primary key is always kept. Specification: 000 "Projection".
 
         attributes: names, `...` for all, `'-a'` for all but a. new: `new='old'` renames, `copy='(old)'` copies,
@@ -115,7 +117,7 @@ class QueryExpression(Reading):
         return self._derive(operators.project(self.node, *attributes, **new))
 
     @on_class_too
-    def aggr(self, other: Any, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
+    def aggr(self, other: Any, /, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
         """Aggregates over the matching rows of another query: `A.aggr(B, n='count(*)', m='avg(x)')`.
 
         Has A's key and every row of A; over no rows, count is 0 and the rest NULL. attributes: those of A to keep
@@ -125,6 +127,8 @@ class QueryExpression(Reading):
         return self._derive(operators.aggregate(self.node, right.node, *attributes, **new), right)
 
     @on_class_too
-    def top(self, limit: int | None = 1, order_by: str | Sequence[str] | None = "KEY", offset: int = 0) -> QueryExpression:
+    def top(
+        self, limit: int | None = 1, order_by: str | Sequence[str] | None = "KEY", offset: int = 0
+    ) -> QueryExpression:
         """`A & dj.Top(limit, order_by, offset)`."""
         return self & conditions.Top(limit, order_by, offset)

@@ -28,10 +28,10 @@ def insert(
     spec = table.spec
     if spec.tier in (IMPORTED, COMPUTED) and not allow_direct_insert:
         _check_making(table)
+    database = table.schema.writable()
     checked = to_arrow(rows, spec.heading, str(spec.name), ignore_extra_fields=ignore_extra_fields)
     if checked.num_rows == 0:
         return 0
-    database = table.schema.writable()
     if skip_duplicates or not checked.num_columns:
         with database.transaction if not database.in_transaction else nullcontext(database):
             return _insert_by_statement(database, table, checked, skip_duplicates=skip_duplicates)

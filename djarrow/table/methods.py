@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import update_wrapper
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -16,7 +15,7 @@ class on_class_too(Generic[Arguments, Result]):  # noqa: N801 - it is used as a 
 
     def __init__(self, function: Callable[Concatenate[Any, Arguments], Result]) -> None:
         self.function = function
-        update_wrapper(self, function)
+        self.__doc__ = function.__doc__
 
     def __get__(self, instance: Any, owner: type) -> Callable[Arguments, Result]:
         return MethodType(self.function, owner() if instance is None else instance)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from djarrow.errors import NotOneRow
 from djarrow.table.methods import on_class_too
 from djarrow.table.source import check_held, current_offline
@@ -23,16 +25,48 @@ if TYPE_CHECKING:
 OrderBy = str | Sequence[str] | None
 
 
+@frozen
+class Selection:
+    """What of a query is read. attributes: in this order, `"KEY"` for those of the key; all when empty."""
+
+    attributes: tuple[str, ...] = ()
+    order_by: OrderBy = None
+    limit: int | None = None
+    offset: int = 0
+
+    def heading(self, whole: Heading) -> Heading:
+        """The heading of the result. Raises UnknownAttribute."""
+        if not self.attributes:
+            return whole
+        names = dict.fromkeys(n for a in self.attributes for n in (whole.primary_key if a == "KEY" else (a,)))
+        for name in names:
+            whole.attribute(name, where="fetch")
+        return whole.select(tuple(names))
+
+    def text(self, node: Node, dialect: str) -> str:
+        """The SELECT that reads it."""
+        from djarrow.expr.operators import order_terms
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        names = self.heading(node.heading).names
+        order = () if self.order_by is None else order_terms(self.order_by, node.heading)
+        read = compiler.ordered(node, order, self.limit, self.offset)
+        return compiler.select(read, Dialect(dialect), names).text
+
+
 class Reading:
     """The part of a query expression that runs it."""
 
     if TYPE_CHECKING:
 
         @property
-        def node(self) -> Node: ...
+        def node(self) -> Node:
+            """The tree of operators."""
 
         @property
-        def heading(self) -> Heading: ...
+        def heading(self) -> Heading:
+            """The heading of the result."""
 
         def _reader(self) -> Reader: ...
 
@@ -43,10 +77,10 @@ class Reading:
         check_held(offline, self.node)
         return offline.reader
 
-    def _read(self, columns: tuple[str, ...] | None, order_by: OrderBy, limit: int | None, offset: int) -> tuple[pa.Table, Heading]:
-        """The rows as the engine gives them, and the heading of the chosen columns."""
+    def _read(self, wanted: Selection) -> tuple[pa.Table, Heading]:
+        """The rows as the engine gives them, and their heading."""
         reader = self._active_reader()
-        return reader.read(_text(self.node, reader.dialect, columns, order_by, limit, offset)), _chosen(self.heading, columns)
+        return reader.read(wanted.text(self.node, reader.dialect)), wanted.heading(self.heading)
 
     @on_class_too
     def to_arrow(
@@ -55,7 +89,7 @@ class Reading:
         """The rows as an Arrow table with the declared types; all attributes, or those named, in that order."""
         from djarrow.frame import results
 
-        table, heading = self._read(attributes or None, order_by, limit, offset)
+        table, heading = self._read(Selection(attributes, order_by, limit, offset))
         return results.declared(table, heading)
 
     @on_class_too
@@ -65,7 +99,7 @@ class Reading:
         """The rows as a Polars frame with the declared types; all attributes, or those named, in that order."""
         from djarrow.frame import results
 
-        table, heading = self._read(attributes or None, order_by, limit, offset)
+        table, heading = self._read(Selection(attributes, order_by, limit, offset))
         return results.to_polars(table, heading)
 
     @on_class_too
@@ -75,7 +109,7 @@ class Reading:
         """The rows as dicts of Python values, in key order unless told otherwise."""
         from djarrow.frame import results
 
-        table, heading = self._read(attributes or None, order_by, limit, offset)
+        table, heading = self._read(Selection(attributes, order_by, limit, offset))
         return list(results.to_dicts(results.declared(table, heading), heading))
 
     @on_class_too
@@ -83,17 +117,15 @@ class Reading:
         """The rows as Arrow record batches, streamed: memory does not grow with the result."""
         from djarrow.frame import results
 
-        heading = _chosen(self.heading, attributes or None)
+        wanted = Selection(attributes, order_by)
+        heading = wanted.heading(self.heading)
         reader = self._active_reader()
-        text = _text(self.node, reader.dialect, attributes or None, order_by, None, 0)
-        with reader.stream(text) as stream:
+        with reader.stream(wanted.text(self.node, reader.dialect)) as stream:
             for batch in stream:
                 yield results.declared_batch(batch, heading)
 
     @on_class_too
-    def fetch(
-        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
-    ) -> Any:
+    def fetch(self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0) -> Any:
         """The rows. Without attributes a Polars frame; with one a NumPy array, with several a tuple of arrays.
 
         Arrays come in key order unless order_by says otherwise, so that those of two calls line up. `"KEY"` among
@@ -105,8 +137,7 @@ class Reading:
         from djarrow.frame import results
 
         key = self.heading.primary_key
-        names = tuple(dict.fromkeys(n for a in attributes for n in (key if a == "KEY" else (a,))))
-        table, heading = self._read(names, "KEY" if order_by is None else order_by, limit, offset)
+        table, heading = self._read(Selection(attributes, "KEY" if order_by is None else order_by, limit, offset))
         found = results.declared(table, heading)
         arrays = tuple(
             list(results.to_dicts(found.select(key), heading.select(key)))
@@ -124,7 +155,7 @@ class Reading:
         """
         from djarrow.frame import results
 
-        table, heading = self._read(attributes or None, None, 2, 0)
+        table, heading = self._read(Selection(attributes, limit=2))
         if table.num_rows != 1:
             raise NotOneRow(table.num_rows, where=str(self.node))
         (row,) = results.to_dicts(results.declared(table, heading), heading)
@@ -178,21 +209,3 @@ class Reading:
         from djarrow.sql.dialects import Dialect
 
         return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
-
-
-def _chosen(heading: Heading, columns: tuple[str, ...] | None) -> Heading:
-    if columns is None:
-        return heading
-    for name in columns:
-        heading.attribute(name, where="fetch")
-    return heading.select(columns)
-
-
-def _text(node: Node, dialect: str, columns: tuple[str, ...] | None, order_by: OrderBy, limit: int | None, offset: int) -> str:
-    from djarrow.expr.operators import order_terms
-    from djarrow.sql import compile as compiler
-    from djarrow.sql.dialects import Dialect
-
-    _chosen(node.heading, columns)
-    order = () if order_by is None else order_terms(order_by, node.heading)
-    return compiler.select(compiler.ordered(node, order, limit, offset), Dialect(dialect), columns).text

@@ -14,7 +14,7 @@ from djarrow.model import names
 from djarrow.model.describe import describe
 from djarrow.model.names import Tier
 from djarrow.model.spec import TableSpec
-from djarrow.table.expression import QueryExpression
+from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.methods import on_class_too
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ class TableClass(type):
     """The class of table classes: a class stands for its table in every operator, and has a length."""
 
     def __and__(cls, condition: Any) -> QueryExpression:
-        return _instance(cls) & condition
+        return _instance(cls).__and__(condition)
 
     def __sub__(cls, condition: Any) -> QueryExpression:
-        return _instance(cls) - condition
+        return _instance(cls).__sub__(condition)
 
     def __mul__(cls, other: Any) -> QueryExpression:
-        return _instance(cls) * other
+        return _instance(cls).__mul__(other)
 
     def __iter__(cls) -> Iterator[dict[str, Any]]:
         return iter(_instance(cls))
@@ -88,13 +88,16 @@ class TableClass(type):
     @property
     def full_table_name(cls) -> str:
         """The quoted name of the table in the database."""
-        return _instance(cls).full_table_name
+        name: str = cls().full_table_name
+        return name
 
 
-def _instance(cls: type) -> Table:
-    if not issubclass(cls, Table):  # pragma: no cover - only tables have this metaclass
-        raise TypeError(cls)
-    return cls()
+def _instance(cls: type) -> QueryExpression:
+    """The query that a table class stands for."""
+    expression = as_expression(cls)
+    if expression is None:
+        raise DefinitionError(f"{cls.__name__} is no table.")
+    return expression
 
 
 class Table(QueryExpression, metaclass=TableClass):

@@ -1,0 +1,44 @@
+"""Everything that checks djarrow: `nox -l` lists the sessions, `nox` runs lint, types and tests."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "venv"
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and layout of the code."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    session.install(".[dev]")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests; they start their own servers."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Random query expressions against a naive evaluator, for longer than the tests do."""
+    session.install(".[test]")
+    session.run("pytest", "tests/property", *session.posargs, env={"DJARROW_FUZZ": "1"})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks: ratios against a named peer in the same run."""
+    session.install(".[test]")
+    session.run("python", "-m", "benchmarks", *session.posargs)

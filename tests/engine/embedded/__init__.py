@@ -1,0 +1,1 @@
+"""The embedded server, tried on real servers."""
