@@ -1,0 +1,67 @@
+"""Two pieces of work timed in turn, A B A B ..., so that a machine that slows down slows both."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+
+from attrs import frozen
+
+
+@frozen
+class Ratio:
+    """What a comparison gave: medians in seconds, and the median of the ratios pair by pair."""
+
+    name: str
+    peer: str
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+    reach: float
+
+    def __str__(self) -> str:
+        verdict = "reached" if self.ratio <= self.reach else "NOT REACHED"
+        return (
+            f"{self.name}: {self.ours * 1000:,.0f} ms against {self.theirs * 1000:,.0f} ms of {self.peer}; "
+            f"ratio {self.ratio:.2f} ({self.low:.2f} to {self.high:.2f}), wanted {self.reach:.2f} at most: {verdict}"
+        )
+
+
+def compare(
+    name: str,
+    ours: Callable[[], object],
+    peer: str,
+    theirs: Callable[[], object],
+    *,
+    reach: float,
+    rounds: int = 15,
+    before: Callable[[], object] = lambda: None,
+) -> Ratio:
+    """Time both, each after `before`, which is not counted. One round of both first, uncounted."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds + 1):
+        pair = ((ours, times[0]), (theirs, times[1]))
+        for work, taken in pair if number % 2 else reversed(pair):
+            before()
+            gc.collect()
+            started = time.perf_counter()
+            work()
+            seconds = time.perf_counter() - started
+            if number:
+                taken.append(seconds)
+    ratios = sorted(a / b for a, b in zip(*times, strict=True))
+    quarter = len(ratios) // 4
+    return Ratio(
+        name,
+        peer,
+        statistics.median(times[0]),
+        statistics.median(times[1]),
+        statistics.median(ratios),
+        ratios[quarter],
+        ratios[-quarter - 1],
+        reach,
+    )
