@@ -11,6 +11,7 @@ from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.table.conditions import AndList, Not, Top
+from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
 
@@ -24,6 +25,7 @@ __all__ = [
     "Manual",
     "Not",
     "Part",
+    "QueryExpression",
     "Schema",
     "Table",
     "Top",

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from djarrow.cli.failure import CommandGroup
+from djarrow.config import project_folder
+from djarrow.engine.connect import server_folder
 from djarrow.engine.embedded import EmbeddedServer, ServerStatus
 from djarrow.engine.embedded.binaries import find_binaries
-from djarrow.errors import DjarrowError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 app = typer.Typer(
-    help="The embedded PostgreSQL server of a project.", no_args_is_help=True, pretty_exceptions_show_locals=False
+    cls=CommandGroup,
+    help="The embedded PostgreSQL server of a project.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
 )
 
 _NOT_RUNNING = 3  # the exit code of `systemctl status` and `pg_ctl status` for this
@@ -36,8 +37,7 @@ Folder = Annotated[
 @app.command()
 def status(folder: Folder = Path()) -> None:
     """Show whether the server runs, and where. Exits with 3 when it does not."""
-    with _errors_in_red():
-        seen = _server_of(folder).status()
+    seen = _server_of(folder).status()
     Console().print(_as_table(seen))
     if not seen.running:
         raise typer.Exit(_NOT_RUNNING)
@@ -46,20 +46,18 @@ def status(folder: Folder = Path()) -> None:
 @app.command()
 def start(folder: Folder = Path()) -> None:
     """Start the server and keep it up until `stop`, also while nobody uses it."""
-    with _errors_in_red():
-        server = _server_of(folder)
-        server.keep()
-        typer.echo(f"The server runs at port {server.status().port}.")
+    server = _server_of(folder)
+    server.keep()
+    typer.echo(f"The server runs at port {server.status().port}.")
 
 
 @app.command()
 def stop(folder: Folder = Path()) -> None:
     """Stop the server now, whoever uses it."""
-    with _errors_in_red():
-        server = _server_of(folder)
-        running = server.status().running
-        server.stop()
-        typer.echo("The server has stopped." if running else "The server was not running.")
+    server = _server_of(folder)
+    running = server.status().running
+    server.stop()
+    typer.echo("The server has stopped." if running else "The server was not running.")
 
 
 @app.command()
@@ -68,8 +66,7 @@ def url(folder: Folder = Path()) -> None:
 
     This is the one command that shows the password.
     """
-    with _errors_in_red():
-        found = _server_of(folder).url()
+    found = _server_of(folder).url()
     if found is None:
         typer.echo("The server is not running. `djarrow server start` starts it.", err=True)
         raise typer.Exit(_NOT_RUNNING)
@@ -79,10 +76,9 @@ def url(folder: Folder = Path()) -> None:
 @app.command(context_settings=_PASS_THROUGH)
 def psql(context: typer.Context, folder: Folder = Path()) -> None:
     """Open psql on the database, starting the server for that long. Further arguments are psql's."""
-    with _errors_in_red():
-        program = find_binaries().program("psql")
-        server = _server_of(folder)
-        place = urlsplit(server.join())
+    program = find_binaries().program("psql")
+    server = _server_of(folder)
+    place = urlsplit(server.join())
     # The password goes through the environment: everybody can read a command line.
     environment = os.environ | {"PGPASSWORD": unquote(place.password or "")}
     target = ["-h", str(place.hostname), "-p", str(place.port), "-U", str(place.username), "-d", place.path[1:]]
@@ -93,7 +89,7 @@ def psql(context: typer.Context, folder: Folder = Path()) -> None:
 
 
 def _server_of(folder: Path) -> EmbeddedServer:
-    return EmbeddedServer(folder / ".djarrow" / "server")
+    return EmbeddedServer(server_folder(project_folder(folder)))
 
 
 def _as_table(seen: ServerStatus) -> Table:
@@ -109,13 +105,3 @@ def _as_table(seen: ServerStatus) -> Table:
     for name, value in rows.items():
         table.add_row(name, "-" if value is None else str(value))
     return table
-
-
-@contextlib.contextmanager
-def _errors_in_red() -> Iterator[None]:
-    """Tell an error of djarrow in one red line and exit with 1. Others are bugs and keep their traceback."""
-    try:
-        yield
-    except DjarrowError as error:
-        typer.secho(" ".join(error.message.split()), fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from None
