@@ -9,7 +9,6 @@ from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
-import pyarrow as pa
 
 from benchmarks.paired import Ratio, compare
 from djarrow.demo.loading import frames
@@ -63,7 +62,7 @@ def _fetch(driver: adbc.Connection) -> Ratio:
 def _insert(connection: PostgresConnection, driver: adbc.Connection, flights: pl.DataFrame) -> Ratio:
     """The frame of flights into the empty table; the driver gets the rows ready as Arrow, in the table's own types."""
     spec = Flight().spec
-    ready: pa.Table = to_arrow(flights, spec.heading, str(spec.name))
+    ready = to_arrow(flights, spec.heading, str(spec.name))
 
     def theirs() -> object:
         with driver.cursor() as cursor:

@@ -41,9 +41,9 @@ def database_url() -> str | None:
     if host := os.environ.get("DJ_HOST"):
         return _url(
             host=host,
-            port=os.environ.get("DJ_PORT", "5432"),
-            user=os.environ.get("DJ_USER"),
-            password=os.environ.get("DJ_PASS"),
+            port=os.environ.get("DJ_PORT") or "5432",
+            user=os.environ.get("DJ_USER") or None,
+            password=os.environ.get("DJ_PASS") or None,
             database=os.environ.get("DJ_DATABASE"),
         )
     section = project_settings().get("database")

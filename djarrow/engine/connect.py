@@ -27,7 +27,7 @@ def conn(url: str | None = None, *, reset: bool = False) -> PostgresConnection:
     global _default  # noqa: PLW0603 - one of the two conveniences that are process-wide (design section 2)
     with _lock:
         if _default is None or url is not None or reset:
-            _default = connect(url or database_url())
+            _default = connect(url) if url else _connect_as_set()
         return _default
 
 
@@ -43,16 +43,19 @@ def connect(url: str) -> PostgresConnection:
     return PostgresConnection(url)
 
 
-def database_url() -> str:
-    """The URL that settings name, or that of the project's embedded server, which this process then uses."""
-    return config.database_url() or join_embedded(config.project_folder())
-
-
-def join_embedded(project: Path) -> str:
-    """Use the embedded server of a project's folder, started where it does not run. Returns its URL."""
+def connect_embedded(project: Path) -> PostgresConnection:
+    """A connection to the embedded server of a project's folder, started where it does not run, also later on."""
     from djarrow.engine.embedded import EmbeddedServer
+    from djarrow.engine.postgres import PostgresConnection
 
-    return EmbeddedServer(server_folder(project)).join()
+    server = EmbeddedServer(server_folder(project))
+    return PostgresConnection(server.join(), restart=server.join)
+
+
+def _connect_as_set() -> PostgresConnection:
+    """A connection to the database that the settings name, or to the project's embedded server."""
+    url = config.database_url()
+    return connect(url) if url else connect_embedded(config.project_folder())
 
 
 def server_folder(project: Path) -> Path:

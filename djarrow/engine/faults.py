@@ -22,7 +22,9 @@ from djarrow.errors import (
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
 _PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
 _KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|conflicts)", re.DOTALL)
+_LIBPQ = re.compile(r"\[libpq\] Execution error \[\w+\]: ERROR:\s*")  # of errors in the middle of a stream
 _LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")
+_MALFORMED = re.compile(r"Failed to connect: (?!connection to server|could not)(.*)", re.DOTALL)
 _UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
 
 
@@ -41,11 +43,19 @@ def translate(error: Exception) -> DjarrowError:
     """The djarrow error for an error of the PostgreSQL driver."""
     details = _details(error)
     state = getattr(error, "sqlstate", None)
-    message = redact(details.get("MESSAGE_PRIMARY") or str(error)).strip()
+    message = _LIBPQ.sub("", redact(details.get("MESSAGE_PRIMARY") or str(error))).strip()
+    if state is None and (malformed := _MALFORMED.search(message)):
+        reason = re.sub('".*"', '"..."', malformed[1], flags=re.DOTALL)  # it quotes the URL, maybe its password
+        return ConnectionFailed(
+            f"The URL of the database cannot be read: {reason}. It has the form "
+            "postgresql://user:password@host:port/database, with special characters as %40 for @ and the like."
+        )
     if state in _INTEGRITY:
         return _INTEGRITY[state](message, details)
     if state == "42501" or (state or "").startswith("28") or "authentication failed" in message:
-        return AccessDenied(f"The database refused access: {message}. Check the user, its password and its rights.")
+        return AccessDenied(
+            f"The database refused access: {message}. Check the user, its password and its rights.", sqlstate=state
+        )
     if state == "25P02":
         return TransactionError(
             "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",
@@ -92,8 +102,11 @@ def _shown(key: Mapping[str, str]) -> str:
 
 def _duplicate(_: str, details: Mapping[str, str]) -> DjarrowError:
     key = _key(details)
+    primary = details.get("CONSTRAINT_NAME", "").endswith("_pkey")
+    skip = "skip_duplicates=True passes over rows whose key is there."
+    advice = skip if primary else "The table takes each value once: change it, or leave out the row."
     return DuplicateKey(
-        f"a row with {_shown(key) or 'this key'} is there already.",
+        f"a row with {_shown(key) or 'this key'} is there already, or given twice. {advice}",
         table=_table(details),
         attribute=", ".join(key) or None,
         constraint=details.get("CONSTRAINT_NAME"),

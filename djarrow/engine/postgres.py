@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -33,27 +34,35 @@ SETTINGS = {
 """Set on every connection: compiled text and the reading of timestamps rely on them."""
 
 
-@define
+@define(eq=False)
 class _Session:
-    """One connection of the driver, and what is under way on it."""
+    """One connection of the driver, and what is under way on it.
+
+    thread: whose it is; None for those that streams take in turn. lost: it is closed; a session that was lost inside
+    a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
+    """
 
     raw: Any
     process: int
+    thread: threading.Thread | None
     in_transaction: bool = False
     failed: bool = False
+    lost: bool = False
     buffer_stream: Callable[[], None] | None = None
 
 
 class PostgresConnection:
     """A connection to a PostgreSQL server, which all threads may use: each has a session of its own.
 
-    url is the one place that tells the password; repr does not.
+    url is the one place that tells the password; repr does not. restart: brings a server back that does not answer,
+    and gives its URL; the embedded server has one.
     """
 
     dialect = "postgres"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, restart: Callable[[], str] | None = None) -> None:
         self.url = url
+        self._restart = restart
         self._local = threading.local()
         self._lock = threading.Lock()
         self._idle: list[_Session] = []
@@ -62,18 +71,22 @@ class PostgresConnection:
 
     def __repr__(self) -> str:
         parts = urlsplit(self.url)
-        return f"PostgresConnection({parts.username or ''}@{parts.hostname or ''}:{parts.port or 5432}{parts.path})"
+        if "@" not in parts.netloc:  # not the usual form: libpq also takes `host=... password=...`
+            return f"PostgresConnection({redact(self.url)})"
+        return f"PostgresConnection({parts.username or ''}@{parts.netloc.rpartition('@')[2]}{parts.path})"
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
-    def _open(self) -> _Session:
-        import adbc_driver_postgresql.dbapi as adbc
-
+    def _open(self, thread: threading.Thread | None) -> _Session:
+        self._close_orphans()
         try:
-            raw = adbc.connect(self.url, autocommit=True)
-        except adbc.Error as error:
-            raise _without_context(translate(error)) from None  # the driver's text can hold the password
-        session = _Session(raw, os.getpid())
+            raw = _connect(self.url)
+        except ConnectionFailed:
+            if self._restart is None:
+                raise
+            self.url = self._restart()
+            raw = _connect(self.url)
+        session = _Session(raw, os.getpid(), thread)
         calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS.items())
         self._fetch(session, f"SELECT {calls}")
         with self._lock:
@@ -83,13 +96,21 @@ class PostgresConnection:
     def _session(self) -> _Session:
         """This thread's session. After a fork the parent's is left alone and a new one is opened."""
         session: _Session | None = getattr(self._local, "session", None)
-        if session is None or session.process != os.getpid():
-            session = self._local.session = self._open()
+        over = session is not None and session.lost and not session.in_transaction
+        if session is None or over or session.process != os.getpid():
+            session = self._local.session = self._open(threading.current_thread())
         return session
 
+    def _close_orphans(self) -> None:
+        """Close the sessions of threads that have ended."""
+        with self._lock:
+            sessions = list(self._all)
+        for session in sessions:
+            if session.thread is not None and not session.thread.is_alive() and session.process == os.getpid():
+                self._discard(session)
+
     def _discard(self, session: _Session) -> None:
-        if getattr(self._local, "session", None) is session:
-            self._local.session = None
+        session.lost = True
         with self._lock:
             self._all = [other for other in self._all if other is not session]
         with contextlib.suppress(Exception):  # the connection is lost already
@@ -107,11 +128,10 @@ class PostgresConnection:
     def close(self) -> None:
         """Close all sessions of this process. Using the connection again opens new ones."""
         with self._lock:
-            sessions, self._all, self._idle = self._all, [], []
-        self._local = threading.local()
+            sessions = list(self._all)
         for session in sessions:
-            if session.process == os.getpid():
-                session.raw.close()
+            if session.process == os.getpid():  # a parent's are left alone: closing them would end the parent's
+                self._discard(session)
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -119,6 +139,7 @@ class PostgresConnection:
         """Give work a cursor of the session; translate what the driver raises and note a failed transaction."""
         import adbc_driver_postgresql.dbapi as adbc
 
+        _check_open(session)
         if session.buffer_stream is not None:
             session.buffer_stream()  # another statement would break the stream: read the rest of it first
         try:
@@ -158,10 +179,12 @@ class PostgresConnection:
 
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""
+        _check_control(text)
         return self._fetch(self._session(), text, copy=False)
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
+        _check_control(text)
         self._run(self._session(), lambda cursor: cursor.execute(text))
 
     def ingest(self, table: TableName, rows: pa.Table) -> int:
@@ -180,19 +203,23 @@ class PostgresConnection:
         if session.in_transaction:
             return self._stream(session, text, lambda: None)
         own = self._borrow()
-        return self._stream(own, text, lambda: self._give_back(own))
+        try:
+            return self._stream(own, text, lambda: self._give_back(own))
+        except ConnectionFailed:  # it was lost since another stream left it
+            fresh = self._open(None)
+            return self._stream(fresh, text, lambda: self._give_back(fresh))
 
     def _borrow(self) -> _Session:
         with self._lock:
             while self._idle:
                 session = self._idle.pop()
-                if session.process == os.getpid():
+                if session.process == os.getpid() and not session.lost:
                     return session
-        return self._open()
+        return self._open(None)
 
     def _give_back(self, session: _Session) -> None:
         with self._lock:
-            keep = session in self._all and len(self._idle) < 4
+            keep = not session.lost and len(self._idle) < 4
             if keep:
                 self._idle.append(session)
         if not keep:
@@ -201,6 +228,7 @@ class PostgresConnection:
     def _stream(self, session: _Session, text: str, release: Callable[[], None]) -> Stream:
         import adbc_driver_postgresql.dbapi as adbc
 
+        _check_open(session)
         if session.buffer_stream is not None:
             session.buffer_stream()
         cursor = session.raw.cursor()
@@ -244,8 +272,8 @@ class PostgresConnection:
 
     def _rollback(self, session: _Session) -> None:
         session.in_transaction = False
-        if getattr(self._local, "session", None) is not session:
-            return  # the connection was lost, and the server has rolled back
+        if session.lost or session.process != os.getpid():
+            return  # the server has rolled back; or the transaction is the parent process's
         try:
             self._fetch(session, "ROLLBACK")
         except ConnectionFailed:
@@ -254,7 +282,7 @@ class PostgresConnection:
     def _commit(self, session: _Session) -> None:
         """COMMIT of an aborted transaction raises nothing, so ask first whether it is still alive."""
         try:
-            if session.failed or getattr(self._local, "session", None) is not session:
+            if session.failed or session.lost or session.process != os.getpid():
                 raise TransactionError(
                     "The transaction had failed before it should commit, and nothing of it was kept. "
                     "An error inside it was caught and passed over."
@@ -279,23 +307,26 @@ class _Streaming:
         self.reader = reader
         self.release: Callable[[], None] | None = release
         self.buffered: list[pa.RecordBatch] = []
+        self.exhausted = False
         session.buffer_stream = self.buffer
 
     def as_stream(self) -> Stream:
         return Stream(self.reader.schema, self.batches(), self.close)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        while True:
-            if self.buffered:
-                yield self.buffered.pop(0)
-            elif self.release is None:
-                return
-            else:
-                batch = self.next_batch()
-                if batch is None:
-                    self.close()
+        try:
+            while True:
+                if self.buffered:
+                    yield self.buffered.pop(0)
+                elif self.release is None:
                     return
-                yield batch
+                else:
+                    batch = self.next_batch()
+                    if batch is None:
+                        return
+                    yield batch
+        finally:
+            self.close()
 
     def next_batch(self) -> pa.RecordBatch | None:
         import adbc_driver_postgresql.dbapi as adbc
@@ -304,6 +335,7 @@ class _Streaming:
         try:
             return self.reader.read_next_batch()
         except StopIteration:
+            self.exhausted = True
             return None
         except (adbc.Error, pa.ArrowException, OSError) as error:
             self.owner._note_failure(self.session, error)
@@ -323,7 +355,41 @@ class _Streaming:
         self.session.buffer_stream = None
         self.reader.close()
         self.cursor.close()
+        if not self.exhausted and not self.session.in_transaction:
+            self.owner._discard(self.session)  # its next statement would first have to read the rest
         release()
+
+
+_CONTROL = re.compile(
+    r"\s*(begin|start|commit|end|abort|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b", re.IGNORECASE
+)
+
+
+def _check_control(text: str) -> None:
+    """Refuse to end or begin a transaction by a statement: its block would then report what did not happen."""
+    if found := _CONTROL.match(text):
+        raise TransactionError(
+            f"{found[1].upper()} is no statement to run: a transaction is `with connection.transaction:`, which "
+            "commits at its end and rolls back on an exception."
+        )
+
+
+def _check_open(session: _Session) -> None:
+    """Refuse a statement of a transaction whose connection is gone: elsewhere it would run outside the transaction."""
+    if session.lost:
+        raise ConnectionFailed(
+            "The connection was lost inside a transaction, of which nothing was kept. Begin it anew."
+        )
+
+
+def _connect(url: str) -> Any:
+    """A connection of the driver."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    try:
+        return adbc.connect(url, autocommit=True)
+    except adbc.Error as error:
+        raise _without_context(translate(error)) from None  # the driver's text can hold the password
 
 
 def _without_context(error: Exception) -> Exception:

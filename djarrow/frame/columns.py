@@ -71,7 +71,7 @@ _INFERRED = {
     Family.STRING: frozenset({type(None), str}),
     Family.ENUM: frozenset({type(None), str}),
 }
-"""The Python types that Arrow infers faithfully. It would read True beside 1.0 as a number, text beside bytes as bytes."""
+"""The Python types that Arrow infers faithfully. It would read True beside 1.0 as 1.0, text beside bytes as bytes."""
 
 
 def _one_by_one(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array:
@@ -123,13 +123,17 @@ def _chunked(array: pa.Array | pa.ChunkedArray) -> bool:
 def _python_values(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> list[Any]:
     """The values one by one; text that is to become JSON is read as JSON. Raises InvalidValue with the row."""
     read = json.loads if attribute.type.family is Family.JSON and pa.types.is_string(array.type) else None
+    nanoseconds = getattr(array.type, "unit", None) == "ns"
     values = []
     for row, scalar in enumerate(array):
         try:
+            if nanoseconds and scalar.is_valid and scalar.value % 1000:
+                raise ValueError("it has nanoseconds")  # as_py would drop them
             value = scalar.as_py()
             values.append(value if read is None or value is None else read(value))
         except (ValueError, OverflowError, RecursionError) as error:  # what Python's own types cannot hold
-            text = f"{str(scalar)[:60]!r} is no {attribute.type}: {error}."
+            shown = scalar.value if nanoseconds else str(scalar)[:60]  # Arrow cannot show nanoseconds as Python does
+            text = f"{shown!r} is no {attribute.type}: {error}."
             raise InvalidValue(text, table=table, attribute=attribute.name, row=row) from None
     return values
 

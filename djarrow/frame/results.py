@@ -17,12 +17,16 @@ from djarrow.model.types import AttributeType, Family
 
 def declared(source: pa.Table, heading: Heading) -> pa.Table:
     """The result with the heading's own Arrow types, whatever the engine carried them in."""
+    if not heading.names:
+        return source.select([])  # keeps the number of rows: a singleton's projection may have no attributes
     columns = [_declared_column(source.column(a.name), a.type) for a in heading]
     return pa.table(columns, schema=heading.arrow_schema)
 
 
 def declared_batch(source: pa.RecordBatch, heading: Heading) -> pa.RecordBatch:
     """As declared, of one batch."""
+    if not heading.names:
+        return source.select([])
     columns = [_declared_column(source.column(a.name), a.type) for a in heading]
     return pa.record_batch(columns, schema=heading.arrow_schema)
 

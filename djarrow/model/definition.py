@@ -194,7 +194,7 @@ def _default_first(number: int, children: list[Any]) -> AttributeLine:
 
 def _reference(number: int, children: list[Any]) -> ReferenceLine:
     options, name, renames, _ = children
-    pairs = () if renames is None else tuple(_rename(rename.children) for rename in renames.children)
+    pairs = () if renames is None else tuple(_rename(rename.children) for rename in renames.children if rename)
     chosen = frozenset() if options is None else frozenset(str(option).lower() for option in options.children)
     return ReferenceLine(number, str(name), chosen, pairs)
 

@@ -25,38 +25,32 @@ def _part(spec: TableSpec, class_names: ClassNames, *, in_key: bool) -> list[str
     """The lines above or below the divider. A reference stands where the first attribute that it brings would."""
     heading = spec.heading
     lines: list[str] = []
-    written = set() if in_key else set(heading.primary_key)
+    left = list(heading.primary_key if in_key else heading.secondary)
     pending = [key for key in spec.foreign_keys if (key in spec.primary_foreign_keys) == in_key]
-    for attribute in heading.select(heading.primary_key if in_key else heading.secondary):
-        if attribute.name in written:
-            continue
-        bringing = [key for key in pending if attribute.name in key.attributes]
-        if not bringing or _has_own_line(attribute, spec):
-            lines.append(_attribute_line(attribute))
-            written.add(attribute.name)
+    while left:
+        found = next((key for key in pending if left[0] in key.attributes), None)
+        brought = [] if found is None else [name for name in found.attributes if name in left]
+        in_order = left[: len(brought)] == brought
+        if found is None or not in_order or any(_has_own_line(heading[name], spec) for name in brought):
+            lines.append(_attribute_line(heading[left[0]]))
+            del left[0]
         else:
-            lines.append(_reference_line(bringing[0], spec, class_names))
-            written |= set(bringing[0].attributes)
-            pending.remove(bringing[0])
+            lines.append(_reference_line(found, spec, class_names))
+            del left[: len(brought)]
+            pending.remove(found)
     return lines + [_reference_line(key, spec, class_names) for key in pending]
 
 
 def _has_own_line(attribute: Attribute, spec: TableSpec) -> bool:
-    """Whether an attribute of a foreign key has a default that the reference alone would not give it."""
-    if attribute.default is Special.NULL:
-        return any(attribute.name in key.attributes and not _says_nullable(key, spec) for key in spec.foreign_keys)
-    return attribute.default is not None
-
-
-def _says_nullable(key: ForeignKey, spec: TableSpec) -> bool:
-    """Whether `[nullable]` says it all: what is required of the key's attributes, another reference requires."""
-    required = {name for other in spec.foreign_keys if not other.nullable for name in other.attributes}
-    required |= set(spec.heading.primary_key)
-    return key.nullable and all(spec.heading[name].nullable or name in required for name in key.attributes)
+    """Whether an attribute of references has a default, or may or may not be NULL, other than they would have it."""
+    if attribute.default not in (None, Special.NULL):
+        return True
+    referring = [key for key in spec.foreign_keys if attribute.name in key.attributes]
+    return attribute.name not in spec.heading.primary_key and attribute.nullable != all(k.nullable for k in referring)
 
 
 def _reference_line(key: ForeignKey, spec: TableSpec, class_names: ClassNames) -> str:
-    options = [word for word, on in (("nullable", _says_nullable(key, spec)), ("unique", key.unique)) if on]
+    options = [word for word, on in (("nullable", key.nullable), ("unique", key.unique)) if on]
     prefix = f"[{', '.join(options)}] " if options else ""
     parent = "master" if key.parent == spec.master and not key.renamed else class_names(key.parent)
     renames = ", ".join(f"{new}='{old}'" for new, old in key.renamed.items())

@@ -151,6 +151,8 @@ class _Building:
 
     def add_reference(self, line: ReferenceLine, *, in_key: bool) -> None:
         parent = self.resolve(line.reference, line.line)
+        if not parent.heading.primary_key:
+            raise self.error(f"{line.reference!r} has no attributes in its key, so nothing can refer to it.", line.line)
         nullable = "nullable" in line.options
         if nullable and in_key:
             raise self.error("a foreign key in the primary key cannot be nullable; put it below `---`.", line.line)
@@ -158,7 +160,7 @@ class _Building:
         pairs = tuple((renames.get(name, name), name) for name in parent.heading.primary_key)
         for child, name in pairs:
             self.include(child, parent.heading[name], line, in_key=in_key, nullable=nullable)
-        key = ForeignKey(parent.name, pairs, unique="unique" in line.options)  # nullable or not is known at the end
+        key = ForeignKey(parent.name, pairs, nullable, "unique" in line.options)
         if any(key.parent == other.parent and key.pairs == other.pairs for other in self.foreign_keys):
             raise self.error(f"the foreign key to {line.reference!r} stands here twice.", line.line)
         self.foreign_keys.append(key)
@@ -197,19 +199,17 @@ class _Building:
                 f"rename it: `-> {line.reference}.proj(other_name='{source.name}')`.",
                 line.line,
             )
-        self.attributes[name] = self.merged(evolve(present, lineage=source.lineage), nullable=nullable)
+        shared = evolve(present, lineage=source.lineage, comment=present.comment or source.comment)
+        self.attributes[name] = self.merged(shared, nullable=nullable)
 
     def merged(self, present: Attribute, *, nullable: bool) -> Attribute:
         """An attribute that is here already, once a reference that may be NULL, or may not, shares it.
 
-        One of this table's own may be NULL when either line says so. One that another reference brought is required
-        as soon as one of the references is.
+        One of this table's own stays as its line says. One that another reference brought is required as soon as one
+        of the references is.
         """
-        if present.name in self.key:
+        if present.name in self.native or present.name in self.key:
             return present
-        if present.name in self.native:
-            default = Special.NULL if nullable and present.default is None else present.default
-            return evolve(present, nullable=present.nullable or nullable, default=default)
         both = present.nullable and nullable
         return evolve(present, nullable=both, default=Special.NULL if both else None)
 
@@ -225,10 +225,19 @@ class _Building:
         ordered = [self.attributes[name] for name in self.key]
         ordered += [attribute for name, attribute in self.attributes.items() if name not in self.key]
         heading = Heading(tuple(ordered), tuple(self.key))
-        keys = tuple(
-            evolve(key, nullable=any(heading[name].nullable for name in key.attributes)) for key in self.foreign_keys
-        )
+        keys = tuple(self.with_nullability(key) for key in self.foreign_keys)
         return TableSpec(self.name, definition.comment, heading, keys, self.checked_indexes(heading))
+
+    def with_nullability(self, key: ForeignKey) -> ForeignKey:
+        """A reference may be NULL when one of its attributes may, whichever line says so."""
+        nullable = any(self.attributes[name].nullable for name in key.attributes)
+        if key.nullable and not nullable:
+            required = ", ".join(key.attributes) or "nothing"
+            raise self.error(
+                f"the foreign key to {key.parent} is `[nullable]`, but it consists of {required}, which other lines "
+                "require. Declare an attribute `= null`, or rename it with `.proj()`."
+            )
+        return evolve(key, nullable=nullable)
 
     def checked_indexes(self, heading: Heading) -> tuple[Index, ...]:
         indexes: dict[Index, None] = {}

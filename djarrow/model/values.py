@@ -8,8 +8,8 @@ from __future__ import annotations
 import datetime
 import decimal
 import json
-import math
 import re
+import struct
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +41,7 @@ class _Refusal(ValueError):
 def _shown(value: Any) -> str:
     try:
         text = repr(value)
-    except ValueError:  # Python writes no integers of more than a few thousand digits
+    except (ValueError, RecursionError):  # Python writes no integers of more than a few thousand digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -56,8 +56,10 @@ def _without_numpy(value: Any, kind: AttributeType) -> Any:
     if not callable(item) or getattr(value, "shape", None) != ():
         return value
     if value.dtype.kind == "M":  # item() would give the number of nanoseconds
+        if str(value) == "NaT":
+            return None
         coarse = value.astype("M8[us]")
-        if coarse != value and coarse.item() is not None:
+        if coarse != value:
             raise _no(value, kind, ": it has nanoseconds")
         return coarse.item()
     return item()
@@ -76,10 +78,12 @@ def _float(value: Any, kind: AttributeType) -> float:
     if isinstance(value, bool | str | bytes):
         raise _no(value, kind)
     number = float(value)
-    if isinstance(value, int) and int(number) != value:
+    try:
+        held = struct.unpack("<f", struct.pack("<f", number))[0] if kind.row.name == "float32" else number
+    except OverflowError:
+        raise _no(value, kind, ": it is too large") from None
+    if isinstance(value, int) and int(held) != value:
         raise _no(value, kind, " without loss")
-    if kind.row.name == "float32" and math.isfinite(number) and abs(number) > 3.4028235677973366e38:
-        raise _no(value, kind, ": it is too large")
     return number
 
 

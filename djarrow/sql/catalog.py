@@ -109,9 +109,9 @@ def _default(text: str | None, kind: AttributeType) -> Default | None:
     """The default of a column, from PostgreSQL's text of it."""
     if text is None:
         return None
-    if "now()" in text or text.startswith("CURRENT_"):
-        return Special.NOW
     string = re.match(r"'((?:[^']|'')*)'", text)
+    if not string and ("now()" in text or text.startswith("CURRENT_")):
+        return Special.NOW
     return read_default(string[1].replace("''", "'") if string else text.strip("()"), kind)
 
 

@@ -1,4 +1,7 @@
-"""TableSpec -> the statements that make the table. Types and comments stay readable in the catalog (design section 5)."""
+"""TableSpec -> the statements that make the table.
+
+Types and comments stay readable in the catalog (design section 5).
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,9 @@ from attrs import frozen
 from djarrow.errors import InvalidCondition
 from djarrow.expr import operators
 from djarrow.expr.conditions import Always, Condition, Holds, Matches
+from djarrow.expr.functions import BOOL
 from djarrow.expr.nodes import Node, Rows
-from djarrow.expr.terms import BOOL, Call, Value, column
+from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from djarrow.errors import DefinitionMismatch
+from djarrow.errors import DefinitionMismatch, TransactionError
 from djarrow.model import graph
 from djarrow.model.differences import differences
 from djarrow.model.names import TableName
@@ -39,6 +39,11 @@ def missing(connection: PostgresConnection, declared: Sequence[TableSpec]) -> li
 
 def create(connection: PostgresConnection, declared: Sequence[TableSpec]) -> None:
     """Make the tables that are missing, parents first, in one transaction that other declarers wait for."""
+    if connection.in_transaction:
+        waiting = ", ".join(str(spec.name) for spec in declared)
+        raise TransactionError(
+            f"{waiting}: made on first use, which cannot be inside a transaction. Call `schema.activate()` before it."
+        )
     with connection.begin(isolation="READ COMMITTED"):
         connection.read(ddl.lock_declarations())
         absent = {spec.name: spec for spec in missing(connection, declared)}

@@ -48,6 +48,7 @@ class Schema:
         self._classes: dict[TableName, type[Table]] = {}
         self._linked: dict[str, Schema] = {}
         self._pending: list[TableName] = []
+        self._maker: int | None = None
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -159,10 +160,14 @@ class Schema:
     def ready_connection(self) -> PostgresConnection:
         """The connection, after what is pending was made here and in the schemas that the tables refer to."""
         group = self.linked_schemas().values()
-        if any(schema._pending for schema in group):
+        if any(schema._is_waiting() for schema in group):
             with _declaring:
-                _make_pending(self.connection, [schema for schema in group if schema._pending])
+                _make_pending(self.connection, [schema for schema in group if schema._is_waiting()])
         return self.connection
+
+    def _is_waiting(self) -> bool:
+        """Whether tables are to be made before use. The thread that makes them uses them: for contents of lookups."""
+        return bool(self._pending) and self._maker != threading.get_ident()
 
     def writable(self) -> PostgresConnection:
         """The connection, for writing."""
@@ -183,18 +188,19 @@ def _make_pending(connection: PostgresConnection, schemas: list[Schema]) -> None
     """Make the pending tables of schemas that refer to each other, and fill their lookups."""
     from djarrow.table import declare
 
-    waiting = [(schema, schema._pending) for schema in schemas]
+    waiting = [(schema, tuple(schema._pending)) for schema in schemas]
     classes = [schema._classes[name] for schema, pending in waiting for name in pending]
     specs = [cls().spec for cls in classes]
     for schema in schemas:
-        schema._pending = []
+        schema._maker = threading.get_ident()
     try:
-        if declare.missing(connection, specs):
+        if specs and declare.missing(connection, specs):
             declare.create(connection, specs)
         for cls in classes:
             if issubclass(cls, Lookup) and len(contents := list(cls().contents)):
                 cls().insert(contents, skip_duplicates=True)
-    except BaseException:
-        for schema, pending in waiting:
-            schema._pending = pending
-        raise
+        for schema, made in waiting:
+            schema._pending = [name for name in schema._pending if name not in made]
+    finally:
+        for schema in schemas:
+            schema._maker = None

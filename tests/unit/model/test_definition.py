@@ -1,0 +1,332 @@
+"""The grammar of definitions: what each form of line says, and where a wrong one is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from djarrow.errors import DefinitionError, DefinitionSyntaxError
+from djarrow.model.definition import (
+    AttributeLine,
+    Definition,
+    IndexLine,
+    Line,
+    ReferenceLine,
+    parse_definition,
+    parse_type,
+)
+
+
+def parse(text: str) -> Definition:
+    """What a definition says."""
+    return parse_definition(text, table="subject")
+
+
+def only(text: str) -> Line:
+    """The one line of a definition."""
+    (line,) = parse(text).key
+    return line
+
+
+def attribute(text: str) -> AttributeLine:
+    """The one line, an attribute."""
+    line = only(text)
+    assert isinstance(line, AttributeLine)
+    return line
+
+
+def reference(text: str) -> ReferenceLine:
+    """The one line, a reference."""
+    line = only(text)
+    assert isinstance(line, ReferenceLine)
+    return line
+
+
+def refused(text: str) -> DefinitionSyntaxError:
+    """Why a definition is no definition."""
+    with pytest.raises(DefinitionSyntaxError) as caught:
+        parse(text)
+    return caught.value
+
+
+# --- attributes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["failures : int32 = 0  # so far", "failures = 0 : int32  # so far"])
+def test_both_orders(text: str) -> None:
+    """A default may stand after the type or before it, and says the same."""
+    line = attribute(text)
+    assert (line.name, line.type_name, line.default, line.quoted) == ("failures", "int32", "0", False)
+    assert line.comment == "so far"
+
+
+@pytest.mark.parametrize("text", ["a:int8", "a :int8", "a: int8", "\ta\t:\tint8\t", "   a : int8   ", "a : int8\r"])
+def test_blanks_do_not_matter(text: str) -> None:
+    """Tabs, spaces and carriage returns around the words of a line are ignored."""
+    line = attribute(text)
+    assert (line.name, line.type_name, line.parameters, line.default, line.comment) == ("a", "int8", (), None, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "comment"),
+    [
+        ("a : int8 # id: number", "id: number"),
+        ("a : int8 # no. # 1", "no. # 1"),
+        ('a : int8 # it\'s "quoted"', 'it\'s "quoted"'),
+        ("a : int8 # größe in µm — 大きさ 🐭", "größe in µm — 大きさ 🐭"),
+        ("a : int8 #", ""),
+        ("a : int8#tight", "tight"),
+        ("a : int8 # -> Other", "-> Other"),
+        ("a : int8 # x = 1", "x = 1"),
+    ],
+)
+def test_comments(text: str, comment: str) -> None:
+    """A comment is all after the first `#`, whatever characters it holds."""
+    assert attribute(text).comment == comment
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x1c"])
+def test_comment_with_a_unicode_separator(separator: str) -> None:
+    """A separator that only Unicode takes for the end of a line does not end a comment."""
+    assert attribute(f"a : int8 # one{separator}two").comment == f"one{separator}two"
+
+
+def test_hash_in_a_default_is_no_comment() -> None:
+    """A `#` or `:` within quotes belongs to the default."""
+    line = attribute('a : varchar(20) = "#1: first"  # rank')
+    assert (line.default, line.comment) == ("#1: first", "rank")
+
+
+@pytest.mark.parametrize(
+    ("text", "default"),
+    [
+        ('""', ""),
+        ("''", ""),
+        ("'it''s'", "it's"),
+        (r"'it\'s'", "it's"),
+        ('"it\'s"', "it's"),
+        ('"say ""yes"""', 'say "yes"'),
+        (r'"say \"yes\""', 'say "yes"'),
+        (r'"C:\\data"', r"C:\data"),
+        ('"2020-05-31 10:00:00"', "2020-05-31 10:00:00"),
+    ],
+)
+def test_quoted_defaults(text: str, default: str) -> None:
+    """Both quotes make a string; a backslash or a doubled quote stands for the character after it."""
+    for line in (attribute(f"a : varchar(40) = {text}"), attribute(f"a = {text} : varchar(40)")):
+        assert (line.default, line.quoted) == (default, True)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5e-3", "null", "NULL", "NOW", "CURRENT_TIMESTAMP", "2020-05-31", "true"])
+def test_plain_defaults(text: str) -> None:
+    """Numbers and words need no quotes."""
+    for line in (attribute(f"a : float64 = {text}"), attribute(f"a = {text} : float64")):
+        assert (line.default, line.quoted) == (text, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "parameters"),
+    [
+        ("enum('a','b')", ("a", "b")),
+        ('enum("a", "b")', ("a", "b")),
+        ("enum('a', \"b\")", ("a", "b")),
+        (r"enum('it''s', 'o\'clock', 'a,b', '(c)', '#d', 'e:f')", ("it's", "o'clock", "a,b", "(c)", "#d", "e:f")),
+        ("enum('')", ("",)),
+        ("enum('größe', '{x}')", ("größe", "{x}")),
+        ("decimal(7,4)", (7, 4)),
+        ("decimal( 7 , 4 )", (7, 4)),
+        ("varchar (20)", (20,)),
+    ],
+)
+def test_type_parameters(text: str, parameters: tuple[int | str, ...]) -> None:
+    """Parameters are numbers, or strings in either quote with escapes and any characters."""
+    assert attribute(f"a : {text}").parameters == parameters
+
+
+def test_types_of_two_words() -> None:
+    """The second word of an old type name is part of the name, also after parameters."""
+    assert attribute("a : int unsigned").type_name == "int unsigned"
+    assert attribute("a : smallint(5) unsigned  # old").type_name == "smallint unsigned"
+    assert attribute("a : double precision").type_name == "double precision"
+
+
+@pytest.mark.parametrize("name", ["index", "unique", "nullable", "index_1", "unique_id", "indexes", "proj", "enum"])
+def test_words_of_the_grammar_name_attributes(name: str) -> None:
+    """An attribute may be called as a word of the grammar."""
+    assert attribute(f"{name} : int8").name == name
+    assert attribute(f"{name} = 1 : int8").name == name
+    assert parse(f"{name} : int8\n---\nindex ({name})").secondary == (IndexLine(3, unique=False, attributes=(name,)),)
+
+
+def test_parse_type_alone() -> None:
+    """A type's text is read without an attribute around it."""
+    assert str(parse_type("decimal(7, 4)", table="t")) == "decimal(7,4)"
+
+
+# --- the lines around them -----------------------------------------------------------------------------------------
+
+
+def test_table_comment() -> None:
+    """The first remark before any attribute is the table's comment, later ones are not."""
+    assert parse("\n\n   # mice: all  \n# second\na : int8\n# third").comment == "mice: all"
+    assert parse("a : int8\n# later").comment == ""
+    assert parse("---\n# below the divider\na : int8").comment == ""
+
+
+@pytest.mark.parametrize(
+    "divider", ["---", "----", "--------------------", "  ---  ", "\t---", "--- secondary", "---\r"]
+)
+def test_divider(divider: str) -> None:
+    """Three or more hyphens divide the key from the rest."""
+    definition = parse(f"a : int8\n{divider}\nb : int8")
+    assert [len(definition.key), len(definition.secondary)] == [1, 1]
+
+
+def test_no_divider() -> None:
+    """Without a divider every attribute is in the key."""
+    definition = parse("a : int8\nb : int8")
+    assert [len(definition.key), len(definition.secondary)] == [2, 0]
+
+
+def test_second_divider() -> None:
+    """A second divider is refused with its line."""
+    with pytest.raises(DefinitionError, match="line 4: there is a second `---`") as caught:
+        parse("a : int8\n---\nb : int8\n---")
+    assert caught.value.line == 4
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends(end: str) -> None:
+    """Files of every system read the same, and lines are counted the same."""
+    definition = parse(end.join(["# mice", "", "  a : int8  # id  ", "---", "", "b : int8"]))
+    assert definition.comment == "mice"
+    assert [(line.line, line.comment) for line in definition.key if isinstance(line, AttributeLine)] == [(3, "id")]
+    assert [line.line for line in definition.secondary] == [6]
+
+
+def test_empty() -> None:
+    """A text without lines is a definition without attributes."""
+    assert parse("  \n\t\n") == Definition("", (), ())
+
+
+# --- references --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Subject", "lab.Subject", "Session.Trial", "a.b.Session.Trial", "master", "Index"])
+def test_reference_names(name: str) -> None:
+    """A reference names a class, with its module or master before it."""
+    assert reference(f"-> {name}") == ReferenceLine(1, name, frozenset(), ())
+    assert reference(f"->{name}  # why").reference == name
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("[nullable]", {"nullable"}),
+        ("[unique]", {"unique"}),
+        ("[nullable, unique]", {"nullable", "unique"}),
+        ("[unique,nullable]", {"nullable", "unique"}),
+        ("[ NULLABLE , Unique ]", {"nullable", "unique"}),
+    ],
+)
+def test_reference_options(text: str, options: set[str]) -> None:
+    """Options stand in brackets, in any order and case."""
+    assert reference(f"-> {text} Person").options == options
+
+
+@pytest.mark.parametrize(
+    ("text", "renames"),
+    [
+        ("operator='user'", (("user", "operator"),)),
+        ('operator="user"', (("user", "operator"),)),
+        ("operator=user", (("user", "operator"),)),
+        ("a='x', b=y", (("x", "a"), ("y", "b"))),
+        (" a = 'x' , unique = 'index' ", (("x", "a"), ("index", "unique"))),
+    ],
+)
+def test_renames(text: str, renames: tuple[tuple[str, str], ...]) -> None:
+    """`.proj(new='old')` renames, with or without quotes; the pairs are (old, new)."""
+    line = reference(f"-> [nullable] lab.User.proj({text})  # who")
+    assert line == ReferenceLine(1, "lab.User", frozenset({"nullable"}), renames)
+
+
+# --- indexes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("index (a)", IndexLine(1, unique=False, attributes=("a",))),
+        ("index(a,b)", IndexLine(1, unique=False, attributes=("a", "b"))),
+        ("unique index (a, b)  # pairs", IndexLine(1, unique=True, attributes=("a", "b"))),
+        ("UNIQUE INDEX (a)", IndexLine(1, unique=True, attributes=("a",))),
+        ("index (index, unique)", IndexLine(1, unique=False, attributes=("index", "unique"))),
+    ],
+)
+def test_indexes(text: str, expected: IndexLine) -> None:
+    """An index lists attributes, and may be unique."""
+    assert only(text) == expected
+
+
+# --- errors ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("a", 2, "`:`"),
+        ("a :", 4, "a type"),
+        ("a : ", 4, "a type"),
+        ("a int8", 3, "`:`"),
+        ("a : 8int", 5, "a type"),
+        ("a : int8 =", 11, "a default value"),
+        ("a : int8 = # none", 12, "a string in quotes"),
+        ("a : int8 = 1 2", 14, "the end of the line"),
+        ("a = 1", 6, "`:`"),
+        ("a = 1 int8", 7, "`:`"),
+        ("a : varchar(", 13, "a number"),
+        ("a : varchar()", 13, "a number"),
+        ("a : varchar(20", 15, "`)`"),
+        ("a : enum('x' 'y')", 14, "`,`"),
+        ("a : enum('x)", 10, "a string in quotes"),
+        ("2photon : int8", 1, "an attribute name"),
+        ("first name : int8", 7, "`:`"),
+        ("two-photon : int8", 4, "`:`"),
+        ("--", 1, "`---`"),
+        ("->", 3, "a class name"),
+        ("-> [optional] Person", 5, "`nullable` or `unique`"),
+        ("-> [nullable Person", 14, "`]`"),
+        ("-> Person.proj(a=)", 18, "an attribute name"),
+        ("-> Person.proj(a='b'", 21, "`)`"),
+        ("-> Person Animal", 11, "the end of the line"),
+        ("index a", 7, "`(`"),
+        ("index ()", 8, "an attribute name"),
+        ("index (a", 9, "`)`"),
+        ("unique (a)", 8, "`index (...)`"),
+        ("a : int8 @ 3", 10, "`=`"),
+    ],
+)
+def test_syntax_errors(text: str, column: int, expected: str) -> None:
+    """A wrong line is refused with its number, the column, the text and what could have stood there."""
+    error = refused(f"# mice\n{text}\nb : int8")
+    assert (error.table, error.line, error.column, error.text) == ("subject", 2, column, text)
+    assert expected in error.expected
+    assert str(error).startswith(f"Table 'subject', line 2: column {column}: expected ")
+    assert expected in str(error)
+    assert str(error).endswith(f"\n    {text}\n    {' ' * (column - 1)}^")
+
+
+def test_errors_speak_no_grammar() -> None:
+    """What was expected is said in words of the definition language, not in names of the grammar's terminals."""
+    for text in (
+        "a",
+        "a : int8 = 1 2",
+        "@",
+        "-> A.proj(",
+        "index",
+        "unique",
+        "a : enum(",
+        "-> [",
+        "a : int8 int8 int8",
+    ):
+        for wanted in refused(text).expected:
+            assert wanted.startswith(("`", "a ", "an ", "the ")), wanted

@@ -1,0 +1,94 @@
+"""What differs between a class and the table in the database, one line each."""
+
+from __future__ import annotations
+
+import pytest
+
+from djarrow.model.differences import differences
+from djarrow.model.names import TableName
+from djarrow.model.spec import TableSpec, table_spec
+
+PERSON: TableSpec = table_spec("person : int8", TableName("lab", "person"), lambda *_: PERSON)
+
+
+def declare(text: str) -> TableSpec:
+    """The spec of a table of this text."""
+    return table_spec(text, TableName("lab", "rig"), lambda *_: PERSON)
+
+
+BASE = "a : int8\n---\nb = 3 : int16\nc : varchar(4) = null\n-> Person\nindex (b)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BASE,
+        "# commented\na : int8  # id\n---\nb = 3 : int16  # size\nc : varchar(4) = null\n-> Person\nindex (b)",
+        "a : int8\n---\n-> Person\nc : varchar(4) = null\nb : int16 = 3\nindex (b)",
+    ],
+)
+def test_agreement(text: str) -> None:
+    """Comments and the order of secondary attributes do not differ."""
+    assert differences(declare(text), declare(BASE)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            BASE.replace("int16", "int32"),
+            ["attribute 'b': the class says int32 = 3, the database int16 = 3"],
+        ),
+        (BASE.replace("b = 3", "b = 4"), ["attribute 'b': the class says int16 = 4, the database int16 = 3"]),
+        (BASE.replace("b = 3", "b"), ["attribute 'b': the class says int16, the database int16 = 3"]),
+        (
+            BASE.replace("= null", "= 'null'"),
+            ["attribute 'c': the class says varchar(4) = \"null\", the database varchar(4) = null"],
+        ),
+        (BASE + "\nd : date", ["attribute 'd' (date) is not in the database"]),
+        (
+            BASE.replace("c : varchar(4) = null\n", ""),
+            ["attribute 'c' (varchar(4)) is in the database and not in the class"],
+        ),
+        (
+            BASE.replace("---\nb = 3 : int16", "b : int16\n---"),
+            [
+                "attribute 'b': the class says int16, the database int16 = 3",
+                "primary key: the class says a, b, the database a",
+            ],
+        ),
+        (
+            BASE.replace("index (b)", "unique index (b)"),
+            [
+                "index unique (b) is not in the database",
+                "index (b) is in the database and not in the class",
+            ],
+        ),
+        (
+            BASE.replace("-> Person", "-> [unique] Person"),
+            [
+                "foreign key (person) -> lab.person (person) unique is not in the database",
+                "foreign key (person) -> lab.person (person) is in the database and not in the class",
+            ],
+        ),
+        (
+            BASE.replace("-> Person", "person : int8"),
+            ["foreign key (person) -> lab.person (person) is in the database and not in the class"],
+        ),
+    ],
+)
+def test_differences(text: str, expected: list[str]) -> None:
+    """Each difference that matters to data is one line that says both sides."""
+    assert list(differences(declare(text), declare(BASE))) == expected
+
+
+def test_empty_key() -> None:
+    """A key of no attributes is named."""
+    lines = differences(declare("---\na : int8"), declare("a : int8"))
+    assert lines == ("primary key: the class says (none), the database a",)
+
+
+def test_one_and_true_differ() -> None:
+    """A default of 1 is not a default of true, though Python takes them for equal."""
+    ours, theirs = declare("a : int8\n---\nb = 1 : int8"), declare("a : int8\n---\nb = 1 : bool")
+    assert differences(ours, theirs) == ("attribute 'b': the class says int8 = 1, the database bool = true",)
