@@ -12,10 +12,20 @@ from djarrow.jobs.populate import Populated, populate
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
-from djarrow.table.table import Table
+from djarrow.table.table import Table, TableClass
 
 
-class AutoPopulated(Table):
+class AutoPopulatedClass(TableClass):
+    """The class of these classes: `Spikes.key_source` is that of an instance, also where a subclass overrides it."""
+
+    @property
+    def key_source(cls) -> QueryExpression:  # noqa: N805 - the methods of a metaclass have a class
+        """The keys that rows are computed for."""
+        found: QueryExpression = cls().key_source
+        return found
+
+
+class AutoPopulated(Table, metaclass=AutoPopulatedClass):
     """Base of Imported and Computed. A subclass defines `make(self, key)`, which inserts the rows of a key."""
 
     def make(self, key: dict[str, Any]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from djarrow.errors import MakeError
+from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, TransactionError
 from djarrow.jobs.progress import progress_bar
 from djarrow.table.insert import making
 
@@ -50,14 +51,19 @@ def populate(
 ) -> Populated:
     """What AutoPopulated.populate does."""
     started = time.monotonic()
+    if table.schema.writable().in_transaction:
+        raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
     pending = pending_keys(table, restrictions)
-    total = _number_to_do(pending, max_calls) if display_progress else None
+    if max_calls is not None:
+        pending = pending.top(max_calls)
+    total = len(pending) if display_progress else None
     done, skipped, failures = 0, 0, []
-    with progress_bar(str(table.spec.name), total) as advance:
-        for key in _first(pending, max_calls):
+    with progress_bar(str(table.spec.name), total) as advance, closing(_keys(pending)) as keys:
+        for key in keys:
             try:
                 made = make_one(table, key)
             except Exception as error:
+                error.add_note(f"In the make of {table.spec.name} for the key {key}.")
                 if not suppress_errors:
                     raise
                 failures.append(Failure(key, error))
@@ -67,30 +73,43 @@ def populate(
     return Populated(done, tuple(failures), skipped, time.monotonic() - started)
 
 
+def _keys(pending: QueryExpression) -> Generator[dict[str, Any], None, None]:
+    """The keys, streamed. Closing it gives back the stream's connection, also where a make raised."""
+    yield from pending
+
+
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
     return table.key_source.restrict(*restrictions).proj() - table.proj()
 
 
-def _number_to_do(pending: QueryExpression, max_calls: int | None) -> int:
-    found = len(pending)
-    return found if max_calls is None else min(found, max_calls)
-
-
-def _first(pending: QueryExpression, max_calls: int | None) -> Iterator[dict[str, Any]]:
-    """The keys, streamed, as many as wanted."""
-    if max_calls == 0:
-        return
-    for number, key in enumerate(pending if max_calls is None else pending.top(max_calls), 1):
-        yield key
-        if number == max_calls:
-            return
+ATTEMPTS = 5
+"""How often a make is begun whose transaction the server ended for the sake of another one."""
 
 
 def make_one(table: AutoPopulated, key: dict[str, Any]) -> bool:
-    """One make in one transaction. False where the row was there already: another process made it."""
-    database = table.schema.writable()
-    with database.transaction:
+    """One make in one transaction. False where the row is there already: another process made it."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _attempt(table, key)
+        except (DuplicateKey, EngineError) as error:
+            if not _in_the_way(error):
+                raise
+            if table & key:
+                return False
+            if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
+                raise
+    raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+
+def _in_the_way(error: DjarrowError) -> bool:
+    """Whether the error can come of another process that works on the same rows: a duplicate, or a conflict."""
+    conflict = isinstance(error, EngineError) and error.sqlstate in ("40001", "40P01")
+    return conflict or isinstance(error, DuplicateKey)
+
+
+def _attempt(table: AutoPopulated, key: dict[str, Any]) -> bool:
+    with table.schema.writable().transaction:
         if table & key:
             return False
         token = making.set(table.spec.name)
@@ -98,10 +117,17 @@ def make_one(table: AutoPopulated, key: dict[str, Any]) -> bool:
             table.make(dict(key))
         finally:
             making.reset(token)
-        if not table & key:
-            raise MakeError(
-                "make ended without inserting its row. Insert one, or restrict `key_source` to the keys that have one.",
-                table=str(table.spec.name),
-                key=key,
-            )
+        _check_made(table, key)
     return True
+
+
+def _check_made(table: AutoPopulated, key: dict[str, Any]) -> None:
+    name = str(table.spec.name)
+    try:
+        made = bool(table & key)
+    except TransactionError as error:
+        text = "make passed over an error of the database, so that nothing of it could be kept. Let it out of make."
+        raise MakeError(text, table=name, key=key) from error
+    if not made:
+        text = "make ended without inserting its row. Insert one, or restrict `key_source` to the keys that have one."
+        raise MakeError(text, table=name, key=key)

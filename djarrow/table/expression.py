@@ -13,7 +13,7 @@ from djarrow.errors import InvalidCondition, QueryError
 from djarrow.expr import operators
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
-from djarrow.table.methods import on_class_too
+from djarrow.table.methods import on_class_too, property_on_class_too
 from djarrow.table.reading import Reading
 
 if TYPE_CHECKING:
@@ -57,12 +57,12 @@ class QueryExpression(Reading):
         """The tree of operators that this query is."""
         return self._node
 
-    @property
+    @property_on_class_too
     def heading(self) -> Heading:
         """The attributes of the result: name, type, key, nullability, lineage."""
         return self.node.heading
 
-    @property
+    @property_on_class_too
     def primary_key(self) -> tuple[str, ...]:
         """The names of the attributes that tell rows apart."""
         return self.heading.primary_key

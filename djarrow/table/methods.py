@@ -10,6 +10,19 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
+class property_on_class_too(Generic[Result]):  # noqa: N801 - it is used as a decorator
+    """A property of the instance, or of a new instance where a table class was asked."""
+
+    def __init__(self, function: Callable[[Any], Result]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> Result:
+        if instance is None and not getattr(owner, "_is_table", False):
+            raise AttributeError(self.function.__name__)  # a class that stands for no query
+        return self.function(owner() if instance is None else instance)
+
+
 class on_class_too(Generic[Arguments, Result]):  # noqa: N801 - it is used as a decorator
     """Bind to the instance, or to a new instance where the class was asked."""
 
@@ -18,4 +31,7 @@ class on_class_too(Generic[Arguments, Result]):  # noqa: N801 - it is used as a 
         self.__doc__ = function.__doc__
 
     def __get__(self, instance: Any, owner: type) -> Callable[Arguments, Result]:
+        if instance is None and not getattr(owner, "_is_table", False):
+            plain: Any = self.function  # a class that stands for no query
+            return plain  # type: ignore[no-any-return]
         return MethodType(self.function, owner() if instance is None else instance)

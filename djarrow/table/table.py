@@ -15,7 +15,7 @@ from djarrow.model.describe import describe
 from djarrow.model.names import Tier
 from djarrow.model.spec import TableSpec
 from djarrow.table.expression import QueryExpression, as_expression
-from djarrow.table.methods import on_class_too
+from djarrow.table.methods import on_class_too, property_on_class_too
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
@@ -75,22 +75,6 @@ class TableClass(type):
     def __bool__(cls) -> bool:
         return True  # a class is there; its instance is true when the table has rows
 
-    @property
-    def heading(cls) -> Any:
-        """The heading of the table."""
-        return _instance(cls).heading
-
-    @property
-    def primary_key(cls) -> tuple[str, ...]:
-        """The names of the primary key's attributes."""
-        return _instance(cls).primary_key
-
-    @property
-    def full_table_name(cls) -> str:
-        """The quoted name of the table in the database."""
-        name: str = cls().full_table_name
-        return name
-
 
 def _instance(cls: type) -> QueryExpression:
     """The query that a table class stands for."""
@@ -135,7 +119,7 @@ class Table(QueryExpression, metaclass=TableClass):
         """The query that gives all rows."""
         return Stored(self.spec.name, self.spec.heading)
 
-    @property
+    @property_on_class_too
     def full_table_name(self) -> str:
         """The quoted name of the table in the database."""
         from djarrow.sql.ddl import full_name
