@@ -1,31 +1,40 @@
-"""dj.export: tables -> a repository, from one snapshot, streamed, the manifest last. Design section 11; 000 "Export"."""
+"""dj.export: tables -> a repository, from one snapshot, streamed, the manifest last.
+
+Design section 11; specification 000 "Export, Sharing, and Backup/Restore".
+"""
 
 from __future__ import annotations
 
 import datetime
+import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from djarrow._version import __version__
-from djarrow.errors import RepositoryError
-from djarrow.expr.nodes import Stored
+from djarrow.errors import RepositoryError, UnknownAttribute
+from djarrow.expr.nodes import Order, Stored
+from djarrow.expr.terms import column
 from djarrow.model import graph
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.repo import companions, manifest
+from djarrow.model.types import Family
+from djarrow.repo import manifest
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.sql import snapshot
-from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
+from djarrow.table.source import current_offline
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
+
+UNPARTITIONED = frozenset({Family.FLOAT, Family.JSON, Family.BLOB})
+"""Types that cannot name a file: a float's 0 equals its -0, NaN equals nothing, and the others are too long."""
 
 PartitionBy = Sequence[str] | Mapping[type[Table], Sequence[str]] | None
 
@@ -55,37 +64,62 @@ def export(
     open. Raises RepositoryError where the folder is a repository already or cannot be written, or a partition is not
     possible, and UnknownAttribute.
     """
+    from djarrow.repo import companions
+
     started = time.monotonic()
-    root = _target(url)
+    if current_offline() is not None:
+        raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
+    root = _free(url)
     schemas, chosen = _chosen(what)
     connection = _connection(schemas)
     specs = _with_ancestors(schemas, chosen)
-    partitions = {spec.name: _partition(spec, partition_by) for spec in specs}
+    partitions = _partitions(specs, partition_by)
     entries = []
     with connection.begin(read_only=True):
         connection.execute(snapshot.lock_tables([spec.name for spec in specs]))
-        for spec in specs:
-            files = _write(spec, partitions[spec.name], root, schemas[spec.name.schema])
-            entries.append(_entry(spec, partitions[spec.name], files))
+        with _writing(root):
+            root.mkdir(parents=True, exist_ok=True)
+            for spec in specs:
+                files = _write(spec, partitions[spec.name], root, connection)
+                entries.append(_entry(spec, partitions[spec.name], files))
     document = _manifest(root, connection, entries)
-    companions.write(document, {spec.name: spec for spec in specs}, root)
-    manifest.write(document, root)
+    with _writing(root):
+        _remove_leftovers(document, root)
+        companions.write(document, {spec.name: spec for spec in specs}, root)
+        manifest.write(document, root)
     every = [file for entry in entries for file in entry.files]
     return Exported(
         root, len(entries), document.rows, len(every), sum(f.size for f in every), time.monotonic() - started
     )
 
 
-def _target(url: str | Path) -> Path:
-    """The folder to write to, made where it is not there."""
+def _free(url: str | Path) -> Path:
+    """The folder to write to, which is no repository yet."""
     root = Path(url).expanduser().resolve()
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RepositoryError(f"the folder {root} cannot be made: {error.strerror}. Choose another one.") from error
     if (root / manifest.FILE_NAME).exists():
         raise RepositoryError(f"{root} is a repository already. Choose another folder, or remove it first.")
     return root
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Say what a refusal of the file system means."""
+    try:
+        yield
+    except OSError as error:
+        raise RepositoryError(
+            f"{root} cannot be written: {error}. Nothing was published; the folder has no manifest and does not open."
+        ) from error
+
+
+def _remove_leftovers(document: Manifest, root: Path) -> None:
+    """Remove what an interrupted export left: Parquet files in the folders of our tables that are not listed."""
+    listed = {root.joinpath(*PurePosixPath(file.path).parts) for entry in document.tables for file in entry.files}
+    for entry in document.tables:
+        for folder, _, names in os.walk(root.joinpath(*manifest.folder_of(entry.name).parts)):
+            for path in (Path(folder, name) for name in names if name.endswith(".parquet")):
+                if path not in listed:
+                    path.unlink()
 
 
 def _chosen(what: Any) -> tuple[dict[str, Schema], list[TableName]]:
@@ -125,37 +159,68 @@ def _with_ancestors(schemas: Mapping[str, Schema], chosen: Iterable[TableName]) 
     wanted = set(chosen)
     for name in chosen:
         wanted |= graph.ancestors(name, parents)
+    manifest.check_distinct(sorted(wanted))
     return [known[name] for name in graph.topological_order({name: parents[name] for name in wanted})]
 
 
-def _partition(spec: TableSpec, partition_by: PartitionBy) -> tuple[str, ...]:
-    """The attributes that split the rows of a table over files."""
+def _partitions(specs: Sequence[TableSpec], partition_by: PartitionBy) -> dict[TableName, tuple[str, ...]]:
+    """Table -> the attributes that split its rows over files. Raises UnknownAttribute or RepositoryError."""
     if isinstance(partition_by, Mapping):
-        given = next((tuple(v) for cls, v in partition_by.items() if cls().spec.name == spec.name), ())
-    elif isinstance(partition_by, str):
-        raise RepositoryError(f"partition_by is a list of attributes: [{partition_by!r}].")
+        given = {cls().spec.name: _listed(names) for cls, names in partition_by.items()}
+        if unknown := given.keys() - {spec.name for spec in specs}:
+            raise RepositoryError(f"partition_by names {', '.join(map(str, unknown))}, which is not exported.")
     else:
-        given = tuple(partition_by or ())
-        given = given if all(name in spec.heading for name in given) else ()
-    for name in given:
+        wanted = _listed(partition_by or ())
+        given = {spec.name: wanted for spec in specs if all(name in spec.heading for name in wanted)}
+        if not given:
+            known = {name for spec in specs for name in spec.heading.names}
+            missing = next((name for name in wanted if name not in known), None)
+            if missing is not None:
+                raise UnknownAttribute(missing, known, where="partition_by")
+            raise RepositoryError(f"partition_by: no table has all of {', '.join(wanted)}.")
+    return {spec.name: _checked(given.get(spec.name, ()), spec) for spec in specs}
+
+
+def _listed(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise RepositoryError(f"partition_by is a list of attributes: [{names!r}].")
+    if len(set(names)) < len(names):
+        raise RepositoryError("partition_by names each attribute once.")
+    return tuple(names)
+
+
+def _checked(names: tuple[str, ...], spec: TableSpec) -> tuple[str, ...]:
+    """The names, each of which can name a file."""
+    for name in names:
         attribute = spec.heading.attribute(name, where=f"partition_by of {spec.name}")
         if attribute.nullable:
             raise RepositoryError(f"partition_by of {spec.name}: {name!r} may be NULL and cannot name a file.")
-    return given
+        if attribute.type.family in UNPARTITIONED:
+            raise RepositoryError(f"partition_by of {spec.name}: {name!r} is {attribute.type} and cannot name a file.")
+    return names
 
 
-def _write(spec: TableSpec, partition_by: tuple[str, ...], root: Path, schema: Schema) -> tuple[DataFile, ...]:
+def _write(
+    spec: TableSpec, partition_by: tuple[str, ...], root: Path, connection: PostgresConnection
+) -> tuple[DataFile, ...]:
     """Stream one table into its files, in the order of partition and key."""
+    from djarrow.frame.results import declared_batch
     from djarrow.repo.parquet import write_table
 
-    table = next(cls for cls in schema.classes if cls().spec.name == spec.name)
-    query = QueryExpression(Stored(spec.name, spec.heading), table())
-    batches = query.to_batches(order_by=[*partition_by, "KEY"])
-    try:
-        with closing(batches):  # type: ignore[type-var]
-            return tuple(write_table(spec, batches, partition_by, root))
-    except OSError as error:
-        raise RepositoryError(f"{root} cannot be written: {error}. Nothing was published.") from error
+    with connection.stream(_sorted(spec, partition_by)) as stream:
+        batches = (declared_batch(batch, spec.heading) for batch in stream)
+        return tuple(write_table(spec, batches, partition_by, root))
+
+
+def _sorted(spec: TableSpec, partition_by: tuple[str, ...]) -> str:
+    """The text that reads a table in the order of partition and key."""
+    from djarrow.sql import compile as compiler
+    from djarrow.sql.dialects import Dialect
+
+    names = dict.fromkeys((*partition_by, *spec.heading.primary_key))
+    order = tuple(Order(column(spec.heading[name])) for name in names)
+    node = compiler.ordered(Stored(spec.name, spec.heading), order, None, 0)
+    return compiler.select(node, Dialect.POSTGRES).text
 
 
 def _entry(spec: TableSpec, partition_by: tuple[str, ...], files: tuple[DataFile, ...]) -> TableEntry:
@@ -169,7 +234,7 @@ def _manifest(root: Path, connection: PostgresConnection, entries: Sequence[Tabl
     server = connection.read("SELECT current_setting('server_version')").column(0)[0].as_py()
     software = {"djarrow": __version__, "pyarrow": pyarrow.__version__, "polars": polars.__version__}
     return Manifest(
-        project=root.name,
+        project=os.fsencode(root.name).decode(errors="replace"),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         source=f"PostgreSQL {server}",
         software=software,

@@ -6,13 +6,15 @@ Design section 11. Everything that opening needs is in it; nothing in a reposito
 from __future__ import annotations
 
 import json
+import keyword
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import asdict, field, frozen
 
-from djarrow.errors import RepositoryError, UnknownReference
+from djarrow.errors import DjarrowError, RepositoryError, UnknownReference
 from djarrow.model import names
 from djarrow.model.describe import describe
 from djarrow.model.names import TableName
@@ -84,37 +86,82 @@ def folder_of(name: TableName) -> PurePosixPath:
     return PurePosixPath(name.schema, "tables", name.table.removeprefix(tier.prefix))
 
 
+# --- names and definitions ---------------------------------------------------------------------------------------
+
+_TAKEN = frozenset({"dj", "schema"})
+"""The names that every schema.py uses itself."""
+
+
+def module_name(schema: str) -> str:
+    """The name of a schema in definitions and in Python: `my-lab` -> `my_lab`, `class` -> `class_`."""
+    name = schema.replace("-", "_")
+    return name + "_" if keyword.iskeyword(name) or name in _TAKEN else name
+
+
+def reference(name: TableName, schema: str) -> str:
+    """How a definition in a schema refers to a table: `Session`, `Session.Probe`, `my_lab.Session`."""
+    return names.class_reference(TableName(module_name(name.schema), name.table), module_name(schema))
+
+
 def definition_of(spec: TableSpec) -> str:
     """The definition text of a table as the manifest keeps it."""
-    return describe(spec, lambda name: names.class_reference(name, spec.name.schema))
+    return describe(spec, lambda name: reference(name, spec.name.schema))
+
+
+def check_distinct(tables: Iterable[TableName]) -> None:
+    """Refuse two tables that a repository could not tell apart: their references and folders would be the same."""
+    found: dict[str, TableName] = {}
+    for name in tables:
+        text = reference(name, schema="")
+        if text in found:
+            raise RepositoryError(
+                f"{found[text]} and {name} are both {text!r}, and a repository holds one table of that name."
+            )
+        found[text] = name
 
 
 def specs_of(manifest: Manifest) -> dict[TableName, TableSpec]:
-    """The specs of a manifest's tables, from their definitions."""
+    """The specs of a manifest's tables, from their definitions. Raises DefinitionError where one cannot be used."""
     specs: dict[TableName, TableSpec] = {}
     for entry in manifest.tables:
 
-        def find(reference: str, line: int, entry: TableEntry = entry) -> TableSpec:
-            known = {names.class_reference(name, entry.schema): spec for name, spec in specs.items()}
+        def find(text: str, line: int, entry: TableEntry = entry) -> TableSpec:
+            known = {reference(name, entry.schema): spec for name, spec in specs.items()}
             master = names.split_table_name(entry.table)[2]
-            if reference == "master" and master is not None:
+            if text == "master" and master is not None:
                 return specs[TableName(entry.schema, master)]
-            if reference not in known:
-                raise UnknownReference(reference, known, table=str(entry.name), line=line)
-            return known[reference]
+            if text not in known:
+                raise UnknownReference(text, known, table=str(entry.name), line=line)
+            return known[text]
 
-        specs[entry.name] = table_spec(entry.definition, entry.name, find)
+        _check_master(entry, specs)
+        specs[entry.name] = spec = table_spec(entry.definition, entry.name, find)
+        for name in entry.partition_by:
+            spec.heading.attribute(name, where=f"partition_by of {entry.name}")
     return specs
+
+
+def _check_master(entry: TableEntry, before: Iterable[TableName]) -> None:
+    master = names.split_table_name(entry.table)[2]
+    if master is not None and TableName(entry.schema, master) not in before:
+        raise RepositoryError(f"the manifest lists the part {entry.name} and, before it, no master {master!r}.")
+
+
+# --- writing and reading -----------------------------------------------------------------------------------------
+
+
+def text_of(manifest: Manifest) -> str:
+    """The content of the manifest's file."""
+    document = {"djarrow_repository": FORMAT, **asdict(manifest)}
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def write(manifest: Manifest, root: Path) -> None:
     """Write the manifest in one step: it is there whole or not at all."""
-    document = {"djarrow_repository": FORMAT, **asdict(manifest)}
     path = root / FILE_NAME
     temporary = path.with_suffix(".partial")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text_of(manifest))
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
@@ -129,45 +176,81 @@ def read(root: Path) -> Manifest:
         raise RepositoryError(
             f"{root} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RepositoryError(f"{path} cannot be read: {error}") from error
     version = document.pop("djarrow_repository", None) if isinstance(document, dict) else None
     if version != FORMAT:
         raise RepositoryError(f"{path} has format {version!r}; this version of djarrow reads format {FORMAT}.")
     try:
-        manifest = _structure(document)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RepositoryError(f"{path} lacks or misstates {error}.") from error
-    _check_paths(manifest, path)
+        manifest = _manifest(document)
+        check_distinct(table.name for table in manifest.tables)
+        _check_paths(manifest)
+    except DjarrowError as error:
+        raise RepositoryError(f"{path}: {error}") from error
     return manifest
 
 
-def _structure(document: dict[str, Any]) -> Manifest:
-    tables = tuple(
-        TableEntry(
-            schema=str(table["schema"]),
-            table=str(table["table"]),
-            definition=str(table["definition"]),
-            partition_by=tuple(map(str, table["partition_by"])),
-            files=tuple(
-                DataFile(str(f["path"]), int(f["rows"]), int(f["size"]), str(f["sha256"])) for f in table["files"]
-            ),
-        )
-        for table in document["tables"]
-    )
+Value = TypeVar("Value")
+
+
+def _member(record: Any, name: str, kind: type[Value]) -> Value:
+    """A member of an object of the document, which must be of this type."""
+    value = record.get(name) if isinstance(record, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise RepositoryError(f"{name!r} is missing, or not of the type that it should be.")
+    return value
+
+
+def _strings(values: Iterable[Any], name: str) -> tuple[str, ...]:
+    found = tuple(values)
+    if not all(isinstance(value, str) for value in found):
+        raise RepositoryError(f"{name!r} holds what is no text.")
+    return found
+
+
+def _manifest(document: Any) -> Manifest:
+    software = _member(document, "software", dict)
+    _strings(software.values(), "software")
     return Manifest(
-        project=str(document["project"]),
-        created=str(document["created"]),
-        source=str(document["source"]),
-        software=dict(document["software"]),
-        tables=tables,
+        project=_member(document, "project", str),
+        created=_member(document, "created", str),
+        source=_member(document, "source", str),
+        software=software,
+        tables=tuple(map(_table, _member(document, "tables", list))),
     )
 
 
-def _check_paths(manifest: Manifest, where: Path) -> None:
+def _table(record: Any) -> TableEntry:
+    entry = TableEntry(
+        schema=_member(record, "schema", str),
+        table=_member(record, "table", str),
+        definition=_member(record, "definition", str),
+        partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
+        files=tuple(map(_file, _member(record, "files", list))),
+    )
+    names.check_schema_name(entry.schema)
+    tier, class_name, master = names.split_table_name(entry.table)
+    names.check_class_name(class_name)
+    if entry.table != names.table_name(class_name, tier, master):
+        raise RepositoryError(f"{entry.table!r} is not the name of a table.")
+    if not entry.files:
+        raise RepositoryError(f"the table {entry.name} has no file; one without rows has an empty one.")
+    return entry
+
+
+def _file(record: Any) -> DataFile:
+    return DataFile(
+        path=_member(record, "path", str),
+        rows=_member(record, "rows", int),
+        size=_member(record, "size", int),
+        sha256=_member(record, "sha256", str),
+    )
+
+
+def _check_paths(manifest: Manifest) -> None:
     """A path must stay under the root, whoever wrote the manifest."""
     for table in manifest.tables:
         for file in table.files:
             path = PurePosixPath(file.path)
             if path.is_absolute() or ".." in path.parts or "\\" in file.path or "\0" in file.path:
-                raise RepositoryError(f"{where}: the path {file.path!r} leads out of the repository.")
+                raise RepositoryError(f"the path {file.path!r} leads out of the repository.")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+import decimal
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from djarrow.errors import RepositoryError
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo.manifest import DataFile, folder_of
@@ -46,21 +51,25 @@ def write_table(
 ) -> Iterator[DataFile]:
     """Write the batches, which have the heading's Arrow schema, and give each file as it is finished.
 
-    A table without rows has one file without rows, so that its columns are there to read.
+    A table without rows has one file without rows, so that its columns are there to read. A file that cannot be
+    finished is removed.
     """
-    schema = file_schema(spec)
+    files = _Files(spec, partition_by, root)
     writer: _File | None = None
-    for batch in batches:
-        for values, run in _runs(batch, partition_by):
-            if writer is not None and writer.values != values:
-                yield writer.finish()
-                writer = None
-            if writer is None:
-                writer = _File(spec, schema, partition_by, values, root)
-            writer.write(run)
-    if writer is None:
-        writer = _File(spec, schema, (), (), root)
-    yield writer.finish()
+    try:
+        for batch in batches:
+            for values, run in _runs(batch, partition_by):
+                if writer is not None and writer.values != values:
+                    yield writer.finish()
+                    writer = None
+                writer = writer or files.open(values)
+                writer.write(run)
+        writer = writer or files.open(None)
+        yield writer.finish()
+    except BaseException:
+        if writer is not None:
+            writer.abandon()
+        raise
 
 
 def _runs(batch: pa.RecordBatch, partition_by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
@@ -70,12 +79,12 @@ def _runs(batch: pa.RecordBatch, partition_by: tuple[str, ...]) -> Iterator[tupl
         return
     if batch.num_rows == 0:
         return
+    columns = [batch.column(name) for name in partition_by]
     changed = np.zeros(batch.num_rows - 1, dtype=bool)
-    columns = [_plain(batch.column(name)) for name in partition_by]
     for column in columns:
-        changed |= _differs(column)
+        changed |= _differs(_plain(column))
     edges = [0, *(np.flatnonzero(changed) + 1).tolist(), batch.num_rows]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         yield tuple(column[start].as_py() for column in columns), batch.slice(start, end - start)
 
 
@@ -89,17 +98,40 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
+class _Files:
+    """The files of one table: gives each partition a name of its own."""
+
+    def __init__(self, spec: TableSpec, partition_by: tuple[str, ...], root: Path) -> None:
+        self.spec = spec
+        self.partition_by = partition_by
+        self.root = root
+        self.schema = file_schema(spec)
+        self.taken: set[str] = set()
+
+    def open(self, values: tuple[Any, ...] | None) -> _File:
+        """A new file for the rows with these values; None: for no rows."""
+        names = self.partition_by if values is not None else ()
+        name = file_name(names, values or ())
+        if name.casefold() in self.taken:  # `A` and `a` are one file on many systems
+            name = file_name(names, values or (), digest=True)
+        if name.casefold() in self.taken:
+            raise RepositoryError(f"{self.spec.name}: the rows do not come in the order of {', '.join(names)}.")
+        self.taken.add(name.casefold())
+        return _File(self.spec, self.schema, values or (), folder_of(self.spec.name) / name, self.root)
+
+
 class _File:
-    """One Parquet file while it is written."""
+    """One Parquet file while it is written. path: from the root."""
 
     def __init__(
-        self, spec: TableSpec, schema: pa.Schema, partition_by: tuple[str, ...], values: tuple[Any, ...], root: Path
+        self, spec: TableSpec, schema: pa.Schema, values: tuple[Any, ...], path: PurePosixPath, root: Path
     ) -> None:
         self.values = values
         self.schema = schema
-        self.path = folder_of(spec.name) / file_name(partition_by, values)
-        self.target = root.joinpath(*self.path.parts)
+        self.path = path
+        self.target = root.joinpath(*path.parts)
         self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.target.unlink(missing_ok=True)  # what an interrupted export left there, were it a link to elsewhere
         self.rows = 0
         self.writer = pq.ParquetWriter(
             self.target,
@@ -121,6 +153,13 @@ class _File:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return DataFile(str(self.path), self.rows, self.target.stat().st_size, digest)
 
+    def abandon(self) -> None:
+        """Leave no file behind; what went wrong is raised by the caller."""
+        with contextlib.suppress(OSError, pa.ArrowException):
+            self.writer.close()  # a full disk refuses the footer too
+        with contextlib.suppress(OSError):
+            self.target.unlink(missing_ok=True)
+
 
 def _stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
@@ -139,13 +178,38 @@ def _sorting(spec: TableSpec, schema: pa.Schema) -> list[pq.SortingColumn]:
     return [pq.SortingColumn(schema.get_field_index(name), nulls_first=False) for name in spec.heading.primary_key]
 
 
-def file_name(partition_by: tuple[str, ...], values: tuple[Any, ...]) -> str:
-    """`month-1.parquet`, `year-2013/month-1.parquet`, `all.parquet`; values percent-encoded."""
+MAX_NAME_BYTES = 200
+"""Of one file name. Most systems take 255."""
+
+
+def file_name(partition_by: tuple[str, ...], values: tuple[Any, ...], *, digest: bool = False) -> str:
+    """`month-1.parquet`, `year-2013/month-1.parquet`, `all.parquet`; values percent-encoded.
+
+    A name that is too long for a file system, and the last one where digest asks for it, ends in `~` and a hash of
+    the value. The value itself is in the file, as a column like the others.
+    """
     if not partition_by:
         return "all.parquet"
-    parts = [f"{name}-{quote(_text(value), safe='')}" for name, value in zip(partition_by, values, strict=True)]
+    parts = [_name_of(name, _text(value)) for name, value in zip(partition_by, values, strict=True)]
+    if digest:
+        parts[-1] = _name_of(partition_by[-1], _text(values[-1]), digest=True)
     return "/".join(parts) + ".parquet"
 
 
+def _name_of(name: str, value: str, *, digest: bool = False) -> str:
+    encoded = f"{name}-{quote(value, safe='').replace('~', '%7E')}"
+    if not digest and len(encoded) <= MAX_NAME_BYTES:
+        return encoded
+    return f"{encoded[: MAX_NAME_BYTES - 33]}~{hashlib.sha256(value.encode()).hexdigest()[:32]}"
+
+
 def _text(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else value.isoformat() if hasattr(value, "isoformat") else str(value)
+    match value:
+        case bool():
+            return str(value).lower()
+        case decimal.Decimal():
+            return format(value, "f")
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+        case _:
+            return str(value)

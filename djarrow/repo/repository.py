@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from djarrow.model.differences import differences
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
+from djarrow.repo.manifest import DataFile
 from djarrow.sql import views
+from djarrow.sql.literals import quoted
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
 from djarrow.table.table import Lookup, Manual, Part, Table, TableClass
@@ -68,11 +70,19 @@ class Repository:
     def _setup(self) -> Iterator[str]:
         yield from views.create_schemas(self.manifest.schemas)
         for entry in self.manifest.tables:
-            paths = [self.root.joinpath(file.path) for file in entry.files]
-            for path in paths:
-                if not path.is_file():
-                    raise RepositoryError(f"{path} is missing, which the manifest lists: the repository is not whole.")
-            yield views.create_view(self.specs[entry.name], [str(path) for path in paths])
+            files = [quoted(str(self._checked(file))) for file in entry.files]
+            yield views.create_view(self.specs[entry.name], files)
+
+    def _checked(self, file: DataFile) -> Path:
+        """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
+        path = self.root.joinpath(*PurePosixPath(file.path).parts)
+        if not path.is_file():
+            raise RepositoryError(f"{path} is missing, which the manifest lists: the repository is not whole.")
+        if not path.resolve().is_relative_to(self.root):
+            raise RepositoryError(f"{path} is a link that leads out of the repository.")
+        if (size := path.stat().st_size) != file.size:
+            raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
+        return path
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
@@ -157,7 +167,7 @@ class RepositorySchema:
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table."""
-        return names.class_reference(name, self.name)
+        return manifest.reference(name, self.name)
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
@@ -166,7 +176,10 @@ def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
         if isinstance(item, Schema):
             found.append(item)
         elif isinstance(item, ModuleType):
-            found += [value for value in vars(item).values() if isinstance(value, Schema)]
+            schemas = [value for value in vars(item).values() if isinstance(value, Schema)]
+            if not schemas:
+                raise RepositoryError(f"the module {item.__name__} has no schema.")
+            found += schemas
         else:
             raise RepositoryError(f"{item!r} is no module and no schema.")
     return found

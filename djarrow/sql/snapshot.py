@@ -9,5 +9,5 @@ from djarrow.sql.ddl import full_name
 
 
 def lock_tables(tables: Iterable[TableName]) -> str:
-    """Keep others from dropping or truncating tables; first in a transaction, because TRUNCATE shows through a snapshot."""
+    """Keep others from dropping or truncating tables. First in a transaction: TRUNCATE shows through a snapshot."""
     return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS SHARE MODE"

@@ -9,24 +9,26 @@ from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.sql.ddl import full_name
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.literals import identifier, quoted
+from djarrow.sql.literals import identifier
 
 
 def create_schemas(names: Iterable[str]) -> list[str]:
     """One CREATE SCHEMA a schema."""
-    return [f"CREATE SCHEMA {identifier(name)}" for name in names]
+    return [f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}" for name in names]
 
 
-def create_view(spec: TableSpec, files: Sequence[str]) -> str:
-    """A view of a table's files, with the types of its heading."""
-    columns = ", ".join(map(_column, spec.heading)) or "1 AS one"
-    listing = ", ".join(map(quoted, files))
-    return f"CREATE VIEW {full_name(spec.name)} AS SELECT {columns} FROM read_parquet([{listing}], hive_partitioning = false)"
+def create_view(spec: TableSpec, files: Sequence[str], *, separator: str = " ") -> str:
+    """A view of a table's files, with the types of its heading. files: SQL that gives the path of each."""
+    columns = f",{separator}".join(map(_column, spec.heading))
+    listing = f",{separator}".join(files)
+    return (
+        f"CREATE OR REPLACE VIEW {full_name(spec.name)} AS{separator}SELECT {columns}{separator}"
+        f"FROM read_parquet([{listing}], hive_partitioning = false)"
+    )
 
 
 def _column(attribute: Attribute) -> str:
-    """A column of the file as the attribute. Only UUIDs are stored in another form, so that filters reach the file."""
+    """A column of the file as the attribute. A cast to the type that it has is none: filters still reach the file."""
     name = identifier(attribute.name)
-    if attribute.type.family is Family.UUID:
-        return f"CAST({name} AS {Dialect.DUCKDB.type_name(attribute.type)}) AS {name}"
-    return name
+    text = attribute.type.family is Family.JSON  # as results want it; DuckDB's own type would be parsed again
+    return f"CAST({name} AS {'VARCHAR' if text else Dialect.DUCKDB.type_name(attribute.type)}) AS {name}"

@@ -1,0 +1,50 @@
+"""The files beside the manifest: what other tools and people read. One module a format, each a text of the manifest.
+
+djarrow itself reads none of them. They are the same for the same manifest, and hold no password, host or local path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from djarrow.model.names import TableName
+from djarrow.model.spec import TableSpec
+from djarrow.repo import manifest
+from djarrow.repo.companions import croissant, datapackage, project, readme, schema_module, views
+from djarrow.repo.manifest import Manifest
+
+CHECKSUMS = "SHA256SUMS"
+
+
+def write(document: Manifest, specs: Mapping[TableName, TableSpec], root: Path) -> None:
+    """Write all of them. specs: of the manifest's tables."""
+    texts = {
+        "README.md": readme.text(document, specs),
+        "croissant.json": croissant.text(document, specs),
+        "datajoint.toml": project.text(document),
+        "datapackage.json": datapackage.text(document, specs),
+        "open.sql": views.text(document, specs),
+        **{f"{name}/schema.py": schema_module.text(name, specs) for name in document.schemas},
+    }
+    for path, text in texts.items():
+        _write(root / path, text)
+    _write(root / CHECKSUMS, _checksums(document, texts))
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+
+
+def _checksums(document: Manifest, texts: Mapping[str, str]) -> str:
+    """What `sha256sum -c SHA256SUMS` checks: every file but this one.
+
+    The manifest is among them although it is written after, because its text is known already. So every byte of a
+    repository is covered, and where an export was interrupted the check fails too.
+    """
+    every = {**texts, manifest.FILE_NAME: manifest.text_of(document)}
+    sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in every.items()}
+    sums |= {file.path: file.sha256 for table in document.tables for file in table.files}
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))

@@ -1,0 +1,1 @@
+"""Export and open, on a real server."""
