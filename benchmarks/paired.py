@@ -23,12 +23,35 @@ class Ratio:
     high: float
     reach: float
 
+    @property
+    def reached(self) -> bool:
+        """Whether the ratio is as wanted."""
+        return self.ratio <= self.reach
+
     def __str__(self) -> str:
-        verdict = "reached" if self.ratio <= self.reach else "NOT REACHED"
+        verdict = "reached" if self.reached else "NOT REACHED"
         return (
             f"{self.name}: {self.ours * 1000:,.0f} ms against {self.theirs * 1000:,.0f} ms of {self.peer}; "
             f"ratio {self.ratio:.2f} ({self.low:.2f} to {self.high:.2f}), wanted {self.reach:.2f} at most: {verdict}"
         )
+
+
+@frozen
+class Goal:
+    """A time in seconds that has a limit and no peer."""
+
+    name: str
+    seconds: float
+    reach: float
+
+    @property
+    def reached(self) -> bool:
+        """Whether the time is as wanted."""
+        return self.seconds <= self.reach
+
+    def __str__(self) -> str:
+        verdict = "reached" if self.reached else "NOT REACHED"
+        return f"{self.name}: {self.seconds * 1000:,.1f} ms, wanted {self.reach * 1000:,.0f} ms at most: {verdict}"
 
 
 def compare(

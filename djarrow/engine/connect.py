@@ -60,4 +60,4 @@ def _connect_as_set() -> PostgresConnection:
 
 def server_folder(project: Path) -> Path:
     """Where a project keeps its embedded server."""
-    return project / ".djarrow" / "server"
+    return project / config.DATA_FOLDER / "server"

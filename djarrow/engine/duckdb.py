@@ -65,8 +65,13 @@ class DuckReader:
         return "DuckReader()"
 
     def _cursor(self) -> Any:
-        with self._lock:
-            return self._database.cursor()
+        import duckdb
+
+        try:
+            with self._lock:
+                return self._database.cursor()
+        except duckdb.Error as error:  # it was closed
+            raise _translate(error) from error
 
     def read(self, text: str) -> pa.Table:
         """The whole result of a SELECT, in DuckDB's own Arrow types."""
