@@ -1,15 +1,16 @@
-"""The nodes of a query: frozen, comparable, each with its heading. operators.py builds them and checks what is built."""
+"""The nodes of a query: frozen, comparable, each with its heading. operators.py checks operands and builds them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
-from djarrow.expr.conditions import Condition
+from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.terms import Column, Term
-from djarrow.model.heading import Attribute, Heading, as_nullable
+from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 
 
@@ -42,7 +43,7 @@ class Restricted:
     source: Node
     condition: Condition
 
-    @property
+    @cached_property
     def heading(self) -> Heading:
         """The source's."""
         return self.source.heading
@@ -60,19 +61,23 @@ class Projected:
 
     @cached_property
     def heading(self) -> Heading:
-        """Renamed attributes keep their lineage, computed ones have none."""
-        attributes = tuple(_projected(self.source.heading, name, term) for name, term in self.columns)
-        new_names = {term.name: name for name, term in reversed(self.columns) if isinstance(term, Column)}
-        return Heading(attributes, tuple(new_names[name] for name in self.source.heading.primary_key))
+        """Renamed attributes and copies keep their lineage, computed ones have none."""
+        return _projected(self.source.heading, self.columns)
 
     def __str__(self) -> str:
         return f"{self.source}.proj(...)"
 
 
-def _projected(heading: Heading, name: str, term: Term) -> Attribute:
-    if isinstance(term, Column):
-        return evolve(heading[term.name], name=name)
-    return Attribute(name, term.type, nullable=term.nullable)
+def _projected(heading: Heading, columns: tuple[tuple[str, Term], ...]) -> Heading:
+    """The heading of these columns over this one. Of an attribute and its copy, the first is in the key."""
+    attributes = tuple(
+        evolve(heading[term.name], name=name)
+        if isinstance(term, Column)
+        else Attribute(name, term.type, nullable=term.nullable)
+        for name, term in columns
+    )
+    new_names = {term.name: name for name, term in reversed(columns) if isinstance(term, Column)}
+    return Heading(attributes, tuple(new_names[name] for name in heading.primary_key))
 
 
 @frozen(cache_hash=True)
@@ -102,7 +107,8 @@ class Joined:
 @frozen(cache_hash=True)
 class Aggregated:
     """Every row of groups, with terms over its matching rows of source. columns: (name, term) over groups' attributes
-    and aggregate calls; on: the matched namesakes, which include groups' key."""
+    and aggregate calls; on: the matched namesakes, which include groups' key.
+    """
 
     groups: Node
     source: Node
@@ -112,8 +118,7 @@ class Aggregated:
     @cached_property
     def heading(self) -> Heading:
         """The key is that of groups."""
-        attributes = tuple(_projected(self.groups.heading, name, term) for name, term in self.columns)
-        return Heading(attributes, self.groups.heading.primary_key)
+        return _projected(self.groups.heading, self.columns)
 
     def __str__(self) -> str:
         return f"{self.groups}.aggr({self.source}, ...)"
@@ -135,11 +140,11 @@ class First:
     """
 
     source: Node
-    order: tuple[Order, ...] = field(converter=tuple)
+    order: tuple[Order, ...]
     limit: int | None
     offset: int = 0
 
-    @property
+    @cached_property
     def heading(self) -> Heading:
         """The source's."""
         return self.source.heading
@@ -150,46 +155,48 @@ class First:
 
 Node = Stored | Rows | Restricted | Projected | Joined | Aggregated | First
 
-__all__ = [
-    "Aggregated",
-    "First",
-    "Joined",
-    "Node",
-    "Order",
-    "Projected",
-    "Restricted",
-    "Rows",
-    "Stored",
-    "as_nullable",
-    "tables",
-]
+
+def operands(node: Node) -> tuple[Node, ...]:
+    """The nodes directly inside a node, those of its conditions included."""
+    match node:
+        case Stored() | Rows():
+            return ()
+        case Restricted():
+            return (node.source, *_matched(node.condition))
+        case Projected() | First():
+            return (node.source,)
+        case Joined():
+            return (node.left, node.right)
+        case Aggregated():
+            return (node.groups, node.source)
+        case _:
+            assert_never(node)
+
+
+def _matched(condition: Condition) -> tuple[Node, ...]:
+    """The nodes that a condition matches with."""
+    match condition:
+        case Matches():
+            return (condition.other,)
+        case All() | AnyOf():
+            return tuple(node for part in condition.conditions for node in _matched(part))
+        case Negated():
+            return _matched(condition.condition)
+        case Holds() | Always():
+            return ()
+        case _:
+            assert_never(condition)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all nodes inside it."""
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        yield current
+        pending.extend(operands(current))
 
 
 def tables(node: Node) -> set[TableName]:
     """The stored tables that a query reads."""
-    from djarrow.expr.conditions import All, AnyOf, Condition, Matches, Negated
-
-    def of_condition(condition: Condition) -> set[TableName]:
-        match condition:
-            case Matches():
-                return tables(condition.other)
-            case All() | AnyOf():
-                return set().union(*map(of_condition, condition.conditions))
-            case Negated():
-                return of_condition(condition.condition)
-            case _:
-                return set()
-
-    match node:
-        case Stored():
-            return {node.name}
-        case Rows():
-            return set()
-        case Restricted():
-            return tables(node.source) | of_condition(node.condition)
-        case Projected() | First():
-            return tables(node.source)
-        case Joined():
-            return tables(node.left) | tables(node.right)
-        case Aggregated():
-            return tables(node.groups) | tables(node.source)
+    return {part.name for part in walk(node) if isinstance(part, Stored)}

@@ -1,16 +1,21 @@
-"""The operators of the algebra: check the operands, build the node. Design section 6; 000 "Query Operators", 001 chapter 8."""
+"""The operators of the algebra: check the operands, build the node.
+
+Design section 6; specification 000 "Query Operators", 001 chapter 8.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from types import EllipsisType
+from typing import Any
 
 from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.nodes import Aggregated, First, Joined, Node, Order, Projected, Restricted
 from djarrow.expr.parse import parse_term
-from djarrow.expr.terms import Term, aggregates, as_boolean, column, names
+from djarrow.expr.terms import Term, aggregates, as_boolean, column, names, names_outside
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import check_attribute_name
 
@@ -24,9 +29,8 @@ def matched(left: Node, right: Node, *, operator: str) -> tuple[str, ...]:
         ours, theirs = left.heading[name], right.heading[name]
         if ours.lineage is None or ours.lineage != theirs.lineage:
             raise IncompatibleOperands(
-                f"{left} {operator} {right}: both have an attribute {name!r}, but not the same one: "
-                f"{_origin(ours, left)} and {_origin(theirs, right)}. Rename or leave out one of them, "
-                f"as in `.proj(..., other_{name}='{name}')` or `.proj(..., '-{name}')`."
+                f"{left} {operator} {right}: both have an attribute {name!r}, but not the same one: here it is "
+                f"{_origin(ours, left)}, there {_origin(theirs, right)}. {_resolution(name, right)}"
             )
     return namesakes
 
@@ -37,14 +41,33 @@ def _origin(attribute: Attribute, node: Node) -> str:
     return str(attribute.lineage)
 
 
+def _resolution(name: str, right: Node) -> str:
+    """What to write instead. An attribute of the key cannot be left out, any can be renamed."""
+    rename = f"`.proj(..., other_{name}='{name}')`"
+    if name in right.heading.primary_key:
+        return f"Rename it in one of them, as in {rename}."
+    return (
+        f"Rename it in one of them, or leave it out, as in {rename} or `.proj(..., '-{name}')`, "
+        "or keep the key only, `.proj()`."
+    )
+
+
 # --- restriction -------------------------------------------------------------------------------------------------
 
 
 def restrict(source: Node, condition: Condition) -> Node:
-    """`A & c`. Conditions that say nothing add nothing."""
+    """`A & c`. Conditions that say nothing add nothing; further ones join those that are there, so that a loop of
+    restrictions does not nest.
+    """
     if condition == Always(True):
         return source
+    if isinstance(source, Restricted):
+        return Restricted(source.source, all_of([*_parts(source.condition), *_parts(condition)]))
     return Restricted(source, condition)
+
+
+def _parts(condition: Condition) -> tuple[Condition, ...]:
+    return condition.conditions if isinstance(condition, All) else (condition,)
 
 
 def negate(condition: Condition) -> Condition:
@@ -60,7 +83,7 @@ def negate(condition: Condition) -> Condition:
 
 def text_condition(text: str, heading: Heading) -> Condition:
     """A condition written as text. Raises InvalidTerm for an aggregate: those are for aggr."""
-    term = as_boolean(parse_term(text, heading, where="condition"))
+    term = as_boolean(parse_term(text, heading, where="condition"), text)
     if aggregates(term):
         raise InvalidTerm("an aggregate cannot be a condition; compute it with aggr first.", text=text)
     return Holds(term)
@@ -90,30 +113,41 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
 
 # --- projection --------------------------------------------------------------------------------------------------
 
-_COPY = re.compile(r"\(\s*([a-z][a-z0-9_]*)\s*\)\Z")
 
+def project(source: Node, /, *attributes: str | EllipsisType, **new: str) -> Node:
+    """`A.proj('a', ..., '-b', new='old', copy='(old)', computed='expression')`. The key is always kept.
 
-def project(source: Node, *attributes: str | EllipsisType, **new: str) -> Node:
-    """`A.proj('a', ..., '-b', new='old', copy='(old)', computed='expression')`. The key is always kept."""
+    A renamed attribute and a copy keep the lineage; a renamed one is gone under its old name.
+    """
     heading = source.heading
     where = f"{source}.proj"
-    renamed = {old: name for name, old in new.items() if old in heading}
-    if len(renamed) < sum(old in heading for old in new.values()):
-        raise InvalidTerm("an attribute is renamed twice; write one of them as a copy, new='(old)'.", text=where)
-    kept = _kept(heading, attributes, where=where)
-    columns: dict[str, Term] = {}
-    for name in heading.names:
-        if name in renamed:
-            columns[_new_name(renamed[name], columns, where)] = column(heading[name])
-        elif name in kept:
-            columns[_new_name(name, columns, where)] = column(heading[name])
+    columns = _renamed_and_kept(heading, attributes, new, where=where)
     for name, text in new.items():
-        if text not in heading:
+        if text.strip() not in heading:
             columns[_new_name(name, columns, where)] = _computed(text, heading, where=f"{where}({name}=...)")
     ordered = tuple(columns.items())
     if ordered == tuple((name, column(heading[name])) for name in heading.names):
         return source
     return Projected(source, ordered)
+
+
+def _renamed_and_kept(
+    heading: Heading, attributes: Sequence[str | EllipsisType], new: Mapping[str, str], *, where: str
+) -> dict[str, Term]:
+    """The attributes that stay, in the heading's order, under their new names."""
+    for name, text in new.items():
+        if not isinstance(text, str):
+            raise InvalidCondition(f"{where}({name}=...): an attribute is renamed or computed by text, not {text!r}.")
+    renames = [(text.strip(), name) for name, text in new.items() if text.strip() in heading]
+    renamed = dict(renames)
+    if len(renamed) < len(renames):
+        raise InvalidTerm("an attribute is renamed twice; write one of them as a copy, new='(old)'.", text=where)
+    kept = _kept(heading, attributes, where=where)
+    columns: dict[str, Term] = {}
+    for name in heading.names:
+        if name in renamed or name in kept:
+            columns[_new_name(renamed.get(name, name), columns, where)] = column(heading[name])
+    return columns
 
 
 def _kept(heading: Heading, attributes: Sequence[str | EllipsisType], *, where: str) -> set[str]:
@@ -145,9 +179,7 @@ def _new_name(name: str, taken: Mapping[str, Term], where: str) -> str:
 
 
 def _computed(text: str, heading: Heading, *, where: str) -> Term:
-    """A computed attribute. `(old)` copies one: a term like any other, which keeps no lineage."""
-    if not isinstance(text, str):
-        raise InvalidCondition(f"{where}: an attribute is renamed or computed by text, not by {text!r}.")
+    """A computed attribute. `(old)` is the attribute itself: a copy of it."""
     term = parse_term(text, heading, where=where)
     if aggregates(term):
         raise InvalidTerm("an aggregate needs rows to aggregate: use `A.aggr(B, ...)`.", text=text)
@@ -178,23 +210,18 @@ def join(left: Node, right: Node) -> Node:
 # --- aggregation -------------------------------------------------------------------------------------------------
 
 
-def aggregate(groups: Node, source: Node, *attributes: str | EllipsisType, **new: str) -> Node:
-    """`A.aggr(B, 'a', ..., n='count(*)')`: every row of A, with aggregates over its matching rows of B."""
+def aggregate(groups: Node, source: Node, /, *attributes: str | EllipsisType, **new: str) -> Node:
+    """`A.aggr(B, 'a', ..., n='count(*)', new='old')`: as A.proj, with aggregates over the matching rows of B."""
     where = f"{groups}.aggr"
     on = matched(groups, source, operator=".aggr")
     _check_groups(groups, source, on)
-    columns: dict[str, Term] = {}
-    kept = _kept(groups.heading, attributes, where=where)
-    for name in groups.heading.names:
-        if name in kept:
-            columns[name] = column(groups.heading[name])
+    columns = _renamed_and_kept(groups.heading, attributes, new, where=where)
     both = _both(groups.heading, source.heading)
     for name, text in new.items():
-        if not isinstance(text, str):
-            raise InvalidCondition(f"{where}({name}=...): an attribute is computed by text, not by {text!r}.")
-        term = parse_term(text, both, where=f"{where}({name}=...)")
-        _check_outside(term, groups.heading, text)
-        columns[_new_name(name, columns, where)] = term
+        if text.strip() not in groups.heading:
+            term = parse_term(text, both, where=f"{where}({name}=...)")
+            _check_outside(term, groups.heading, text)
+            columns[_new_name(name, columns, where)] = term
     return Aggregated(groups, source, on, tuple(columns.items()))
 
 
@@ -212,30 +239,16 @@ def _check_groups(groups: Node, source: Node, on: tuple[str, ...]) -> None:
 
 
 def _both(groups: Heading, source: Heading) -> Heading:
-    """What terms of an aggregation may name: the attributes of source, and those of groups that it lacks."""
-    extra = tuple(attribute for attribute in groups if attribute.name not in source)
-    return Heading(source.attributes + extra, source.primary_key)
+    """What terms of an aggregation may name: the attributes of groups, and those of source that it lacks."""
+    extra = tuple(attribute for attribute in source if attribute.name not in groups)
+    return Heading(groups.attributes + extra, groups.primary_key)
 
 
 def _check_outside(term: Term, groups: Heading, text: str) -> None:
     """Outside of aggregates a term may name attributes of groups only."""
-    inside = {name for call in aggregates(term) for name in names(call)}
-    free = _names_outside(term) - set(groups.names)
+    free = names_outside(term) - set(groups.names)
     if free:
-        raise InvalidTerm(f"{sorted(free)[0]!r} has many values here; put it into an aggregate.", text=text)
-    if not inside and not aggregates(term):
-        raise InvalidTerm("there is no aggregate in it; compute it with proj.", text=text)
-
-
-def _names_outside(term: Term) -> set[str]:
-    from djarrow.expr.functions import FUNCTIONS
-    from djarrow.expr.terms import Call, Column, children
-
-    if isinstance(term, Column):
-        return {term.name}
-    if isinstance(term, Call) and FUNCTIONS[term.function].aggregate:
-        return set()
-    return set().union(*map(_names_outside, children(term)))
+        raise InvalidTerm(f"{min(free)!r} has many values here; put it into an aggregate.", text=text)
 
 
 # --- order and top -----------------------------------------------------------------------------------------------
@@ -245,6 +258,8 @@ _DIRECTION = re.compile(r"\s+(asc|desc)\s*\Z", re.IGNORECASE)
 
 def order_terms(order_by: str | Sequence[str] | None, heading: Heading) -> tuple[Order, ...]:
     """`"a DESC"`, `["a", "b desc"]`, `"KEY"`, `"KEY DESC"`. The key always ends the order, so that it is total."""
+    if order_by is not None and not isinstance(order_by, Sequence):
+        raise InvalidCondition(f"an order is given as text or a list of text, not by {order_by!r}.")
     items = ["KEY"] if order_by is None else [order_by] if isinstance(order_by, str) else list(order_by)
     orders: list[Order] = []
     for item in items:
@@ -259,18 +274,24 @@ def _order_item(item: str, heading: Heading) -> list[Order]:
         raise InvalidCondition(f"an order is given as text, not by {item!r}.")
     direction = _DIRECTION.search(item)
     descending = direction is not None and direction[1].lower() == "desc"
-    text = item[: direction.start()] if direction else item
-    if text.strip().upper() == "KEY" and "KEY" not in heading:
+    text = (item[: direction.start()] if direction else item).strip()
+    if text.upper() == "KEY" and text not in heading:
         return [Order(column(heading[name]), descending) for name in heading.primary_key]
     term = parse_term(text, heading, where="order_by")
     if aggregates(term):
         raise InvalidTerm("an aggregate cannot order rows; compute it with aggr first.", text=item)
+    if not names(term):
+        raise InvalidTerm("a constant orders nothing; name an attribute.", text=item)
     return [Order(term, descending)]
 
 
-def top(source: Node, limit: int | None, order_by: str | Sequence[str] | None, offset: int) -> Node:
+def top(source: Node, limit: int | None, order_by: str | Sequence[str] | None, offset: int) -> First:
     """`A & dj.Top(limit, order_by, offset)`."""
-    for name, number in (("limit", limit), ("offset", offset)):
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-            raise InvalidCondition(f"Top: {name} is a number of rows from 0 up, not {number!r}.")
-    return First(source, order_terms(order_by, source.heading), limit, offset)
+    rows = None if limit is None else _row_count("limit", limit)
+    return First(source, order_terms(order_by, source.heading), rows, _row_count("offset", offset))
+
+
+def _row_count(name: str, number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 0:
+        raise InvalidCondition(f"Top: {name} is a number of rows from 0 up, not {number!r}.")
+    return int(number)

@@ -1,20 +1,34 @@
-"""User text -> one checked term. Read in a MySQL-flavoured dialect, because the specification's examples are written in it.
+"""User text -> one checked term. Read in a MySQL-flavoured dialect, because the specification's examples use it.
 
-Only what this module converts is allowed: everything else that the parser accepts (statements, subqueries, windows,
-functions outside the table) is refused by name. Design section 6; specification 000 "Queries", 001 8.6.4, 8.8.3.
+Only what this module converts is allowed: everything else that the parser accepts (subqueries, windows, functions
+outside the table) is refused by name. Design section 6; specification 000 "Queries", 001 8.6.4, 8.8.3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from djarrow.errors import InvalidTerm, hint_nearest
 from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
-from djarrow.expr.terms import NULL, Call, Cast, Column, Term, Value, call, column, number
+from djarrow.expr.terms import (
+    MAX_DEPTH,
+    NULL,
+    Call,
+    Cast,
+    Term,
+    Value,
+    aggregates,
+    as_boolean,
+    call,
+    column,
+    depth,
+    number,
+)
 from djarrow.model.heading import Heading
-from djarrow.model.types import AttributeType, core
+from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
+
+_SUBQUERY = "subqueries are not allowed; restrict by the query: `A & B`."
 
 MAX_TEXT = 20_000
 """Characters. Longer conditions come from programs, and those pass lists or tables."""
@@ -26,49 +40,71 @@ def parse_term(text: str, heading: Heading, *, where: str = "condition") -> Term
     Raises UnknownAttribute for a name that the heading lacks, with the nearest one, and InvalidTerm for what is not
     one allowed expression. where says in errors what the text was for.
     """
-    return _Reader(text, heading, where).read(_parse(text))
+    if len(text) > MAX_TEXT:
+        raise InvalidTerm(f"the text has {len(text)} characters; {MAX_TEXT} is the limit.", text=_start(text))
+    try:
+        term = _Reader(text, heading, where).read(_parse(text, heading))
+    except RecursionError:
+        term = None
+    if term is None or depth(term) > MAX_DEPTH:
+        raise InvalidTerm(
+            "the expression is nested too deeply; compute a part of it with proj first.", text=_start(text)
+        )
+    return term
 
 
-def _parse(text: str) -> Any:
-    import sqlglot
+def _start(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+# --- text -> the parser's tree -----------------------------------------------------------------------------------
+
+_STATEMENTS = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DROP", "CREATE", "ALTER", "TRUNCATE", "MERGE", "CALL"}
+
+
+def _parse(text: str, heading: Heading) -> Any:
+    """The parser's tree of one expression. Statements are never read: the parser starts at a condition."""
     from sqlglot.errors import SqlglotError
 
-    if len(text) > MAX_TEXT:
-        raise InvalidTerm(f"the text has {len(text)} characters; {MAX_TEXT} is the limit.", text=text[:60] + "...")
+    from djarrow.expr import dialect  # imports sqlglot, which `import djarrow` need not wait for
+
+    tokens: list[Any] = []
     try:
-        dialect = _dialect()
-        if any(token.comments for token in dialect.tokenize(text)):
-            raise InvalidTerm("comments are not allowed.", text=text)
-        trees = sqlglot.parse(text, dialect=dialect)
+        tokens = dialect.tokenize(text)
+        _check_tokens(tokens, text)
+        return dialect.parse(tokens, text)
     except SqlglotError as error:
-        raise InvalidTerm("this is not one expression: " + _first_line(error), text=text) from None
-    except RecursionError:
-        raise InvalidTerm("the expression is nested too deeply.", text=text[:60] + "...") from None
-    if len(trees) != 1 or trees[0] is None:
-        raise InvalidTerm("one expression is wanted here, without `;`.", text=text)
-    return trees[0]
+        raise InvalidTerm(_syntax_problem(error, tokens, heading), text=_start(text)) from None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].split(" Line ")[0].strip()
+def _check_tokens(tokens: list[Any], text: str) -> None:
+    kinds = {token.token_type.name for token in tokens}
+    if not tokens:
+        raise InvalidTerm("an expression is wanted here, and this is empty.", text=text)
+    if any(token.comments for token in tokens):
+        raise InvalidTerm("comments are not allowed.", text=_start(text))
+    if "SEMICOLON" in kinds:
+        raise InvalidTerm("one expression is wanted here, without `;`.", text=_start(text))
+    if "SELECT" in kinds and tokens[0].token_type.name != "SELECT":
+        raise InvalidTerm(_SUBQUERY, text=_start(text))
 
 
-@cache
-def _dialect() -> Any:
-    """MySQL's syntax with every function left as a plain name, so that the table of functions alone decides."""
-    from sqlglot.dialects.mysql import MySQL
+def _syntax_problem(error: Any, tokens: list[Any], heading: Heading) -> str:
+    """What the parser could not read, in the words of who wrote the text."""
+    problems = getattr(error, "errors", None) or [{}]
+    place = problems[0].get("highlight")
+    if tokens and tokens[0].text.upper() in _STATEMENTS and tokens[0].text not in heading:
+        return "statements are not allowed; one expression is wanted here."
+    plain = {"VAR", "IDENTIFIER", "STRING", "NUMBER"}
+    reserved = next((t.text for t in tokens if t.text in heading and t.token_type.name not in plain), None)
+    if reserved is not None:
+        return (
+            f"{reserved!r} may be a word of SQL here; if the attribute is meant, write it in backticks, `{reserved}`."
+        )
+    return f"this is not one expression; it cannot be read at {place!r}." if place else "this is not one expression."
 
-    syntax = {"CAST", "EXTRACT"}
 
-    class TermParser(MySQL.Parser):
-        FUNCTIONS: Any = {}
-        NO_PAREN_FUNCTIONS: Any = {}
-        FUNCTION_PARSERS: Any = {k: v for k, v in MySQL.Parser.FUNCTION_PARSERS.items() if k in syntax}
-
-    class Terms(MySQL):
-        Parser = TermParser
-
-    return Terms()
+# --- the parser's tree -> a term ---------------------------------------------------------------------------------
 
 
 class _Reader:
@@ -84,57 +120,76 @@ class _Reader:
         convert = _CONVERSIONS.get(kind)
         if convert is None:
             raise self.refuse(_REFUSED.get(kind, f"{kind.upper()} is not allowed here."))
-        try:
-            return convert(self, tree)
-        except RecursionError:
-            raise self.refuse("the expression is nested too deeply.") from None
+        return convert(self, tree)
 
     def refuse(self, reason: str) -> InvalidTerm:
-        return InvalidTerm(reason, text=self.text)
+        return InvalidTerm(reason, text=_start(self.text))
 
     def call(self, function: str, *trees: Any) -> Call:
-        return call(function, *map(self.read, trees), text=self.text)
+        return call(function, *map(self.read, trees), text=_start(self.text))
 
     def name(self, tree: Any) -> Term:
         if tree.args.get("table") is not None:
-            raise self.refuse(f"{tree.sql()!r}: attributes are named without a table.")
-        return column(self.heading.attribute(tree.name, where=f"{self.where} {self.text!r}"))
+            raise self.refuse(f"{tree.sql()}: attributes are named without a table.")
+        return column(self.heading.attribute(tree.name, where=f"{self.where} {_start(self.text)!r}"))
 
     def function(self, tree: Any) -> Term:
         from sqlglot import exp
 
-        name = str(tree.this).lower()
-        name = OTHER_NAMES.get(name, name)
-        if name not in FUNCTIONS or not name.isidentifier() and name != "%":
-            hint = hint_nearest(name, [n for n in (*FUNCTIONS, *OTHER_NAMES) if n.isidentifier()])
-            raise self.refuse(f"the function {name!r} is not on the list of functions.{hint}")
+        written = tree.name.lower()
+        name = OTHER_NAMES.get(written, written)
+        if name not in FUNCTIONS:
+            hint = hint_nearest(written, [n for n in (*FUNCTIONS, *OTHER_NAMES) if n.isidentifier()])
+            raise self.refuse(f"the function {written!r} is not on the list of functions.{hint}")
         arguments, distinct = list(tree.expressions), False
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             arguments, distinct = arguments[0].expressions, True
             if not FUNCTIONS[name].aggregate:
-                raise self.refuse(f"{name} is no aggregate and takes no DISTINCT.")
-        if name == "count" and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
-            arguments = []
-        elif name == "count" and not arguments:
+                raise self.refuse(f"{written} is no aggregate and takes no DISTINCT.")
+        if name == "count" and not arguments:
             raise self.refuse("count needs an argument: count(*) or count(attribute).")
+        if name == "count" and not distinct and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+            arguments = []
         terms = tuple(map(self.read, arguments))
-        self.check_nesting(name, terms)
-        return call(name, *terms, distinct=distinct, text=self.text)
-
-    def check_nesting(self, name: str, terms: tuple[Term, ...]) -> None:
-        from djarrow.expr.terms import aggregates
-
         if FUNCTIONS[name].aggregate and any(aggregates(term) for term in terms):
-            raise self.refuse(f"an aggregate stands inside {name}; aggregate in two steps.")
+            raise self.refuse(f"an aggregate stands inside {written}; aggregate in two steps.")
+        return call(name, *terms, distinct=distinct, text=_start(self.text))
 
     def constant(self, tree: Any) -> Term:
-        return Value(tree.this, core("varchar")) if tree.is_string else number(tree.this)
+        if not tree.is_string:
+            try:
+                return number(tree.this)
+            except ValueError:
+                raise self.refuse(f"{_start(tree.this)} is no number that can be kept.") from None
+        if "\0" in tree.this:
+            raise self.refuse("a string cannot hold a NUL character.")
+        return Value(tree.this, core("varchar"))
 
     def negative(self, tree: Any) -> Term:
         inner = self.read(tree.this)
-        if isinstance(inner, Value) and not isinstance(inner.value, str | bool | None):
+        if isinstance(inner, Value) and inner.type.family in NUMERIC_FAMILIES:
+            if isinstance(inner.value, int):
+                return number(str(-inner.value))
             return Value(-inner.value, inner.type)
-        return call("neg", inner, text=self.text)
+        return call("neg", inner, text=_start(self.text))
+
+    def connective(self, tree: Any) -> Term:
+        """AND and OR: a long chain is one call of many arguments."""
+        operands = []
+        node = tree
+        while type(node) is type(tree):
+            operands.append(node.expression)
+            node = node.this
+        return self.call(type(tree).__name__.lower(), node, *reversed(operands))
+
+    def comparison(self, tree: Any) -> Term:
+        self.check_chain(tree.this, tree.expression)
+        return self.call(_COMPARISONS[type(tree).__name__], tree.this, tree.expression)
+
+    def check_chain(self, *sides: Any) -> None:
+        """A chain of comparisons, `0 < x < 5`, means something else here than in Python, so that it is refused."""
+        if any(type(side).__name__ in _COMPARISONS for side in sides):
+            raise self.refuse("comparisons do not chain; join them by AND, or put one into parentheses.")
 
     def identity(self, tree: Any) -> Term:
         """`x IS NULL`, `x IS TRUE`; NOT comes around it."""
@@ -149,15 +204,27 @@ class _Reader:
                 raise self.refuse("IS takes NULL, TRUE or FALSE.")
 
     def membership(self, tree: Any) -> Term:
-        if tree.args.get("query") is not None or not tree.expressions:
+        if tree.args.get("query") is not None or tree.args.get("field") is not None or not tree.expressions:
             raise self.refuse("IN takes a list of values; for a query, restrict by it: `A & B`.")
+        self.check_chain(tree.this, *tree.expressions)
         return self.call("in", tree.this, *tree.expressions)
 
     def between(self, tree: Any) -> Term:
-        return self.call("between", tree.this, tree.args["low"], tree.args["high"])
+        parts = (tree.this, tree.args["low"], tree.args["high"])
+        self.check_chain(*parts)
+        return self.call("between", *parts)
 
     def pattern(self, tree: Any) -> Term:
-        found = self.call("like", tree.this, tree.expression)
+        """LIKE, ILIKE and REGEXP. A pattern that ends in an escape would fail on the server, and only for some rows."""
+        self.check_chain(tree.this, tree.expression)
+        found = self.call(_COMPARISONS[type(tree).__name__], tree.this, tree.expression)
+        wanted = found.arguments[1]
+        if (
+            isinstance(wanted, Value)
+            and wanted.value is not None
+            and (len(wanted.value) - len(wanted.value.rstrip("\\"))) % 2
+        ):
+            raise self.refuse("the pattern ends in a backslash, which escapes what comes after it.")
         return call("not", found) if tree.args.get("negate") else found
 
     def cases(self, tree: Any) -> Term:
@@ -167,28 +234,34 @@ class _Reader:
         result: Term = NULL if default is None else self.read(default)
         for branch in reversed(tree.args["ifs"]):
             test = self.read(branch.this)
-            test = test if subject is None else call("=", self.read(subject), test, text=self.text)
-            result = call("if", test, self.read(branch.args["true"]), result, text=self.text)
+            test = test if subject is None else call("=", self.read(subject), test, text=_start(self.text))
+            result = call("if", test, self.read(branch.args["true"]), result, text=_start(self.text))
         return result
 
-    def choice(self, tree: Any) -> Term:
-        default = tree.args.get("false")
-        otherwise = NULL if default is None else self.read(default)
-        return call("if", self.read(tree.this), self.read(tree.args["true"]), otherwise, text=self.text)
-
     def cast(self, tree: Any) -> Term:
-        target = _CAST_TYPES.get(tree.args["to"].this.name)
-        if target is None:
-            raise self.refuse(f"CAST to {tree.args['to'].sql()} is not allowed; use one of {', '.join(_CAST_WORDS)}.")
+        from djarrow.model.values import normalise
+
+        target = self.cast_type(tree.args["to"])
         inner = self.read(tree.this)
         if isinstance(inner, Value):
-            from djarrow.model.values import normalise
-
             try:
                 return Value(normalise(inner.value, target), target)
             except ValueError:
-                pass  # not a value of the type as it stands: let the database cast it
-        return Cast(inner, target)
+                pass  # not a value of the type as it stands: cast it as any other
+        if inner.type.family not in _CASTS[target.family]:
+            raise self.refuse(f"{inner.type} cannot be cast to {target}.")
+        return as_boolean(inner) if target.family is Family.BOOLEAN else Cast(inner, target)
+
+    def cast_type(self, tree: Any) -> AttributeType:
+        word = tree.this.name
+        parameters = [part.name for part in tree.expressions]
+        if word == "DECIMAL" and len(parameters) == 2 and all(p.isdecimal() for p in parameters):
+            precision, scale = map(int, parameters)
+            if 1 <= precision <= 38 and scale <= precision:
+                return core("decimal", precision, scale)
+        if word not in _CAST_TYPES or parameters:
+            raise self.refuse(f"CAST to {tree.sql()} is not allowed; use one of {', '.join(_CAST_WORDS)}.")
+        return _CAST_TYPES[word]
 
     def extract(self, tree: Any) -> Term:
         part = tree.this.name.lower()
@@ -198,7 +271,7 @@ class _Reader:
 
 
 _PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
-_CAST_WORDS = ("signed", "double", "float", "char", "date", "datetime", "timestamp")
+_CAST_WORDS = ("signed", "double", "float", "decimal(p,s)", "char", "date", "datetime", "timestamp", "bool")
 _CAST_TYPES: dict[str, AttributeType] = {
     "BIGINT": core("int64"),
     "INT": core("int64"),
@@ -213,17 +286,50 @@ _CAST_TYPES: dict[str, AttributeType] = {
     "TIMESTAMPTZ": core("timestamp"),
     "BOOLEAN": core("bool"),
 }
+_COUNTED = NUMERIC_FAMILIES | {Family.BOOLEAN, Family.STRING, Family.ENUM}
+_MOMENTS = {Family.DATE, Family.DATETIME, Family.TIMESTAMP, Family.STRING}
+_CASTS: dict[Family, frozenset[Family]] = {
+    Family.INTEGER: frozenset(_COUNTED),
+    Family.FLOAT: frozenset(_COUNTED),
+    Family.DECIMAL: frozenset(_COUNTED),
+    Family.BOOLEAN: frozenset({Family.BOOLEAN, Family.INTEGER}),
+    # The engines write floats, JSON and bytes each in its own way, so that text of them would differ.
+    Family.STRING: frozenset(Family) - {Family.FLOAT, Family.JSON, Family.BLOB},
+    Family.DATE: frozenset(_MOMENTS),
+    Family.DATETIME: frozenset(_MOMENTS),
+    Family.TIMESTAMP: frozenset(_MOMENTS),
+}
+"""Target -> what can be cast to it."""
 
 _REFUSED = {
-    "Select": "subqueries and statements are not allowed; combine query expressions instead.",
-    "Subquery": "subqueries are not allowed; combine query expressions instead.",
-    "Exists": "subqueries are not allowed; restrict by the query: `A & B`.",
+    "Select": _SUBQUERY,
+    "Subquery": _SUBQUERY,
+    "Exists": _SUBQUERY,
+    "All": _SUBQUERY,
     "Window": "window functions are not allowed.",
-    "Alias": "one expression is wanted here, without an alias or a second word.",
+    "Dot": "functions are named without a schema.",
     "Star": "`*` stands only in count(*).",
     "Parameter": "variables are not allowed.",
     "Placeholder": "placeholders are not allowed; put the value into a mapping.",
+    "Tuple": "one value is wanted here, not a tuple; restrict by a list of mappings.",
 }
+
+_COMPARISONS = {
+    "EQ": "=",
+    "NEQ": "<>",
+    "LT": "<",
+    "LTE": "<=",
+    "GT": ">",
+    "GTE": ">=",
+    "NullSafeEQ": "<=>",
+    "Is": "is",
+    "In": "in",
+    "Between": "between",
+    "Like": "like",
+    "ILike": "ilike",
+    "RegexpLike": "regexp",
+}
+"""The parser's comparisons -> ours."""
 
 
 def _operator(name: str) -> Callable[[_Reader, Any], Term]:
@@ -239,34 +345,21 @@ _CONVERSIONS: dict[str, Callable[[_Reader, Any], Term]] = {
     "Neg": _Reader.negative,
     "Paren": lambda reader, tree: reader.read(tree.this),
     "Not": lambda reader, tree: reader.call("not", tree.this),
+    "And": _Reader.connective,
+    "Or": _Reader.connective,
+    "Xor": _operator("xor"),
+    **dict.fromkeys(("EQ", "NEQ", "LT", "LTE", "GT", "GTE", "NullSafeEQ"), _Reader.comparison),
     "Is": _Reader.identity,
     "In": _Reader.membership,
     "Between": _Reader.between,
-    "Like": _Reader.pattern,
-    "RegexpLike": _operator("regexp"),
+    **dict.fromkeys(("Like", "ILike", "RegexpLike"), _Reader.pattern),
     "Case": _Reader.cases,
-    "If": _Reader.choice,
     "Cast": _Reader.cast,
     "Extract": _Reader.extract,
-    **{
-        kind: _operator(name)
-        for kind, name in {
-            "EQ": "=",
-            "NEQ": "<>",
-            "LT": "<",
-            "LTE": "<=",
-            "GT": ">",
-            "GTE": ">=",
-            "NullSafeEQ": "<=>",
-            "And": "and",
-            "Or": "or",
-            "Xor": "xor",
-            "Add": "+",
-            "Sub": "-",
-            "Mul": "*",
-            "Div": "/",
-            "IntDiv": "div",
-            "Mod": "%",
-        }.items()
-    },
+    "Add": _operator("+"),
+    "Sub": _operator("-"),
+    "Mul": _operator("*"),
+    "Div": _operator("/"),
+    "IntDiv": _operator("div"),
+    "Mod": _operator("%"),
 }

@@ -5,18 +5,18 @@ Text becomes terms in parse.py; functions.py says what may be called and what ty
 
 from __future__ import annotations
 
+import decimal
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from djarrow.errors import InvalidTerm
-from djarrow.expr.functions import FUNCTIONS, Function
+from djarrow.expr.functions import BOOL, FLOAT64, FUNCTIONS, INT64, VARCHAR, WIDE, Function
 from djarrow.model.heading import Attribute
 from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
 from djarrow.model.values import normalise
-
-BOOL = core("bool")
 
 
 @frozen
@@ -28,11 +28,16 @@ class Column:
     nullable: bool
 
 
+def _identity(value: Any) -> Any:
+    """What tells constants apart: -0.0 equals 0.0 and is written otherwise."""
+    return repr(value) if isinstance(value, float) else value
+
+
 @frozen
 class Value:
     """A constant. NULL is the value None, of whatever type it meets."""
 
-    value: Any
+    value: Any = field(eq=_identity)
     type: AttributeType
 
     @property
@@ -67,7 +72,7 @@ class Cast:
 
 Term = Column | Value | Call | Cast
 
-NULL = Value(None, core("varchar"))
+NULL = Value(None, VARCHAR)
 
 
 def column(attribute: Attribute) -> Column:
@@ -100,35 +105,64 @@ def names(term: Term) -> set[str]:
     return {part.name for part in walk(term) if isinstance(part, Column)}
 
 
+def is_aggregate(term: Term) -> bool:
+    """Whether the term is a call of an aggregate."""
+    return isinstance(term, Call) and FUNCTIONS[term.function].aggregate
+
+
 def aggregates(term: Term) -> tuple[Call, ...]:
-    """The aggregate calls in a term, outermost, each once, in order of appearance."""
-    found: dict[Call, None] = {}
-    if isinstance(term, Call) and FUNCTIONS[term.function].aggregate:
+    """The aggregate calls in a term, each once, in order of appearance."""
+    if isinstance(term, Call) and is_aggregate(term):
         return (term,)
-    for child in children(term):
-        found.update(dict.fromkeys(aggregates(child)))
-    return tuple(found)
+    return tuple(dict.fromkeys(found for child in children(term) for found in aggregates(child)))
+
+
+def names_outside(term: Term) -> set[str]:
+    """The attributes that a term reads outside of its aggregates."""
+    if isinstance(term, Column):
+        return {term.name}
+    if is_aggregate(term):
+        return set()
+    return set().union(*map(names_outside, children(term)))
 
 
 def call(function: str, *arguments: Term, distinct: bool = False, text: str = "") -> Call:
-    """Apply a function: literals take the type that they are compared with, the result's type comes from its row.
+    """Apply a function: constants take the type that they are compared with, the result's type comes from its row.
 
     Raises InvalidTerm, quoting text, where the number or the types of the arguments do not fit.
     """
     row = FUNCTIONS[function]
-    least, most = row.arity
-    if not least <= len(arguments) or (most is not None and len(arguments) > most):
-        wanted = str(least) if most == least else f"{least} or more" if most is None else f"{least} to {most}"
-        raise InvalidTerm(f"{function} takes {wanted} arguments and has {len(arguments)}.", text=text)
-    if row.compares:
-        arguments = _meet(arguments, text)
-    if row.logical:
-        arguments = tuple(as_boolean(argument) for argument in arguments)
-    kind = row.result(tuple(argument.type for argument in arguments if argument != NULL) or (NULL.type,))
+    _check_arity(row, arguments, text)
+    arguments = _typed(row, arguments, text)
+    kind = row.result(tuple(argument.type for argument in arguments)) if arguments else INT64
     if kind is None:
         types = ", ".join(str(argument.type) for argument in arguments)
-        raise InvalidTerm(f"{function} cannot be applied to {types}.", text=text)
+        raise InvalidTerm(f"`{function}` cannot be applied to {types}.", text=text)
     return Call(function, arguments, kind, _nullable(row, arguments), distinct)
+
+
+def _check_arity(row: Function, arguments: tuple[Term, ...], text: str) -> None:
+    least, most = row.arity
+    if len(arguments) < least or (most is not None and len(arguments) > most):
+        wanted = str(least) if most == least else f"{least} or more" if most is None else f"{least} to {most}"
+        raise InvalidTerm(f"{row.name} takes {wanted} arguments and has {len(arguments)}.", text=text)
+    for position in row.constant:
+        given = arguments[position] if position < len(arguments) else None
+        if given is not None and not (isinstance(given, Value) and isinstance(given.value, int)):
+            raise InvalidTerm(f"{row.name}: argument {position + 1} must be a whole number as it stands.", text=text)
+
+
+def _typed(row: Function, arguments: tuple[Term, ...], text: str) -> tuple[Term, ...]:
+    """The arguments with truth values where they are wanted, and constants and NULLs in the type of what they meet."""
+    truths = tuple(as_boolean(argument, text) for argument in arguments[row.logical])
+    rest = arguments[len(truths) :]
+    known = next((a.type for a in rest if a != NULL), None)
+    if known is not None:
+        target = next((a.type for a in rest if not isinstance(a, Value)), known)
+        rest = tuple(evolve(a, type=target) if a == NULL else a for a in rest)
+        if row.compares:
+            rest = _meet(rest, target, text)
+    return truths + rest
 
 
 def _nullable(row: Function, arguments: tuple[Term, ...]) -> bool:
@@ -139,15 +173,17 @@ def _nullable(row: Function, arguments: tuple[Term, ...]) -> bool:
     return any(argument.nullable for argument in arguments)
 
 
-def as_boolean(term: Term) -> Term:
+def as_boolean(term: Term, text: str = "") -> Term:
     """A term as a truth value: numbers are true where they are not 0, as in the dialect that text is read in."""
-    if term.type.family is Family.BOOLEAN or term == NULL:
+    if term.type.family is Family.BOOLEAN:
         return term
+    if term == NULL:
+        return Value(None, BOOL)
     if term.type.family not in NUMERIC_FAMILIES:
-        raise InvalidTerm(f"a condition is true or false, and this is {term.type}.", text=_describe(term))
+        raise InvalidTerm(f"{_describe(term)} is {term.type}, where something true or false is wanted.", text=text)
     if isinstance(term, Value):
         return Value(bool(term.value), BOOL)
-    return call("<>", term, Value(0, core("int64")))
+    return call("<>", term, Value(0, INT64))
 
 
 def _describe(term: Term) -> str:
@@ -157,19 +193,15 @@ def _describe(term: Term) -> str:
         case Value():
             return repr(term.value)
         case Call():
-            return term.function
+            return f"the result of {term.function}"
         case Cast():
-            return f"cast to {term.type}"
+            return f"the cast to {term.type}"
 
 
-def _meet(arguments: tuple[Term, ...], text: str) -> tuple[Term, ...]:
+def _meet(arguments: tuple[Term, ...], target: AttributeType, text: str) -> tuple[Term, ...]:
     """Give the constants among compared terms the type of what they are compared with."""
-    target = next((a.type for a in arguments if not isinstance(a, Value)), None)
-    if target is None:
-        return arguments
     met = tuple(_adopt(a, target, text) if isinstance(a, Value) else a for a in arguments)
-    families = {_comparable(a.type.family) for a in met if a != NULL}
-    if len(families) > 1:
+    if len({_comparable(a.type.family) for a in met}) > 1:
         kinds = " with ".join(dict.fromkeys(str(a.type) for a in met))
         raise InvalidTerm(f"cannot compare {kinds}.", text=text)
     return met
@@ -178,21 +210,22 @@ def _meet(arguments: tuple[Term, ...], text: str) -> tuple[Term, ...]:
 def _comparable(family: Family) -> str:
     if family in NUMERIC_FAMILIES:
         return "number"
-    if family in (Family.STRING, Family.ENUM, Family.JSON):
+    if family in (Family.STRING, Family.ENUM):
         return "string"
     if family in (Family.DATE, Family.TIMESTAMP, Family.DATETIME):
         return "moment"
-    return family.value
+    return str(family.value)
 
 
 def _adopt(constant: Value, target: AttributeType, text: str) -> Value:
     """A constant as a value of the type it is compared with: '2013-01-01' a date, 1 true, '5' five."""
-    if constant.value is None or target.family in (constant.type.family, Family.ENUM, Family.JSON):
+    same = target.family is constant.type.family and target.family is not Family.FLOAT
+    if same or constant.value is None or target.family is Family.ENUM:
         return constant
     if target.family in NUMERIC_FAMILIES:
         return _adopt_number(constant, target, text)
-    if target.family is Family.STRING and constant.type.family is not Family.BOOLEAN:
-        return Value(str(constant.value), core("varchar"))
+    if target.family is Family.STRING and constant.type.family in NUMERIC_FAMILIES:
+        return Value(str(constant.value), VARCHAR)
     try:
         return Value(normalise(_moment_text(constant.value, target), target), target)
     except ValueError as error:
@@ -201,41 +234,63 @@ def _adopt(constant: Value, target: AttributeType, text: str) -> Value:
 
 def _moment_text(value: Any, target: AttributeType) -> Any:
     """A date compared with a day may carry a time of midnight and the other way round; strings are read as they are."""
-    if target.family is Family.DATE and isinstance(value, str) and len(value) > 10:
-        return value[:10] if value[10:].strip("T 0:.Z") == "" else value
+    if target.family is Family.DATE and isinstance(value, str) and value[10:].strip("T 0:.Z") == "":
+        return str(value[:10])
     return value
 
 
 def _adopt_number(constant: Value, target: AttributeType, text: str) -> Value:
-    if constant.type.family in NUMERIC_FAMILIES:
-        return constant
+    """A number, a truth value or a string as a number that meets one of this type."""
     if constant.type.family is Family.BOOLEAN:
-        return Value(int(constant.value), core("int64"))
+        return Value(int(constant.value), INT64)
+    if constant.type.family in NUMERIC_FAMILIES:
+        return _rounded(constant, target)
     try:
-        return number(str(constant.value))
+        return _rounded(_number_in(str(constant.value), target), target)
     except ValueError as error:
-        raise InvalidTerm(f"{constant.value!r} is compared with a {target} and is no number.", text=text) from error
+        raise InvalidTerm(f"{constant.value!r} is compared with {target} and is no number.", text=text) from error
+
+
+def _number_in(text: str, target: AttributeType) -> Value:
+    """A number written as a string: '5'. Floats are also met by 'NaN' and 'Infinity'."""
+    if target.family is Family.FLOAT and not math.isfinite(float(text)):
+        return Value(float(text), FLOAT64)
+    return number(text)
+
+
+def _rounded(constant: Value, target: AttributeType) -> Value:
+    """A fraction that meets a float32 is one: a stored 0.1 equals 0.1, and not the float64 that lies beside it."""
+    if target.row.name == "float32" and constant.type.family is not Family.INTEGER:
+        value = float(constant.value)
+        return Value(value, target) if not math.isfinite(value) or abs(value) < 3.4e38 else constant
+    return constant
 
 
 def number(text: str) -> Value:
-    """A numeric constant: an integer, an exact decimal, or a float where it has an exponent."""
-    import decimal
-
-    try:
-        whole = int(text)
-    except ValueError:
-        pass
-    else:
-        return Value(whole, core("int64") if -(2**63) <= whole < 2**63 else core("decimal", 38, 0))
-    if "e" in text.lower():
-        return Value(float(text), core("float64"))
+    """A numeric constant: an integer, an exact decimal, or a float where it has an exponent. Raises ValueError."""
     try:
         exact = decimal.Decimal(text)
     except decimal.InvalidOperation as error:
         raise ValueError(text) from error
-    if not exact.is_finite():
+    if "_" in text or not exact.is_finite() or not math.isfinite(float(exact)):
         raise ValueError(text)
-    scale = max(0, -int(exact.as_tuple().exponent))
-    if scale > 18 or exact.adjusted() >= 20:
-        return Value(float(text), core("float64"))
-    return Value(exact, core("decimal", max(exact.adjusted() + 1, 1) + scale, scale))
+    scale = -int(exact.as_tuple().exponent)
+    if "e" in text.lower() or scale > 18 or exact.adjusted() >= (20 if scale > 0 else 38):
+        return Value(float(text), FLOAT64)
+    if scale > 0:
+        return Value(exact, core("decimal", max(exact.adjusted() + 1, 1) + scale, scale))
+    whole = int(exact)
+    return Value(whole, INT64 if -(2**63) <= whole < 2**63 else WIDE)
+
+
+MAX_DEPTH = 100
+"""Levels of a term. Deeper ones would exhaust the stack where they are written out."""
+
+
+def depth(term: Term) -> int:
+    """The number of levels of a term."""
+    levels, current = 0, [term]
+    while current:
+        levels += 1
+        current = [child for parent in current for child in children(parent)]
+    return levels

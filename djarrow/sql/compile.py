@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+from djarrow.errors import QueryError
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
@@ -28,12 +29,13 @@ from djarrow.expr.nodes import (
     Restricted,
     Rows,
     Stored,
+    walk,
 )
 from djarrow.expr.operators import join, project, restrict
-from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names
+from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, names_outside
 from djarrow.model.types import AttributeType
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions import Expression, cast, closed, function
+from djarrow.sql.functions import Expression, cast, cast_to, chain, closed, function, number, typed
 from djarrow.sql.literals import literal
 from djarrow.sql.terms import MARK, Values, render
 
@@ -60,30 +62,59 @@ class Compiled:
 _MARKED = re.compile(f"{MARK}(\\d+){MARK}")
 
 
-@lru_cache(maxsize=512)
 def select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None = None, *, pretty: bool = False) -> Compiled:
     """The SELECT that reads a query: all of its attributes, or these in this order."""
+    return _memoised(_select, node, dialect, columns, pretty)
+
+
+def count(node: Node, dialect: Dialect) -> Compiled:
+    """The SELECT that counts the rows of a query, as `n`."""
+    return _memoised(_count, node, dialect)
+
+
+def exists(node: Node, dialect: Dialect) -> Compiled:
+    """The SELECT that asks whether a query has any row, as `found`."""
+    return _memoised(_exists, node, dialect)
+
+
+MEMOISED_ROWS = 1000
+"""Queries with more constant rows than this are compiled anew each time: the memo would keep all of their values."""
+
+
+def _memoised(compile_node: Any, node: Node, *arguments: Any) -> Compiled:
+    rows = sum(len(part.rows) for part in walk(node) if isinstance(part, Rows))
+    try:
+        if rows > MEMOISED_ROWS:
+            return _compiled.__wrapped__(compile_node, node, *arguments)
+        return _compiled(compile_node, node, *arguments)
+    except RecursionError:
+        raise QueryError("the query has too many steps inside each other to be written as SQL.") from None
+
+
+@lru_cache(maxsize=512)
+def _compiled(compile_node: Any, node: Node, *arguments: Any) -> Compiled:
+    compiled: Compiled = compile_node(node, *arguments)
+    return compiled
+
+
+def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, pretty: bool) -> Compiled:
     compiler = _Compiler(dialect)
     found = compiler.compile(node)
     chosen = node.heading.names if columns is None else columns
     listing = [compiler.output(name, found.columns[name], node.heading[name].type) for name in chosen]
-    return compiler.finish(found.select(listing or [exp.Literal.number(1)]), pretty=pretty)
+    return compiler.finish(found.select(listing), pretty=pretty)
 
 
-@lru_cache(maxsize=512)
-def count(node: Node, dialect: Dialect) -> Compiled:
-    """The SELECT that counts the rows of a query, as `n`."""
+def _count(node: Node, dialect: Dialect) -> Compiled:
     compiler = _Compiler(dialect)
     found = compiler.opened(compiler.compile(node))
     total = exp.Alias(this=function("COUNT", exp.Star()), alias=_name("n"))
     return compiler.finish(found.select([total]))
 
 
-@lru_cache(maxsize=512)
-def exists(node: Node, dialect: Dialect) -> Compiled:
-    """The SELECT that asks whether a query has any row, as `found`."""
+def _exists(node: Node, dialect: Dialect) -> Compiled:
     compiler = _Compiler(dialect)
-    inner = compiler.compile(node).select([exp.Literal.number(1)])
+    inner = compiler.compile(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=_name("found"))
     return compiler.finish(exp.Select(expressions=[answer]))
 
@@ -100,16 +131,12 @@ def _column(alias: str, name: str) -> Expression:
     return exp.Column(this=_name(name), table=_plain_name(alias))
 
 
-def _conjunction(conditions: Sequence[Expression]) -> Expression:
-    result = conditions[0]
-    for condition in conditions[1:]:
-        result = exp.And(this=result, expression=condition)
-    return result
-
-
 @define
 class _Select:
-    """One SELECT being assembled. columns: attribute -> expression; computed: those that are more than a column."""
+    """One SELECT being assembled. columns: attribute -> expression; computed: those that are more than a column.
+
+    closed: nothing more can be added to it, only around it.
+    """
 
     source: Expression
     columns: dict[str, Expression]
@@ -122,22 +149,17 @@ class _Select:
     closed: bool = False
 
     def select(self, expressions: list[Expression]) -> exp.Select:
-        """The finished SELECT of these expressions."""
+        """The finished SELECT of these expressions; of none, of the rows as such."""
         clauses: dict[str, Any] = {"from_": exp.From(this=self.source), "joins": self.joins}
         if self.where:
-            clauses["where"] = exp.Where(this=_conjunction([_operand(w) for w in self.where]))
+            clauses["where"] = exp.Where(this=chain(exp.And, self.where))
         if self.order:
             clauses["order"] = exp.Order(expressions=self.order)
         if self.limit is not None:
             clauses["limit"] = exp.Limit(expression=exp.Literal.number(self.limit))
         if self.offset:
             clauses["offset"] = exp.Offset(expression=exp.Literal.number(self.offset))
-        return exp.Select(expressions=expressions, **clauses)
-
-
-def _operand(condition: Expression) -> Expression:
-    """A condition as an operand of AND."""
-    return exp.Paren(this=condition) if isinstance(condition, exp.Or | exp.Xor) else condition
+        return exp.Select(expressions=expressions or [number(1)], **clauses)
 
 
 class _Compiler:
@@ -153,7 +175,7 @@ class _Compiler:
         return f"t{self.aliases}"
 
     def finish(self, tree: exp.Select, *, pretty: bool = False) -> Compiled:
-        text = tree.sql(dialect=self.dialect.value, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
+        text = tree.sql(self.dialect.value, copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
         return Compiled(text, tuple(self.values.items), self.dialect)
 
     def render(self, term: Term, columns: dict[str, Expression]) -> Expression:
@@ -162,10 +184,7 @@ class _Compiler:
     def output(self, name: str, node: Expression, kind: AttributeType) -> Expression:
         """An expression of the outermost SELECT, in the form in which it leaves the engine."""
         node = node.copy()
-        if self.dialect.reads_as_text(kind):
-            target = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind="text")
-            node = exp.Cast(this=node, to=target)
-        return _aliased(node, name)
+        return _aliased(cast_to(node, "text") if self.dialect.reads_as_text(kind) else node, name)
 
     # --- nodes ---------------------------------------------------------------------------------------------------
 
@@ -232,21 +251,32 @@ class _Compiler:
         computing = [term for _, term in node.columns if not isinstance(term, Column)]
         if any(names(term) & found.computed for term in computing):
             found = self.wrapped(found)
-        columns = {name: self.render(term, found.columns) for name, term in node.columns}
+        columns = {name: self.value(term, found.columns) for name, term in node.columns}
         found.computed = {
-            name
-            for name, term in node.columns
-            if not isinstance(term, Column) or term.name in found.computed
+            name for name, term in node.columns if not isinstance(term, Column) or term.name in found.computed
         }
         found.columns = columns
         return found
 
+    def value(self, term: Term, columns: dict[str, Expression]) -> Expression:
+        """A computed attribute, of its type also where it is a constant."""
+        return typed(term, self.render(term, columns), term.type, self.dialect)
+
     def joined(self, node: Joined) -> _Select:
+        """The right one's tables after the left's. What equals an attribute of a table further right than the first
+        is a condition of the whole: in ON it would name a table that is not there yet.
+        """
         left = self.opened(self.compile(node.left))
         right = self.opened(self.compile(node.right))
-        left.joins.append(_join(right.source, _equalities(left, right, node.on)))
+        first = right.source.alias_or_name
+        here: list[Expression] = []
+        later: list[Expression] = []
+        for name in node.on:
+            tables = {column.table for column in right.columns[name].find_all(exp.Column)}
+            (here if tables <= {first} else later).append(_equality(left, right, name))
+        left.joins.append(_join(right.source, here))
         left.joins += right.joins
-        left.where += right.where
+        left.where += later + right.where
         both = {**right.columns, **left.columns}
         left.computed = {n for n in both if n in (left.computed if n in left.columns else right.computed)}
         left.columns = {name: both[name] for name in node.heading.names}
@@ -254,44 +284,58 @@ class _Compiler:
 
     def first(self, node: First) -> _Select:
         found = self.opened(self.compile(node.source))
-        found.order = [
-            exp.Ordered(this=self.render(order.term, found.columns), desc=order.descending, nulls_first=False)
-            for order in node.order
-        ]
+        terms = [(order, self.render(order.term, found.columns)) for order in node.order]
+        # A constant, as a computed attribute may be, orders nothing, and in ORDER BY means the number of a column.
+        found.order = [self.ordered(order, term) for order, term in terms if term.find(exp.Column)]
         found.limit, found.offset = node.limit, node.offset
         found.closed = True
         return found
 
+    def ordered(self, order: Order, node: Expression) -> Expression:
+        """One term of ORDER BY. Where there are no NULLs, PostgreSQL's own place for them lets it use an index."""
+        anywhere = self.dialect is Dialect.POSTGRES and not order.term.nullable
+        return exp.Ordered(this=node, desc=order.descending, nulls_first=anywhere and order.descending)
+
     def aggregated(self, node: Aggregated) -> _Select:
         """Rows of groups LEFT JOIN the aggregates, which are computed first: no row of groups is counted as a match."""
         calls = list(dict.fromkeys(call for _, term in node.columns for call in aggregates(term)))
-        groups = self.opened(self.compile(node.groups))
         if not calls:
             return self.projected(Projected(node.groups, node.columns))
+        groups = self.opened(self.compile(node.groups))
+        free = {name for _, term in node.columns if not isinstance(term, Column) for name in names_outside(term)}
+        if free & groups.computed:
+            groups = self.wrapped(groups)
+        alias = self.alias()
+        over = self.join_aggregates(groups, node, calls, alias)
+        columns = {name: self.outer(term, groups.columns, over) for name, term in node.columns}
+        groups.computed = {
+            name for name, term in node.columns if not isinstance(term, Column) or term.name in groups.computed
+        }
+        groups.columns = columns
+        return groups
+
+    def join_aggregates(
+        self, groups: _Select, node: Aggregated, calls: list[Call], alias: str
+    ) -> dict[Call, Expression]:
+        """Join the SELECT of the aggregates to groups. Returns what stands for each call in a row of groups."""
         inner = self.opened(self.compile(_source_of(node, calls)))
-        inner_names = {call: f"a{number}" for number, call in enumerate(calls, 1)}
+        # No attribute may begin with an underscore, so that these names are free.
+        inner_names = {call: f"_{position}" for position, call in enumerate(calls, 1)}
         listing = [_aliased(inner.columns[name].copy(), name) for name in node.on]
         listing += [_aliased(self.render(call, inner.columns), inner_names[call]) for call in calls]
         tree = inner.select(listing)
         if node.on:
             tree.set("group", exp.Group(expressions=[inner.columns[name].copy() for name in node.on]))
-        alias = self.alias()
         source = exp.Subquery(this=tree, alias=exp.TableAlias(this=_plain_name(alias)))
         pairs = [exp.EQ(this=groups.columns[n].copy(), expression=_column(alias, n)) for n in node.on]
-        groups.joins.append(_join(source, pairs, side="LEFT" if pairs else None))
-        over = {call: _over_nothing(call, _column(alias, name)) for call, name in inner_names.items()}
-        computed = {name for name, term in node.columns if aggregates(term)}
-        groups.columns = {name: self.outer(term, groups.columns, over) for name, term in node.columns}
-        groups.computed = (groups.computed | computed) & set(groups.columns)
-        return groups
+        groups.joins.append(_join(source, pairs, side="LEFT"))
+        return {call: _over_nothing(call, _column(alias, name)) for call, name in inner_names.items()}
 
     def outer(self, term: Term, columns: dict[str, Expression], over: dict[Call, Expression]) -> Expression:
         """A term of an aggregation with its aggregates already computed."""
-        if isinstance(term, Call) and term in over:
-            return over[term].copy()
         found = {f"\0{i}": node for i, node in enumerate(over.values())}
         replaced = {call: f"\0{i}" for i, call in enumerate(over)}
-        return self.render(_replace(term, replaced), {**columns, **found})
+        return self.value(_replace(term, replaced), {**columns, **found})
 
     # --- conditions ----------------------------------------------------------------------------------------------
 
@@ -302,9 +346,9 @@ class _Compiler:
             case Always():
                 return exp.Boolean(this=condition.value)
             case All():
-                return _conjunction([_operand(self.condition(c, found)) for c in condition.conditions])
+                return chain(exp.And, [self.condition(c, found) for c in condition.conditions])
             case AnyOf():
-                return self.disjunction([self.condition(c, found) for c in condition.conditions])
+                return chain(exp.Or, [self.condition(c, found) for c in condition.conditions])
             case Negated():
                 inner = self.condition(condition.condition, found)
                 if _may_be_null(condition.condition):
@@ -315,16 +359,10 @@ class _Compiler:
             case _:
                 assert_never(condition)
 
-    def disjunction(self, conditions: list[Expression]) -> Expression:
-        result = conditions[0]
-        for condition in conditions[1:]:
-            result = exp.Or(this=result, expression=condition)
-        return result
-
     def matches(self, condition: Matches, found: _Select) -> Expression:
         other = self.opened(self.compile(condition.other))
-        other.where += _equalities(other, found, condition.on)
-        return exp.Exists(this=other.select([exp.Literal.number(1)]))
+        other.where += [_equality(other, found, name) for name in condition.on]
+        return exp.Exists(this=other.select([]))
 
 
 def _aliased(node: Expression, name: str) -> Expression:
@@ -333,14 +371,14 @@ def _aliased(node: Expression, name: str) -> Expression:
     return exp.Alias(this=node, alias=_name(name))
 
 
-def _equalities(left: _Select, right: _Select, on: Sequence[str]) -> list[Expression]:
-    return [exp.EQ(this=left.columns[name].copy(), expression=right.columns[name].copy()) for name in on]
+def _equality(left: _Select, right: _Select, name: str) -> Expression:
+    return exp.EQ(this=left.columns[name].copy(), expression=right.columns[name].copy())
 
 
 def _join(source: Expression, conditions: Sequence[Expression], side: str | None = None) -> Expression:
     if not conditions:
         return exp.Join(this=source, kind="CROSS")
-    return exp.Join(this=source, side=side, on=_conjunction(conditions))
+    return exp.Join(this=source, side=side, on=chain(exp.And, conditions))
 
 
 def _source_of(node: Aggregated, calls: list[Call]) -> Node:
@@ -356,7 +394,7 @@ def _source_of(node: Aggregated, calls: list[Call]) -> Node:
 def _over_nothing(call: Call, node: Expression) -> Expression:
     """The aggregate of a row of groups without matches: what SQL says of the empty set."""
     default = FUNCTIONS[call.function].over_nothing
-    return node if default is None else function("COALESCE", node, exp.Literal.number(int(str(default))))
+    return node if default is None else function("COALESCE", node, number(default))
 
 
 def _replace(term: Term, replaced: dict[Call, str]) -> Term:

@@ -1,4 +1,4 @@
-"""Terms and conditions -> nodes of the SQL tree, over the expressions that stand for the attributes."""
+"""Terms -> nodes of the SQL tree, over the expressions that stand for the attributes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from attrs import define, field
 from sqlglot import exp
 
 from djarrow.expr.terms import Call, Cast, Column, Term, Value
-from djarrow.model.types import AttributeType
+from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions import RENDER, Expression, cast
+from djarrow.sql.functions import RENDER, Expression, cast, float_to_whole, typed
 
 MARK = "\0"
 """Around the number of a value in the generated text: values travel beside it and are put in last."""
@@ -35,9 +35,15 @@ def render(term: Term, columns: Mapping[str, Expression], values: Values, dialec
         case Column():
             return columns[term.name].copy()
         case Value():
-            return exp.Null() if term.value is None else values.mark(term.value, term.type)
+            return cast(exp.Null(), term.type, dialect) if term.value is None else values.mark(term.value, term.type)
         case Cast():
-            return cast(render(term.term, columns, values, dialect), term.type, dialect)
+            return _cast(term, render(term.term, columns, values, dialect), dialect)
         case Call():
             nodes = [render(argument, columns, values, dialect) for argument in term.arguments]
             return RENDER[term.function](term, nodes, dialect)
+
+
+def _cast(term: Cast, node: Expression, dialect: Dialect) -> Expression:
+    if term.type.family is Family.INTEGER and term.term.type.family is Family.FLOAT:
+        return float_to_whole(node, term.type, dialect)
+    return typed(term.term, node, term.type, dialect)

@@ -193,3 +193,13 @@ def test_required_columns() -> None:
     heading = Heading((Attribute("a", core("int8")),), ("a",))
     found = results.declared(pa.table({"a": pa.array([1], pa.int16())}), heading)
     assert not found.schema.field("a").nullable
+
+
+@pytest.mark.parametrize("kind", ["int32", "float64", "bool"])
+def test_arrays_can_be_written(kind: str) -> None:
+    """An array of NumPy's own dtype can be changed in place, and the result it came from stays as it is."""
+    column = pa.array([True, False]) if kind == "bool" else pa.array([1, 0], core(kind).arrow)
+    array = results.to_numpy(pa.chunked_array([column]), Attribute("x", core(kind)))
+    array[0] = 0
+    assert array.tolist() == [0, 0]
+    assert column.to_pylist() == [1, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -218,3 +219,14 @@ def test_rows_are_left_as_they_are() -> None:
     rows = [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "sex": "M"}]
     checked(rows)
     assert rows == [{"id": 1, "name": "a"}, {"id": 2, "name": "b", "sex": "M"}]
+
+
+def test_columns_that_arrow_has_no_form_for() -> None:
+    """Columns of Python objects and of 128-bit integers are read value by value, never as Arrow's pointers or bits."""
+    heading = Heading((Attribute("id", core("uint8")), Attribute("u", core("uuid"))), ("id",))
+    value = uuid.UUID(int=7)
+    frame = pl.DataFrame({"id": pl.Series([1], dtype=pl.Int128), "u": pl.Series([value], dtype=pl.Object)})
+    assert checked(frame, heading).to_pylist() == [{"id": 1, "u": value.bytes}]
+    data = Heading((Attribute("id", core("uint8")), Attribute("data", core("blob"))), ("id",))
+    odd = pl.DataFrame({"id": [1], "data": pl.Series([object()], dtype=pl.Object)})
+    assert refused(odd, InvalidValue, data).attribute == "data"

@@ -330,3 +330,11 @@ def test_errors_speak_no_grammar() -> None:
     ):
         for wanted in refused(text).expected:
             assert wanted.startswith(("`", "a ", "an ", "the ")), wanted
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+@pytest.mark.parametrize("line", ["x : int8  # {}", 'x = "{}" : varchar(9)', "# {}"])
+def test_characters_that_the_database_cannot_keep(line: str, character: str) -> None:
+    """A NUL or half of a surrogate pair in a definition is refused with its line."""
+    with pytest.raises(DefinitionError, match="line 2: the line holds"):
+        parse_definition(f"a : int8\n{line.format(character)}", table="t")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -109,3 +110,10 @@ def test_table_name_text() -> None:
     """A table's full name is shown with a dot and sorts by schema, then table."""
     assert str(TableName("lab", "#rig")) == "lab.#rig"
     assert sorted([TableName("b", "a"), TableName("a", "b")])[0].schema == "a"
+
+
+@pytest.mark.parametrize("name", ["pg_x", "pg_catalog", "information_schema", 5, None])
+def test_schema_names_that_are_not_free(name: Any) -> None:
+    """Schema names that PostgreSQL keeps for itself, and what is no text, are refused."""
+    with pytest.raises(DefinitionError, match=re.escape(repr(name))):
+        names.check_schema_name(name)

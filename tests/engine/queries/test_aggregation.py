@@ -1,0 +1,244 @@
+"""Aggregation: every row of A, with aggregates over its matching rows of B. Design section 6; specification 001 8.9."""
+
+from __future__ import annotations
+
+import decimal
+import uuid
+from types import SimpleNamespace
+
+import pytest
+
+from djarrow.errors import EngineError, IncompatibleOperands, InvalidTerm, UnknownAttribute
+from djarrow.expr.functions import FUNCTIONS
+
+from .conftest import Evaluate
+
+D = decimal.Decimal
+
+
+def test_counts_and_nothing(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Every row comes; over no rows a count is 0 and the rest is NULL, in expressions too."""
+    query = tables.Session.aggr(
+        tables.Trial, n="count(*)", k="count(rt)", best="min(rt)", share="sum(correct) / count(*)", more="count(*) + 1"
+    )
+    found = {(row["subject_id"], row["session"]): row for row in evaluate(query)}
+    assert len(found) == 5
+    assert [found[key]["n"] for key in sorted(found)] == [3, 1, 0, 2, 0]
+    assert [found[key]["k"] for key in sorted(found)] == [2, 1, 0, 1, 0]
+    assert [found[key]["more"] for key in sorted(found)] == [4, 2, 1, 3, 1]
+    assert [found[key]["best"] for key in sorted(found)] == [0.25, pytest.approx(0.1), None, 0.75, None]
+    assert [found[key]["share"] for key in sorted(found)] == [pytest.approx(1 / 3), 1.0, None, None, None]
+
+
+def test_stated_values(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Each aggregate gives what it says, of the type that it says."""
+    texts = {
+        "count(*)": 3,
+        "count(x)": 2,
+        "count(distinct method)": 1,
+        "count(distinct day)": 2,
+        "sum(x)": -1.5,
+        "sum(session)": 6,
+        "sum(distinct session)": 6,
+        "sum(x > 0)": 1,
+        "sum(2000000000)": 6_000_000_000,
+        "sum(1.5)": D("4.5"),
+        "min(x)": -2.5,
+        "max(x)": 1.0,
+        "max(session) - min(session)": 2,
+        "min(method)": "patch",
+        "min(x > 0)": False,
+        "max(x > 0)": True,
+        "avg(x)": -0.75,
+        "mean(session)": 2.0,
+        "stddev_pop(x)": 1.75,
+        "std(x)": 1.75,
+        "var_pop(x)": 3.0625,
+        "var_samp(x)": 6.125,
+        "stdev(x) * stdev(x)": 6.125,
+        "coalesce(sum(x), 0) + count(*)": 1.5,
+        "if(count(*) > 2, 'many', 'few')": "many",
+        "round(avg(session), 1)": 2.0,
+    }
+    query = tables.Subject.aggr(tables.Session, **{f"c{number}": text for number, text in enumerate(texts)})
+    row = evaluate(query)[0]
+    wrong = {
+        text: row[f"c{number}"]
+        for number, (text, wanted) in enumerate(texts.items())
+        if row[f"c{number}"] != pytest.approx(wanted) or type(row[f"c{number}"]) is not type(wanted)
+    }
+    assert wrong == {}
+    used = {name for name in FUNCTIONS if FUNCTIONS[name].aggregate and any(f"{name}(" in text for text in texts)}
+    assert {name for name in FUNCTIONS if FUNCTIONS[name].aggregate} - used == {"stddev_samp"}  # as stdev
+
+
+def test_of_every_type(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Sums of wide and exact numbers are exact, and least values are there for every type that has an order."""
+    groups = tables.Threshold.proj()
+    query = groups.aggr(
+        tables.Kinds & "id < 3",
+        wide="sum(u64)",
+        large="sum(i32)",
+        exact="sum(exact)",
+        tag="max(tag)",
+        day="min(day)",
+        moment="max(moment)",
+        choice="min(choice)",
+        clock="max(clock)",
+    )
+    (row,) = evaluate(query)
+    assert (row["wide"], row["large"], row["exact"]) == (D(2**64 - 1), 2_000_000_000 - 2**31, D("12.30"))
+    assert row["tag"] == uuid.UUID(int=2**127 + 5)
+    assert (row["day"].isoformat(), row["moment"].year, row["choice"], row["clock"].hour) == (
+        "0001-01-01",
+        2024,
+        "high",
+        13,
+    )
+
+
+def test_attributes_kept_and_renamed(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """As with proj: attributes of A are named, `...`, renamed, copied or computed beside the aggregates."""
+    query = tables.Subject.aggr(tables.Session, "name", who="subject_id", n="count(*)", size="length(name)")
+    assert query.primary_key == ("who",)
+    assert evaluate(query)[0] == {"who": 1, "name": "Ann", "n": 3, "size": 3}
+    assert list(evaluate(tables.Subject.aggr(tables.Session, ..., "-sex", n="count(*)"))[0]) == [
+        "subject_id", "name", "weight", "n",
+    ]  # fmt: skip
+    assert evaluate(tables.Subject.aggr(tables.Session)) == evaluate(tables.Subject.proj())
+
+
+def test_attributes_of_groups_in_terms(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Attributes of A may stand outside of aggregates, and inside, where each matching row has them."""
+    query = tables.Subject.aggr(
+        tables.Session, heavy="sum(x * weight)", per="count(*) / weight", k="count(distinct subject_id)"
+    )
+    rows = evaluate(query)
+    assert [row["heavy"] for row in rows] == [-2.25, None, 0.0, None]
+    assert [row["per"] for row in rows] == [2.0, None, pytest.approx(1 / 20.25), 0.0]
+    assert [row["k"] for row in rows] == [1, 1, 1, 0]
+
+
+def test_over_nullable_reference(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Rows whose reference is NULL belong to no group."""
+    query = tables.Method.aggr(tables.Session, n="count(*)", most="max(x)")
+    assert evaluate(query) == [
+        {"method": "patch", "n": 2, "most": 1.0},
+        {"method": "probe", "n": 1, "most": 10.0},
+        {"method": "wide", "n": 0, "most": None},
+    ]
+
+
+def test_matched_by_more_than_the_key(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """All shared attributes match, those outside of the key too: where one is NULL there is no match."""
+    query = tables.Session.aggr(tables.Session.proj("method"), "method", n="count(*)")
+    assert [(row["method"], row["n"]) for row in evaluate(query)] == [
+        ("patch", 1), (None, 0), ("patch", 1), ("probe", 1), (None, 0),
+    ]  # fmt: skip
+
+
+def test_of_first_rows(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """The first rows of either operand are what is aggregated, and what groups there are."""
+    assert [r["n"] for r in evaluate(tables.Subject.aggr(tables.Session.top(2), n="count(*)"))] == [2, 0, 0, 0]
+    assert evaluate(tables.Subject.top(1, "subject_id DESC", 2).aggr(tables.Session, n="count(*)")) == [
+        {"subject_id": 2, "n": 1}
+    ]
+
+
+def test_of_restricted(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A restriction of the rows changes the counts, one of the groups changes which there are."""
+    rows = evaluate((tables.Subject & "subject_id < 3").aggr(tables.Session & "x > 0", n="count(*)"))
+    assert rows == [{"subject_id": 1, "n": 1}, {"subject_id": 2, "n": 1}]
+    assert [row["n"] for row in evaluate(tables.Subject.aggr(tables.Absent * tables.Session, n="count(*)"))] == [0] * 4
+
+
+def test_of_aggregated(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """An aggregate can be restricted, ordered, computed with, joined and aggregated again."""
+    counts = tables.Session.aggr(tables.Trial, n="count(*)")
+    assert [row["n"] for row in evaluate(counts & "n > 1")] == [3, 2]
+    assert [row["n"] for row in evaluate(counts - "n > 1")] == [1, 0, 0]
+    assert [row["n"] for row in evaluate(counts.top(2, "n DESC"))] == [3, 2]
+    assert [row["m"] for row in evaluate(counts.proj(m="n * n"))] == [9, 1, 0, 4, 0]
+    twice = tables.Subject.aggr(counts, total="sum(n)", most="max(n)", sessions="count(*)")
+    assert [(row["total"], row["most"], row["sessions"]) for row in evaluate(twice)] == [
+        (4, 3, 3), (2, 2, 1), (0, 0, 1), (None, None, 0),
+    ]  # fmt: skip
+    again = counts.aggr(tables.Trial & "rt > 0.3", "n", fast="count(*)", both="count(*) * n")
+    assert [(row["n"], row["fast"], row["both"]) for row in evaluate(again)] == [
+        (3, 1, 3), (1, 0, 0), (0, 0, 0), (2, 1, 2), (0, 0, 0),
+    ]  # fmt: skip
+
+
+def test_attribute_named_as_an_alias(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Names that the compiler might use for itself can be attributes: no name clashes with one of its own."""
+    groups = tables.Subject.proj(a1="subject_id", n="name", t1="weight")
+    query = groups.aggr(tables.Session.proj(a1="subject_id", t2="x"), ..., found="count(*)", t3="sum(t2)")
+    assert evaluate(query)[1] == {"a1": 2, "n": "Bob", "t1": None, "found": 1, "t3": 10.0}
+    assert len(groups & "n = 'Bob'") == 1
+
+
+def test_renamed_groups(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Groups match under the name that both operands have."""
+    query = tables.Subject.proj(second="subject_id").aggr(tables.Pair, n="count(*)", s="sum(strength)")
+    assert [(row["second"], row["n"], row["s"]) for row in evaluate(query)] == [
+        (1, 2, 13),
+        (2, 1, 5),
+        (3, 0, None),
+        (4, 1, -1),
+    ]
+
+
+def test_of_singleton(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Over a table without key there is one group, of all rows; over none of them too."""
+    query = tables.Threshold.aggr(tables.Session, ..., above="sum(x > limit_x)", n="count(*)")
+    assert evaluate(query) == [{"limit_x": 1.0, "above": 1, "n": 5}]
+    assert evaluate(tables.Threshold.aggr(tables.Absent, n="count(*)", m="max(code)")) == [{"n": 0, "m": None}]
+    assert evaluate((tables.Threshold & False).aggr(tables.Session, n="count(*)")) == []
+
+
+def test_count_is_of_groups(tables: SimpleNamespace) -> None:
+    """`len` of an aggregation is the number of groups."""
+    assert len(tables.Subject.aggr(tables.Session, n="count(*)")) == 4
+    assert len(tables.Subject.aggr(tables.Session, n="count(*)") & "n = 0") == 1
+    assert bool(tables.Subject.aggr(tables.Absent * tables.Session, n="count(*)"))
+
+
+def test_nullability(tables: SimpleNamespace) -> None:
+    """A count is never NULL, other aggregates may be."""
+    heading = tables.Subject.aggr(tables.Session, n="count(*)", m="max(session)").heading
+    assert (heading["n"].nullable, heading["m"].nullable) == (False, True)
+
+
+@pytest.mark.parametrize("text", ["sum(9223372036854775807)", "max(i64) * max(i64)", "sum(i64 * 1000) + 1"])
+def test_overflow_raises(tables: SimpleNamespace, evaluate: Evaluate, text: str) -> None:
+    """A whole number that does not fit into 64 bits is an error, and never another number."""
+    with pytest.raises(EngineError):
+        evaluate(tables.Threshold.aggr(tables.Kinds, v=text))
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "words"),
+    [
+        ("x", InvalidTerm, "aggregate"),
+        ("x + count(*)", InvalidTerm, "'x' has many values"),
+        ("sum(max(x))", InvalidTerm, "two steps"),
+        ("sum(y)", UnknownAttribute, "y"),
+        ("sum(day)", InvalidTerm, "sum"),
+        ("count(x, session)", InvalidTerm, "count takes"),
+        ("count(distinct *)", InvalidTerm, r"count\(\*\)"),
+        ("sum(x) over ()", InvalidTerm, "window"),
+        ("group_concat(x)", InvalidTerm, "list of functions"),
+    ],
+)
+def test_refusals(tables: SimpleNamespace, text: str, error: type[Exception], words: str) -> None:
+    """What is no aggregate of B's rows is refused when it is written."""
+    with pytest.raises(error, match=words):
+        tables.Subject.aggr(tables.Session, v=text)
+
+
+def test_groups_that_rows_do_not_belong_to(tables: SimpleNamespace) -> None:
+    """B must have A's key; where the operands are the wrong way round the error says so."""
+    with pytest.raises(IncompatibleOperands, match=r"Did you mean .*\.aggr\(queries\.trial"):
+        tables.Trial.aggr(tables.Session, n="count(*)")
+    with pytest.raises(IncompatibleOperands, match="lacks 'method'"):
+        tables.Method.aggr(tables.Trial, n="count(*)")

@@ -1,0 +1,12 @@
+SELECT
+  t1."subject_id",
+  t1."name",
+  t1."sex",
+  t1."weight"
+FROM "lab"."subject" AS t1
+WHERE
+  t1."name" LIKE 'a\%b%' ESCAPE '\'
+  OR t1."name" ILIKE '_b' ESCAPE '\'
+  OR NOT (
+    REGEXP_MATCHES(t1."name", '^[a-c]')
+  )
