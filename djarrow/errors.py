@@ -21,6 +21,16 @@ class DjarrowError(Exception):
     def __str__(self) -> str:  # KeyError would show the repr of its argument
         return self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:  # the fields are given by keyword, which Exception's own does not know
+        return _copied, (type(self), self.message, vars(self))
+
+
+def _copied(kind: type[DjarrowError], message: str, fields: dict[str, Any]) -> DjarrowError:
+    """An error as it was in another process."""
+    error = kind.__new__(kind, message)
+    vars(error).update(fields)
+    return error
+
 
 def hint_nearest(name: str, candidates: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them when few."""

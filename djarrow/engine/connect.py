@@ -18,15 +18,16 @@ _lock = threading.Lock()
 def conn(url: str | None = None, *, reset: bool = False) -> PostgresConnection:
     """The default connection, opened on first use.
 
-    url: a `postgresql://user:password@host:port/database`; it becomes the default. Without one: `DJARROW_URL`, then
-    `DJ_HOST`, `DJ_PORT`, `DJ_USER`, `DJ_PASS` and `DJ_DATABASE`, then `[database]` of the nearest `datajoint.toml`,
-    then the embedded server of the project, which is started where it does not run. reset opens it anew.
+    url: a `postgresql://user:password@host:port/database`; it becomes the default. Without one:
+    `DJARROW_URL`, then `DJ_HOST`, `DJ_PORT`, `DJ_USER`, `DJ_PASS` and `DJ_DATABASE`, then `[database]` of the nearest
+    `datajoint.toml`, then the embedded server of the project, which is started where it does not run. The URL of the
+    default gives the default again; reset opens it anew.
 
     Raises ConnectionFailed, AccessDenied, ServerError or ConfigError.
     """
     global _default  # noqa: PLW0603 - one of the two conveniences that are process-wide (design section 2)
     with _lock:
-        if _default is None or url is not None or reset:
+        if _default is None or reset or (url is not None and url != _default.url):
             _default = connect(url) if url else _connect_as_set()
         return _default
 

@@ -101,7 +101,7 @@ def _shown(key: Mapping[str, str]) -> str:
 
 
 def _duplicate(_: str, details: Mapping[str, str]) -> DjarrowError:
-    key = _key(details)
+    key = {name: value for name, value in _key(details).items() if not name.startswith("_")}  # hidden: a singleton's
     primary = details.get("CONSTRAINT_NAME", "").endswith("_pkey")
     skip = "skip_duplicates=True passes over rows whose key is there."
     advice = skip if primary else "The table takes each value once: change it, or leave out the row."

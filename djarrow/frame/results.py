@@ -118,7 +118,7 @@ def to_numpy(array: Any, attribute: Attribute) -> np.ndarray[Any, Any]:
     native = attribute.type.family in (Family.INTEGER, Family.FLOAT, Family.BOOLEAN)
     if native and array.null_count == 0:
         plain = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        return np.asarray(plain.to_numpy(zero_copy_only=False))
+        return np.asarray(plain.to_numpy(zero_copy_only=False, writable=True))  # people compute in place
     result = np.empty(len(array), dtype=object)
     result[:] = to_values(array, attribute)
     return result

@@ -25,11 +25,13 @@ def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bo
     """
     match rows:
         case pl.DataFrame():
-            return _from_table(rows.to_arrow(), heading, table, ignore_extra_fields)
-        case pa.RecordBatch():
-            return _from_table(pa.Table.from_batches([rows]), heading, table, ignore_extra_fields)
-        case pa.Table():
-            return _from_table(rows, heading, table, ignore_extra_fields)
+            columns = {name: _polars_column(rows[name]) for name in rows.columns}
+            return _from_columns(columns, rows.height, heading, table, ignore_extra_fields)
+        case pa.RecordBatch() | pa.Table():
+            if twice := [name for name in rows.column_names if rows.column_names.count(name) > 1]:
+                raise UnknownField("the column stands in the table twice.", table=table, attribute=twice[0])
+            columns = dict(zip(rows.column_names, rows.columns, strict=True))
+            return _from_columns(columns, rows.num_rows, heading, table, ignore_extra_fields)
         case str() | bytes() | Mapping():
             raise InvalidValue(f"{_kind(rows)} is no sequence of rows; use insert1 for one.", table=table)
         case Iterable():
@@ -41,17 +43,25 @@ def _kind(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def _from_table(source: pa.Table, heading: Heading, table: str, ignore_extra_fields: bool) -> pa.Table:
-    if len(set(source.column_names)) < len(source.column_names):
-        raise UnknownField("a column stands in the frame twice.", table=table)
-    _check_names(source.column_names, heading, table, ignore_extra_fields, row=None)
+def _polars_column(series: pl.Series) -> Any:
+    """The column in Arrow's form; where Arrow has none, a list of its values: of an object Arrow gets a pointer."""
+    return series.to_list() if series.dtype in (pl.Object, pl.Int128, pl.UInt128) else series.to_arrow()
+
+
+def _from_columns(
+    given: Mapping[str, Any], rows: int, heading: Heading, table: str, ignore_extra_fields: bool
+) -> pa.Table:
+    """given: Arrow arrays, or lists of values, by name."""
+    _check_names(given, heading, table, ignore_extra_fields, row=None)
     columns = {}
     for attribute in heading:
-        if attribute.name in source.column_names:
-            columns[attribute.name] = from_arrow(source.column(attribute.name), attribute, table)
-        elif source.num_rows:
+        if attribute.name in given:
+            values = given[attribute.name]
+            check = from_values if isinstance(values, list) else from_arrow
+            columns[attribute.name] = check(values, attribute, table)
+        elif rows:
             _check_default(attribute, table, row=None)
-    return _table(columns, source.num_rows)
+    return _table(columns, rows)
 
 
 def _from_rows(rows: Sequence[Any], heading: Heading, table: str, ignore_extra_fields: bool) -> pa.Table:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from djarrow.errors import MakeError
-from djarrow.jobs.populate import Populated, populate
+from djarrow.jobs.key_source import default_key_source, source_keys
+from djarrow.jobs.populate import Populated, pending_keys, populate
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
@@ -41,8 +42,6 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
 
         A subclass may override it with any query over the same attributes. Specification: 000 "Key Source".
         """
-        from djarrow.jobs.key_source import default_key_source
-
         return default_key_source(self)
 
     @on_class_too
@@ -72,8 +71,7 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
     @on_class_too
     def progress(self, *restrictions: Any) -> tuple[int, int]:
         """(keys without rows, keys in all) of the key source."""
-        keys = self.key_source.restrict(*restrictions).proj()
-        return len(keys - self.proj()), len(keys)
+        return len(pending_keys(self, restrictions)), len(source_keys(self, restrictions))
 
 
 class Imported(AutoPopulated):

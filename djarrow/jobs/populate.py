@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, TransactionError
+from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.progress import progress_bar
 from djarrow.table.insert import making
 
@@ -80,7 +81,7 @@ def _keys(pending: QueryExpression) -> Generator[dict[str, Any], None, None]:
 
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
-    return table.key_source.restrict(*restrictions).proj() - table.proj()
+    return source_keys(table, restrictions) - table.proj()
 
 
 ATTEMPTS = 5

@@ -91,6 +91,8 @@ def parse_type(text: str, *, table: str) -> AttributeType:
 _DIVIDER: Any = object()
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also cuts comments at separators that only Unicode knows
 
+_UNKEPT = re.compile(r"[\0\ud800-\udfff]")
+
 _EXPECTED = {
     "NAME": "an attribute name",
     "CLASS_NAME": "a class name",
@@ -128,6 +130,9 @@ def _parse_line(source: str, number: int, table: str) -> Any:
     """A Line; the text of a remark; _DIVIDER; or None for a blank line."""
     import lark
 
+    if found := _UNKEPT.search(source):
+        text = f"the line holds {found[0]!r}, which no text of PostgreSQL can."
+        raise DefinitionError(text, table=table, line=number)
     try:
         tree = _parser().parse(source)
     except lark.UnexpectedInput as error:

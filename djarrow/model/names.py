@@ -98,6 +98,10 @@ def check_class_name(name: str) -> None:
 
 def check_schema_name(name: str) -> None:
     """Refuse a schema name that PostgreSQL would cut or that the repository's folders could not carry."""
+    if not isinstance(name, str):
+        raise DefinitionError(f"the name of a schema is text, not {name!r}.")
+    if name.startswith("pg_") or name == "information_schema":
+        raise DefinitionError(f"the schema name {name!r} is PostgreSQL's own. Choose another.")
     if not _SCHEMA_NAME.match(name):
         raise DefinitionError(
             f"the schema name {name!r} must start with a lowercase letter and hold only a-z, 0-9, _ and -."

@@ -122,21 +122,21 @@ def _remove_leftovers(document: Manifest, root: Path) -> None:
                     path.unlink()
 
 
-def _chosen(what: Any) -> tuple[dict[str, Schema], list[TableName]]:
-    """The schemas concerned by name, and the tables chosen."""
-    schemas: dict[str, Schema] = {}
+def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
+    """The schemas concerned, and the tables chosen."""
+    schemas: list[Schema] = []
     tables: list[TableName] = []
     for item in [what] if isinstance(what, Schema | type) else list(what):
         if isinstance(item, Schema):
             item.activate()
-            schemas.update(item.linked_schemas())
+            schemas += item.linked_schemas()
             tables += [cls().spec.name for cls in item.classes]
         elif isinstance(item, type) and issubclass(item, Table):
             schema = item().schema
             if not isinstance(schema, Schema):
                 raise RepositoryError(f"{item.__name__} is a table of a repository; copy its files instead.")
             schema.activate()
-            schemas.update(schema.linked_schemas())
+            schemas += schema.linked_schemas()
             tables.append(item().spec.name)
         else:
             raise RepositoryError(f"{item!r} cannot be exported; give a schema or a table class.")
@@ -145,16 +145,16 @@ def _chosen(what: Any) -> tuple[dict[str, Schema], list[TableName]]:
     return schemas, tables
 
 
-def _connection(schemas: Mapping[str, Schema]) -> PostgresConnection:
-    connections = {id(schema.connection): schema.connection for schema in schemas.values()}
+def _connection(schemas: Iterable[Schema]) -> PostgresConnection:
+    connections = {id(schema.connection): schema.connection for schema in schemas}
     if len(connections) > 1:
         raise RepositoryError("the schemas live in different databases, and one export reads one snapshot.")
     return next(iter(connections.values()))
 
 
-def _with_ancestors(schemas: Mapping[str, Schema], chosen: Iterable[TableName]) -> list[TableSpec]:
+def _with_ancestors(schemas: Iterable[Schema], chosen: Iterable[TableName]) -> list[TableSpec]:
     """The tables to write, parents first: those chosen and all that they refer to."""
-    known = {name: spec for schema in schemas.values() for name, spec in schema.specs.items()}
+    known = {name: spec for schema in schemas for name, spec in schema.specs.items()}
     parents = graph.parents_of(known.values())
     wanted = set(chosen)
     for name in chosen:

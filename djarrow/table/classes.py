@@ -10,6 +10,7 @@ from djarrow.errors import CyclicDependency, DefinitionError
 from djarrow.model import names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
+from djarrow.table.methods import property_on_class_too
 from djarrow.table.references import Namespace, resolve, spec_of
 from djarrow.table.table import Part, Table
 
@@ -34,6 +35,10 @@ class Declaration:
         """The name of the table in the database: tier prefix, master, snake_case."""
         names.check_class_name(self.cls.__name__)
         tier = (self.master or self.cls).tier
+        if tier is None and issubclass(self.cls, Part):
+            raise DefinitionError(
+                f"the part {self.cls.__name__} has no master: nest it in the master's class, and decorate that."
+            )
         if tier is None:
             raise DefinitionError(f"the class {self.cls.__name__} has no tier: derive it from Manual, Lookup, ...")
         above = None if self.master is None else self.master().spec.name.table
@@ -41,8 +46,9 @@ class Declaration:
 
     def spec(self) -> tuple[TableSpec, tuple[Any, ...]]:
         """The spec of the table, and the classes that it refers to. Raises DefinitionError and its leaves."""
+        self._check_own_attributes()
         name = self.name
-        definition = getattr(self.cls, "definition", None)
+        definition = getattr(self.cls(), "definition", None)  # of an instance: it may be a property
         if not isinstance(definition, str):
             raise DefinitionError("the class has no `definition`, a text.", table=name.table)
         spaces = (self._own(name), *self.namespaces, self.siblings)
@@ -57,6 +63,14 @@ class Declaration:
 
         return table_spec(definition, name, find), tuple(referenced)
 
+    def _check_own_attributes(self) -> None:
+        """Refuse a class that takes a name by which tables know what they are."""
+        if taken := _IDENTITY & vars(self.cls).keys():
+            raise DefinitionError(
+                f"the class {self.cls.__name__} has an attribute {min(taken)!r}, which means something else to a "
+                "table. Give it another name."
+            )
+
     def _own(self, name: TableName) -> Namespace:
         """The names that the class itself brings: its master and fellow parts, or those that would close a cycle."""
         if self.master is not None:
@@ -67,6 +81,18 @@ class Declaration:
             inner = TableName(name.schema, names.table_name(part, names.MANUAL, name.table))
             setattr(itself, part, _Unfinished((name, inner, name)))
         return {**{part: getattr(itself, part) for part in self.parts}, self.cls.__name__: itself}
+
+
+_IDENTITY = frozenset(
+    {"tier"}
+    | {
+        name
+        for base in Table.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, property | property_on_class_too)
+    }
+)
+"""What tells a table's schema, spec, node, heading and the like. Methods may be overridden, these may not."""
 
 
 class _Unfinished:
@@ -81,5 +107,6 @@ class _Unfinished:
 
 
 def parts_of(cls: type[Table]) -> dict[str, type[Part]]:
-    """The parts nested in a class, by name."""
-    return {name: part for name, part in vars(cls).items() if isinstance(part, type) and issubclass(part, Part)}
+    """The parts nested in a class, by name. The part of another master stays that: the class only mentions it."""
+    nested = {name: part for name, part in vars(cls).items() if isinstance(part, type) and issubclass(part, Part)}
+    return {name: part for name, part in nested.items() if vars(part).get("_master") in (None, cls)}

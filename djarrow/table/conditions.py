@@ -5,7 +5,7 @@ Specification: 001 8.6, 000 "Restriction".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -76,6 +76,20 @@ def to_condition(given: Any, source: Node) -> Condition:
     raise InvalidCondition(
         f"{type(given).__name__} cannot restrict a query. Use text, a mapping, a list of these, or a table."
     )
+
+
+def queries_in(given: Any) -> Iterator[QueryExpression]:
+    """The tables and queries that stand in what a user restricts by, also inside lists."""
+    from djarrow.table.expression import as_expression
+
+    match given:
+        case Not():
+            yield from queries_in(given.condition)
+        case Sequence() | Set() if not isinstance(given, str | bytes):
+            for item in given:
+                yield from queries_in(item)
+        case _ if (expression := as_expression(given)) is not None:
+            yield expression
 
 
 def _any_condition(items: list[Any], source: Node) -> Condition:

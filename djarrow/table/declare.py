@@ -1,4 +1,6 @@
-"""Making tables in the database, all or nothing, however many processes declare; and reading back what it holds."""
+"""Making tables in the database, all or nothing, however many processes declare; reading back what it holds; filling
+lookups.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from djarrow.sql import catalog, ddl
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
+    from djarrow.table.table import Lookup
 
 
 def stored(connection: PostgresConnection, schemas: Iterable[str]) -> dict[TableName, TableSpec]:
@@ -52,3 +55,15 @@ def create(connection: PostgresConnection, declared: Sequence[TableSpec]) -> Non
         statements += [text for name in order for text in ddl.create_table(absent[name])]
         if statements:
             connection.execute(ddl.block(statements))
+
+
+def fill(lookup: Lookup) -> None:
+    """Insert the contents of a lookup unless all their keys are there: then a user who may only read is not refused."""
+    from djarrow.frame.rows import to_arrow
+
+    rows = to_arrow(lookup.contents, lookup.heading, str(lookup.spec.name))
+    if not rows.num_rows:
+        return
+    keys = rows.select(lookup.primary_key).to_pylist()
+    if len(lookup & keys) < len({tuple(key.values()) for key in keys}):
+        lookup.insert(rows, skip_duplicates=True)

@@ -70,10 +70,13 @@ class QueryExpression(Reading):
     def _reader(self) -> Reader:
         return self._origin._reader()
 
-    def _derive(self, node: Node, other: QueryExpression | None = None) -> QueryExpression:
-        if other is not None and self._place() is not other._place():
-            raise QueryError(f"{self.node} and {other.node} live in different databases and cannot be combined.")
+    def _derive(self, node: Node) -> QueryExpression:
         return QueryExpression(node, self)
+
+    def _check_place(self, *others: QueryExpression) -> None:
+        for other in others:
+            if self._place() is not other._place():
+                raise QueryError(f"{self.node} and {other.node} live in different databases and cannot be combined.")
 
     def _place(self) -> object:
         """What two operands must share to be combined."""
@@ -88,16 +91,19 @@ class QueryExpression(Reading):
 
     def __and__(self, condition: Any) -> QueryExpression:
         """`A & c`: the rows where c holds. c: text, a mapping, a list of conditions, a table or query, dj.Top, ..."""
-        return self._derive(conditions.apply(self, condition), as_expression(condition))
+        self._check_place(*conditions.queries_in(condition))
+        return self._derive(conditions.apply(self, condition))
 
     def __sub__(self, condition: Any) -> QueryExpression:
         """`A - c`: the exact complement of `A & c`; rows where c is NULL stay."""
-        return self._derive(conditions.apply(self, condition, complement=True), as_expression(condition))
+        self._check_place(*conditions.queries_in(condition))
+        return self._derive(conditions.apply(self, condition, complement=True))
 
     def __mul__(self, other: Any) -> QueryExpression:
         """`A * B`: matching pairs of rows. Raises IncompatibleOperands for namesakes of different origin."""
         right = operand(other, "*")
-        return self._derive(operators.join(self.node, right.node), right)
+        self._check_place(right)
+        return self._derive(operators.join(self.node, right.node))
 
     @on_class_too
     def restrict(self, *given: Any) -> QueryExpression:
@@ -124,7 +130,8 @@ class QueryExpression(Reading):
         beside its key. Raises IncompatibleOperands unless B has A's key. Specification: 001 8.9.
         """
         right = operand(other, "aggr")
-        return self._derive(operators.aggregate(self.node, right.node, *attributes, **new), right)
+        self._check_place(right)
+        return self._derive(operators.aggregate(self.node, right.node, *attributes, **new))
 
     @on_class_too
     def top(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import InsertRefused
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
+from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,11 @@ def insert(
     from djarrow.frame.rows import to_arrow
 
     spec = table.spec
+    if current_offline() is not None:
+        raise InsertRefused(
+            "queries run on a repository here, which is read only. Insert outside of the `using` block.",
+            table=str(spec.name),
+        )
     if spec.tier in (IMPORTED, COMPUTED) and not allow_direct_insert:
         _check_making(table)
     database = table.schema.writable()

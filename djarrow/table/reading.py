@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from djarrow.errors import NotOneRow
+from djarrow.errors import InvalidCondition, NotOneRow, QueryError
 from djarrow.table.methods import on_class_too
 from djarrow.table.source import check_held, current_offline
 
@@ -35,9 +35,12 @@ class Selection:
     offset: int = 0
 
     def heading(self, whole: Heading) -> Heading:
-        """The heading of the result. Raises UnknownAttribute."""
+        """The heading of the result. Raises UnknownAttribute, or InvalidCondition for what is no name."""
         if not self.attributes:
             return whole
+        for given in self.attributes:
+            if not isinstance(given, str):
+                raise InvalidCondition(f"what is read are names of attributes, one argument each, not {given!r}.")
         names = dict.fromkeys(n for a in self.attributes for n in (whole.primary_key if a == "KEY" else (a,)))
         for name in names:
             whole.attribute(name, where="fetch")
@@ -45,13 +48,14 @@ class Selection:
 
     def text(self, node: Node, dialect: str) -> str:
         """The SELECT that reads it."""
-        from djarrow.expr.operators import order_terms
+        from djarrow.expr.operators import top
         from djarrow.sql import compile as compiler
         from djarrow.sql.dialects import Dialect
 
         names = self.heading(node.heading).names
-        order = () if self.order_by is None else order_terms(self.order_by, node.heading)
-        read = compiler.ordered(node, order, self.limit, self.offset)
+        first = top(node, self.limit, self.order_by, self.offset)
+        order = () if self.order_by is None else first.order
+        read = compiler.ordered(node, order, first.limit, first.offset)
         return compiler.select(read, Dialect(dialect), names).text
 
 
@@ -114,15 +118,13 @@ class Reading:
 
     @on_class_too
     def to_batches(self, *attributes: str, order_by: OrderBy = None) -> Iterator[pa.RecordBatch]:
-        """The rows as Arrow record batches, streamed: memory does not grow with the result."""
-        from djarrow.frame import results
+        """The rows as Arrow record batches, streamed: memory does not grow with the result.
 
+        What is read, and from where, is settled by the call; the query runs when the first batch is asked for.
+        """
         wanted = Selection(attributes, order_by)
-        heading = wanted.heading(self.heading)
         reader = self._active_reader()
-        with reader.stream(wanted.text(self.node, reader.dialect)) as stream:
-            for batch in stream:
-                yield results.declared_batch(batch, heading)
+        return _batches(reader, wanted.text(self.node, reader.dialect), wanted.heading(self.heading))
 
     @on_class_too
     def fetch(self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0) -> Any:
@@ -151,7 +153,8 @@ class Reading:
     def fetch1(self, *attributes: str) -> Any:
         """The one row: a dict, with one attribute its value, with several a tuple of values.
 
-        Raises NotOneRow unless there is exactly one, and UnknownAttribute.
+        `"KEY"` among the attributes gives the primary key as a dict. Raises NotOneRow unless there is exactly one, and
+        UnknownAttribute.
         """
         from djarrow.frame import results
 
@@ -161,7 +164,9 @@ class Reading:
         (row,) = results.to_dicts(results.declared(table, heading), heading)
         if not attributes:
             return row
-        return row[attributes[0]] if len(attributes) == 1 else tuple(row[name] for name in attributes)
+        key = {name: row[name] for name in heading.primary_key}
+        values = tuple(key if name == "KEY" else row[name] for name in attributes)
+        return values[0] if len(values) == 1 else values
 
     @on_class_too
     def keys(self, *, order_by: OrderBy = "KEY", limit: int | None = None, offset: int = 0) -> list[dict[str, Any]]:
@@ -184,8 +189,8 @@ class Reading:
         """The rows one by one as dicts, streamed in key order."""
         from djarrow.frame import results
 
-        for batch in self.to_batches(order_by="KEY"):
-            yield from results.to_dicts(batch, self.heading)
+        heading = self.heading
+        return (row for batch in self.to_batches(order_by="KEY") for row in results.to_dicts(batch, heading))
 
     def __len__(self) -> int:
         from djarrow.sql import compile as compiler
@@ -204,8 +209,19 @@ class Reading:
 
     @on_class_too
     def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:
-        """The text of the query for an engine: "postgres" or "duckdb"."""
+        """The text of the query for an engine: "postgres" or "duckdb". Raises QueryError for another."""
         from djarrow.sql import compile as compiler
         from djarrow.sql.dialects import Dialect
 
+        known = [each.value for each in Dialect]
+        if dialect not in known:
+            raise QueryError(f"queries are written for {' and '.join(known)}, not for {dialect!r}.")
         return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
+
+
+def _batches(reader: Reader, text: str, heading: Heading) -> Iterator[pa.RecordBatch]:
+    from djarrow.frame import results
+
+    with reader.stream(text) as stream:
+        for batch in stream:
+            yield results.declared_batch(batch, heading)

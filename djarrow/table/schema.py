@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
-from djarrow.errors import DefinitionError
+from djarrow.errors import DefinitionError, QueryError
 from djarrow.model import graph, names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
@@ -46,7 +46,7 @@ class Schema:
         self.name = name
         self._connection = connection
         self._classes: dict[TableName, type[Table]] = {}
-        self._linked: dict[str, Schema] = {}
+        self._linked: list[Schema] = []
         self._pending: list[TableName] = []
         self._maker: int | None = None
         self._lock = threading.RLock()
@@ -94,14 +94,19 @@ class Schema:
             raise DefinitionError(f"{cls!r} is no table: derive it from Manual, Lookup, Imported or Computed.")
         spaces = namespaces_of(sys._getframe(1))
         parts = parts_of(cls)
-        try:
-            self._register(cls, None, parts, spaces)
-            for part in parts.values():
-                part._master = cls
-                self._register(part, cls, parts, spaces)
-        except DefinitionError:
-            self._forget(cls, *parts.values())
-            raise
+        declared: tuple[type[Table], ...] = (cls, *parts.values())
+        with self._lock:
+            before = dict(self._classes), list(self._pending)
+            try:
+                self._register(cls, None, parts, spaces)
+                for part in parts.values():
+                    part._master = cls
+                    self._register(part, cls, parts, spaces)
+            except DefinitionError:
+                self._classes, self._pending = before
+                for each in declared:
+                    each._spec = each._schema = None
+                raise
         return cls
 
     def _register(
@@ -110,39 +115,34 @@ class Schema:
         siblings = {known.__name__: known for known in self._classes.values() if known().spec.master is None}
         spec, referenced = Declaration(cls, self.name, master, parts, siblings, spaces).spec()
         for other in referenced:
-            if isinstance(other._schema, Schema) and other._schema is not self:
-                self._linked[other._schema.name] = other._schema
+            if isinstance(other._schema, Schema) and other._schema not in (self, *self._linked):
+                self._linked.append(other._schema)
         graph.check_acyclic(spec, self._all_parents())
         cls._spec, cls._schema = spec, self
-        with self._lock:
-            self._classes[spec.name] = cls
-            if spec.name not in self._pending:
-                self._pending.append(spec.name)
+        self._classes[spec.name] = cls
+        if spec.name not in self._pending:
+            self._pending.append(spec.name)
 
-    def linked_schemas(self) -> dict[str, Schema]:
-        """This schema and those that its tables refer to, directly or not, by name."""
-        found: dict[str, Schema] = {}
+    def linked_schemas(self) -> tuple[Schema, ...]:
+        """This schema and those that its tables refer to, directly or not.
+
+        Two of them can have one name: each module, or each run of a notebook's cell, makes an object of its own.
+        """
+        found: list[Schema] = []
         pending = [self]
         while pending:
             schema = pending.pop()
-            if schema.name not in found:
-                found[schema.name] = schema
-                pending += schema._linked.values()
-        return found
+            if schema not in found:
+                found.append(schema)
+                pending += schema._linked
+        return tuple(found)
 
     def _all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
-        return graph.parents_of(spec for schema in self.linked_schemas().values() for spec in schema.specs.values())
+        return graph.parents_of(spec for schema in self.linked_schemas() for spec in schema.specs.values())
 
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table of this schema, or of one that its tables refer to."""
-        return self.linked_schemas()[name.schema]._classes[name]().spec
-
-    def _forget(self, *classes: type[Table]) -> None:
-        """Take back classes of which one could not be declared."""
-        with self._lock:
-            for name in [name for name, known in self._classes.items() if known in classes]:
-                del self._classes[name]
-                self._pending.remove(name)
+        return next(schema._classes[name]().spec for schema in self.linked_schemas() if name in schema._classes)
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
@@ -159,7 +159,7 @@ class Schema:
 
     def ready_connection(self) -> PostgresConnection:
         """The connection, after what is pending was made here and in the schemas that the tables refer to."""
-        group = self.linked_schemas().values()
+        group = self.linked_schemas()
         if any(schema._is_waiting() for schema in group):
             with _declaring:
                 _make_pending(self.connection, [schema for schema in group if schema._is_waiting()])
@@ -174,10 +174,18 @@ class Schema:
         return self.ready_connection()
 
     def stored_spec(self, name: TableName) -> TableSpec:
-        """What the database holds under this name, read from its catalog."""
+        """What the database holds under this name, read from its catalog, also where its class says otherwise.
+
+        Raises QueryError where the table was dropped since it was made.
+        """
         from djarrow.table import declare
 
-        return declare.stored(self.ready_connection(), {name.schema})[name]
+        held = declare.stored(self.connection, {name.schema})
+        if name not in held:
+            held = declare.stored(self.ready_connection(), {name.schema})
+        if name not in held:
+            raise QueryError(f"the database holds no table {name}; it was dropped. Declare its class again.")
+        return held[name]
 
 
 _declaring = threading.RLock()
@@ -189,18 +197,20 @@ def _make_pending(connection: PostgresConnection, schemas: list[Schema]) -> None
     from djarrow.table import declare
 
     waiting = [(schema, tuple(schema._pending)) for schema in schemas]
-    classes = [schema._classes[name] for schema, pending in waiting for name in pending]
-    specs = [cls().spec for cls in classes]
+    # Of two classes of one table, in two objects of one schema, that of the schema in use counts: it comes first.
+    classes = {name: schema._classes[name] for schema, pending in reversed(waiting) for name in pending}
+    specs = [cls().spec for cls in classes.values()]
     for schema in schemas:
         schema._maker = threading.get_ident()
     try:
         if specs and declare.missing(connection, specs):
             declare.create(connection, specs)
-        for cls in classes:
-            if issubclass(cls, Lookup) and len(contents := list(cls().contents)):
-                cls().insert(contents, skip_duplicates=True)
+        for name in graph.topological_order(graph.parents_of(specs)):
+            if issubclass(lookup := classes[name], Lookup):
+                declare.fill(lookup())
         for schema, made in waiting:
-            schema._pending = [name for name in schema._pending if name not in made]
+            with schema._lock:
+                schema._pending = [name for name in schema._pending if name not in made]
     finally:
         for schema in schemas:
             schema._maker = None

@@ -101,8 +101,8 @@ class Table(QueryExpression, metaclass=TableClass):
         """What the table is, complete."""
         if self._spec is None:
             raise DefinitionError(
-                f"the class {type(self).__name__} belongs to no schema; decorate it with `@schema`, "
-                "where `schema = dj.Schema('name')`."
+                f"the class {type(self).__name__} belongs to no schema; decorate it, or the master it is nested in, "
+                "with `@schema`, where `schema = dj.Schema('name')`."
             )
         return self._spec
 

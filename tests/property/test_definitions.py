@@ -18,7 +18,7 @@ from djarrow.model.spec import TableSpec, table_spec
 from djarrow.model.types import KEYLESS_FAMILIES, ROWS, AttributeType, Family, core
 
 NAMES = st.from_regex(rf"[a-z][a-z0-9_]{{0,{NAME_BYTES - 1}}}", fullmatch=True)
-LINE = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n")
+LINE = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")
 COMMENTS = st.text(LINE, max_size=30).map(str.strip)
 TEXTS = st.text(LINE, max_size=8)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -462,3 +462,32 @@ def test_imported_tables_populate_too(pipeline: SimpleNamespace, schema: dj.Sche
 def test_an_empty_key_source(pipeline: SimpleNamespace) -> None:
     """Nothing to compute is no error."""
     assert pipeline.Stats.populate("scan_id > 100").done == 0
+
+
+def test_a_key_source_of_other_attributes(pipeline: SimpleNamespace, schema: dj.Schema) -> None:
+    """A key source whose key is none of the table's is refused before any make, by populate and by progress."""
+
+    @schema
+    class Other(dj.Computed):
+        definition = "other_id : uint8\n---"
+        key_source = pipeline.Scan
+
+        def make(self, key: dict[str, Any]) -> None:
+            self.insert1({"other_id": key["scan_id"]})
+
+    for ask in (Other.populate, Other.progress):
+        with pytest.raises(DefinitionError, match="'scan_id', which the primary key of the table lacks"):
+            ask()
+    assert len(Other) == 0
+
+
+def test_a_key_source_that_is_no_query(pipeline: SimpleNamespace, schema: dj.Schema) -> None:
+    """A key source that is neither table nor query is refused with what it is."""
+
+    @schema
+    class Other(dj.Computed):
+        definition = "-> Scan\n---"
+        key_source: ClassVar[Any] = [{"scan_id": 1}]
+
+    with pytest.raises(DefinitionError, match="a table or query, not list"):
+        Other.populate()

@@ -28,6 +28,7 @@ except dj.DjarrowError as error:
 else:
     print(connection.read("SELECT current_database()::text AS name").column("name")[0].as_py())
     assert dj.conn() is connection
+    assert dj.conn(*sys.argv[1:]) is connection  # tables of two connections could not be combined
 """
 NAMES = ("given", "url", "host", "toml", "toml host")
 

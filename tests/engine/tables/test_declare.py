@@ -11,10 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
+import polars as pl
 import pytest
 
 import djarrow as dj
+from djarrow.engine.connect import connect
+from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import (
     AccessDenied,
@@ -23,6 +27,7 @@ from djarrow.errors import (
     EngineError,
     InvalidValue,
     MissingParent,
+    QueryError,
     RowError,
     TransactionError,
 )
@@ -344,19 +349,19 @@ BASE = "a : uint8\nb : uint8\n---\nx = 1 : float64\ny = null : varchar(8)\n-> [n
 def test_a_mismatch_names_each_difference(
     schema: dj.Schema, second: PostgresConnection, ask: Ask, changed: str, difference: str
 ) -> None:
-    """A class that says otherwise than the table is refused with what differs, and the table stays as it is."""
+    """A class that says otherwise than the table is refused with what differs; describe shows the table, unchanged."""
     make(schema, "Other", "o : uint8\n---")
     make(schema, "A", BASE).insert1({"a": 1, "b": 1})
     before = make(schema, "A", BASE).describe()
     again = dj.Schema(schema.name, second)
     make(again, "Other", "o : uint8\n---")
     A = make(again, "A", changed)
-    for use in (A.declare, A.fetch, A.describe):
+    for use in (A.declare, A.fetch):
         with pytest.raises(DefinitionMismatch) as caught:
             use()
         assert caught.value.table == f"{schema.name}.a"
         assert any(difference in line for line in caught.value.differences), caught.value.differences
-    assert make(schema, "A", BASE).describe() == before
+    assert A.describe() == before
     assert ask(f'SELECT count(*) AS n FROM "{schema.name}".a') == [{"n": 1}]
 
 
@@ -628,3 +633,181 @@ def test_wrong_contents_say_so_on_first_use(schema: dj.Schema) -> None:
     for _ in range(2):
         with pytest.raises(InvalidValue, match="'too long'"):
             Kind.fetch()
+
+
+# --- classes declared again, or in several places ----------------------------------------------------------------
+
+
+def test_two_schema_objects_of_one_name(schema: dj.Schema) -> None:
+    """A table can refer to one of another Schema object of the same name, and finds its key source there."""
+
+    @schema
+    class Scan(dj.Manual):
+        definition = "scan_id : uint8\n---"
+
+    again = dj.Schema(schema.name, schema.connection)
+
+    @again
+    class Result(dj.Computed):
+        definition = "-> Scan\n---"
+
+        def make(self, key: dict[str, Any]) -> None:
+            self.insert1(key)
+
+    again.activate()
+    Scan.insert([(1,), (2,)])
+    assert Result.populate().done == 2
+
+
+def test_the_schema_in_use_says_what_its_table_is(schema: dj.Schema) -> None:
+    """Where two Schema objects of one name declare a table, that of the one in use counts, as when a cell runs anew."""
+    make(schema, "Scan", "scan_id : uint8\n---\ndepht : float64")
+    again = dj.Schema(schema.name, schema.connection)
+    Earlier = schema.classes[0]
+
+    @again
+    class Result(dj.Manual):
+        definition = "-> Earlier\n---"
+
+    Scan = make(again, "Scan", "scan_id : uint8\n---\ndepth : float64")
+    Scan.insert1((1, 0.5))
+    assert Scan.to_dicts() == [{"scan_id": 1, "depth": 0.5}]
+    assert Result.insert([(1,)]) == 1
+    assert Earlier().spec.name == Scan().spec.name
+
+
+def test_a_refused_class_leaves_the_earlier_one(schema: dj.Schema) -> None:
+    """Where a class is declared anew and refused, the schema keeps the earlier class and its table is made."""
+    first = make(schema, "A", "a : uint8\n---")
+
+    class A(dj.Manual):
+        definition = "a : uint16\n---"
+
+        class Item(dj.Part):
+            definition = "-> Nowhere"
+
+    with pytest.raises(DefinitionError):
+        schema(A)
+    with pytest.raises(DefinitionError, match="belongs to no schema"):
+        A.fetch()
+    assert schema.classes == (first,)
+    assert first.insert([(1,)]) == 1
+
+
+def test_a_class_may_mention_the_part_of_another(schema: dj.Schema) -> None:
+    """A part that stands as an attribute in another master's class remains the part of its own master."""
+
+    @schema
+    class Recording(dj.Manual):
+        definition = "recording : uint8\n---"
+
+        class Channel(dj.Part):
+            definition = "-> master\nchannel : uint8\n---"
+
+    @schema
+    class Sorting(dj.Manual):
+        definition = "sorting : uint8\n---"
+        source = Recording.Channel
+
+    assert Recording.Channel().spec.name.table == "recording__channel"
+    assert schema.classes == (Recording, Recording.Channel, Sorting)
+
+
+@pytest.mark.parametrize("name", ["tier", "schema", "spec", "node", "heading", "primary_key", "full_table_name"])
+def test_names_that_a_table_needs(schema: dj.Schema, name: str) -> None:
+    """A class that takes a name by which tables know what they are is refused with that name."""
+    with pytest.raises(DefinitionError, match=f"attribute '{name}'"):
+        schema(type("A", (dj.Manual,), {"definition": "a : uint8\n---", name: "mine"}))
+
+
+def test_a_part_without_a_master(schema: dj.Schema) -> None:
+    """A part that is decorated by itself is refused with where it belongs."""
+    with pytest.raises(DefinitionError, match="nest it in the master's class"):
+        make(schema, "Item", "item : uint8\n---", dj.Part)
+
+
+def test_a_definition_can_be_a_property(schema: dj.Schema) -> None:
+    """A definition that a property composes is read as any other."""
+
+    @schema
+    class A(dj.Manual):
+        @property
+        def definition(self) -> str:  # type: ignore[override]
+            return "a : uint8\n---"
+
+    assert A.insert([(1,)]) == 1
+
+
+def test_describe_of_a_table_that_is_gone(schema: dj.Schema) -> None:
+    """A table that was dropped since it was made cannot be described, and the error says so."""
+    A = make(schema, "A", "a : uint8\n---")
+    A.declare()
+    schema.connection.execute(f'DROP TABLE "{schema.name}".a')
+    with pytest.raises(QueryError, match="was dropped"):
+        A.describe()
+
+
+# --- contents of lookups -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        [("a", 1), ("b", 2)],
+        pl.DataFrame({"mode": ["a", "b"], "x": [1, 2]}),
+        pl.DataFrame({"mode": ["a", "b"], "x": [1, 2]}).to_arrow(),
+        (row for row in [{"mode": "a", "x": 1}, {"mode": "b", "x": 2}]),
+        property(lambda _: [("a", 1), ("b", 2)]),
+    ],
+    ids=["tuples", "polars", "arrow", "generator", "property"],
+)
+def test_contents_take_what_insert_takes(schema: dj.Schema, contents: Any) -> None:
+    """The contents of a lookup are rows in any form that insert takes."""
+    Mode = make(schema, "Mode", "mode : varchar(8)\n---\nx : uint8", dj.Lookup, contents=contents)
+    assert Mode.to_dicts() == [{"mode": "a", "x": 1}, {"mode": "b", "x": 2}]
+
+
+@pytest.mark.parametrize("contents", [None, "ab", list], ids=["none", "text", "function"])
+def test_contents_that_are_no_rows(schema: dj.Schema, contents: Any) -> None:
+    """Contents that are no sequence of rows are refused with the table."""
+    Mode = make(schema, "Mode", "mode : varchar(8)\n---", dj.Lookup, contents=contents)
+    with pytest.raises(InvalidValue, match=r"#mode.*no sequence of rows"):
+        Mode.fetch()
+
+
+def test_lookups_of_two_schemas_are_filled_parents_first(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Contents that refer to the contents of a lookup in another schema go in after those."""
+    Mode = make(schema, "Mode", "mode : uint8\n---", dj.Lookup, contents=[(1,)])
+    other = dj.Schema(f"{schema.name}_other", connection)
+
+    @other
+    class Setting(dj.Lookup):
+        definition = "-> Mode\n---"
+        contents = ((1,),)
+
+    try:
+        assert Setting.to_dicts() == Mode.to_dicts() == [{"mode": 1}]
+    finally:
+        connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
+
+
+def test_who_may_only_read_uses_a_schema_with_lookups(
+    schema: dj.Schema, server: EmbeddedServer, connection: PostgresConnection
+) -> None:
+    """A user without the right to insert reads the tables of a schema whose lookups are filled."""
+    url = server.url()
+    assert url is not None
+    reader = f"reader_{schema.name}"
+    make(schema, "Mode", "mode : uint8\n---", dj.Lookup, contents=[(1,)]).declare()
+    connection.execute(f"CREATE ROLE {reader} LOGIN PASSWORD 'x'")
+    connection.execute(f'GRANT USAGE ON SCHEMA "{schema.name}" TO {reader}')
+    connection.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema.name}" TO {reader}')
+    place = urlsplit(url)
+    opened = connect(place._replace(netloc=f"{reader}:x@{place.hostname}:{place.port}").geturl())
+    try:
+        again = dj.Schema(schema.name, opened)
+        assert len(make(again, "Mode", "mode : uint8\n---", dj.Lookup, contents=[(1,)])) == 1
+    finally:
+        opened.close()
+        connection.execute(f"DROP OWNED BY {reader}")
+        connection.execute(f"DROP ROLE {reader}")

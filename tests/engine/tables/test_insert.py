@@ -462,3 +462,18 @@ def test_a_forked_child_inserts(items: Any) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     items.insert1({"n": 3, "x": 0.0})
     assert items.fetch("n").tolist() == [1, 2, 3]
+
+
+def test_a_second_row_of_a_singleton(schema: dj.Schema) -> None:
+    """A table without key attributes takes one row; a second is a duplicate, told without hidden columns."""
+
+    @schema
+    class Setting(dj.Manual):
+        definition = "---\nx = 1 : int32"
+
+    Setting.insert1({})
+    with pytest.raises(DuplicateKey) as caught:
+        Setting.insert1({"x": 2})
+    assert caught.value.key == {}
+    assert "djarrow" not in str(caught.value)
+    assert Setting.fetch1("x") == 1
