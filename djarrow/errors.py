@@ -91,6 +91,10 @@ class UnknownReference(DefinitionError, LookupError):
         self.reference = reference
 
 
+class NoSchema(DefinitionError, AttributeError):
+    """A class is used as a table and belongs to no schema."""
+
+
 class CyclicDependency(DefinitionError):
     """Foreign keys form a cycle. cycle: the full names around it, the first repeated at the end."""
 

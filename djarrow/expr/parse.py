@@ -26,6 +26,7 @@ from djarrow.expr.terms import (
     number,
 )
 from djarrow.model.heading import Heading
+from djarrow.model.names import UNKEPT
 from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
 
 _SUBQUERY = "subqueries are not allowed; restrict by the query: `A & B`."
@@ -161,8 +162,8 @@ class _Reader:
                 return number(tree.this)
             except ValueError:
                 raise self.refuse(f"{_start(tree.this)} is no number that can be kept.") from None
-        if "\0" in tree.this:
-            raise self.refuse("a string cannot hold a NUL character.")
+        if UNKEPT.search(tree.this):
+            raise self.refuse("a string holds NUL or half a surrogate pair, which no text of PostgreSQL can.")
         return Value(tree.this, core("varchar"))
 
     def negative(self, tree: Any) -> Term:

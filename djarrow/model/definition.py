@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from djarrow.errors import DefinitionError, DefinitionSyntaxError
+from djarrow.model.names import UNKEPT
 from djarrow.model.types import AttributeType, Parameter, attribute_type
 
 if TYPE_CHECKING:
@@ -91,8 +92,6 @@ def parse_type(text: str, *, table: str) -> AttributeType:
 _DIVIDER: Any = object()
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also cuts comments at separators that only Unicode knows
 
-_UNKEPT = re.compile(r"[\0\ud800-\udfff]")
-
 _EXPECTED = {
     "NAME": "an attribute name",
     "CLASS_NAME": "a class name",
@@ -130,7 +129,7 @@ def _parse_line(source: str, number: int, table: str) -> Any:
     """A Line; the text of a remark; _DIVIDER; or None for a blank line."""
     import lark
 
-    if found := _UNKEPT.search(source):
+    if found := UNKEPT.search(source):
         text = f"the line holds {found[0]!r}, which no text of PostgreSQL can."
         raise DefinitionError(text, table=table, line=number)
     try:

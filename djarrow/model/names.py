@@ -16,6 +16,9 @@ NAME_BYTES = 63
 MAX_COLUMNS = 1600
 MAX_KEY_COLUMNS = 32
 
+UNKEPT = re.compile(r"[\0\ud800-\udfff]")
+"""Characters that no text of PostgreSQL holds: NUL, and halves of surrogate pairs."""
+
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_\-]*\Z")

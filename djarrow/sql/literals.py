@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from djarrow.errors import QueryError
+from djarrow.model.names import UNKEPT
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
 
@@ -56,8 +57,8 @@ def cast_text(text: str, kind: AttributeType, dialect: Dialect) -> str:
 
 def quoted(text: str) -> str:
     """A string literal. Both engines take backslashes as they are (standard_conforming_strings)."""
-    if "\0" in text:
-        raise QueryError("a string with a NUL character cannot be written in SQL.")
+    if UNKEPT.search(text):
+        raise QueryError("a string with NUL or half a surrogate pair cannot be written in SQL.")
     return "'" + text.replace("'", "''") + "'"
 
 

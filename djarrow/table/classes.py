@@ -65,6 +65,11 @@ class Declaration:
 
     def _check_own_attributes(self) -> None:
         """Refuse a class that takes a name by which tables know what they are."""
+        if self.master is not None and (inner := parts_of(self.cls)):
+            raise DefinitionError(
+                f"the part {self.cls.__name__} has a part {min(inner)!r} of its own, and parts do not nest; "
+                "make it a part of the master, or a table (000 \"A Part Table Cannot Be a Master Table\")."
+            )
         if taken := _IDENTITY & vars(self.cls).keys():
             raise DefinitionError(
                 f"the class {self.cls.__name__} has an attribute {min(taken)!r}, which means something else to a "

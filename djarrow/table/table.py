@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from djarrow.errors import DefinitionError
+from djarrow.errors import DefinitionError, NoSchema
 from djarrow.expr.nodes import Stored
 from djarrow.model import names
 from djarrow.model.describe import describe
@@ -100,7 +100,7 @@ class Table(QueryExpression, metaclass=TableClass):
     def spec(self) -> TableSpec:
         """What the table is, complete."""
         if self._spec is None:
-            raise DefinitionError(
+            raise NoSchema(
                 f"the class {type(self).__name__} belongs to no schema; decorate it, or the master it is nested in, "
                 "with `@schema`, where `schema = dj.Schema('name')`."
             )
@@ -111,7 +111,7 @@ class Table(QueryExpression, metaclass=TableClass):
         """The schema that the table belongs to."""
         if self._schema is None:
             self.spec  # noqa: B018 - raises with what to do
-            raise DefinitionError(f"the class {type(self).__name__} belongs to no schema.")
+            raise NoSchema(f"the class {type(self).__name__} belongs to no schema.")
         return self._schema
 
     @property

@@ -27,6 +27,7 @@ from djarrow.errors import (
     EngineError,
     InvalidValue,
     MissingParent,
+    NoSchema,
     QueryError,
     RowError,
     TransactionError,
@@ -811,3 +812,31 @@ def test_who_may_only_read_uses_a_schema_with_lookups(
         opened.close()
         connection.execute(f"DROP OWNED BY {reader}")
         connection.execute(f"DROP ROLE {reader}")
+
+
+def test_parts_do_not_nest(schema: dj.Schema) -> None:
+    """A part of a part is refused where the master is decorated (000 "A Part Table Cannot Be a Master Table")."""
+
+    class Scan(dj.Manual):
+        definition = "scan : int32\n---\n"
+
+        class Field(dj.Part):
+            definition = "-> master\nfield : int32\n---\n"
+
+            class Cell(dj.Part):
+                definition = "-> master\ncell : int32\n---\n"
+
+    with pytest.raises(DefinitionError, match="parts do not nest"):
+        schema(Scan)
+    assert schema.classes == ()
+
+
+def test_a_class_without_schema_has_no_heading() -> None:
+    """A class that no schema decorated lacks what a table has, as `hasattr` understands, and says what to do."""
+
+    class Loose(dj.Manual):
+        definition = "loose : int32\n---\n"
+
+    assert not hasattr(Loose, "heading")
+    with pytest.raises(NoSchema, match="decorate it"):
+        Loose.fetch()

@@ -220,6 +220,7 @@ REFUSED: dict[str, str] = {
     "0x1F": "HEX",
     "1e400": "no number",
     "'a\0b' = name": "NUL",
+    "'a\ud800' = name": "surrogate",
     "name like 'a\\\\'": "backslash",
     "cast(x as binary)": "use one of signed",
     "cast(x as decimal(99,2))": "use one of signed",
