@@ -68,7 +68,7 @@ class Declaration:
         if self.master is not None and (inner := parts_of(self.cls)):
             raise DefinitionError(
                 f"the part {self.cls.__name__} has a part {min(inner)!r} of its own, and parts do not nest; "
-                "make it a part of the master, or a table (000 \"A Part Table Cannot Be a Master Table\")."
+                'make it a part of the master, or a table (000 "A Part Table Cannot Be a Master Table").'
             )
         if taken := _IDENTITY & vars(self.cls).keys():
             raise DefinitionError(

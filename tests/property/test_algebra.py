@@ -399,8 +399,9 @@ def both(pair: Pair, text: str, build: Callable[[], Any], evaluate: Callable[[],
     return Pair(build(), relation, text)
 
 
-STEPS_TO_TAKE: list[Callable[..., Pair]] = []
-"""The operators, restriction twice as often; filled below, where they stand."""
+def steps_to_take() -> list[Callable[[Draw, DataSet, Pair, int], Pair]]:
+    """The operators, restriction twice as often."""
+    return [draw_restriction, draw_restriction, draw_projection, draw_join, draw_aggregation, draw_top]
 
 
 def draw_pair(draw: Draw, data: DataSet, steps: int) -> Pair:
@@ -408,7 +409,7 @@ def draw_pair(draw: Draw, data: DataSet, steps: int) -> Pair:
     name = draw(st.sampled_from(list(data.classes)))
     pair = Pair(data.classes[name](), data.relations[name], name)
     for _ in range(draw(st.integers(0, steps))):
-        step = draw(st.sampled_from(STEPS_TO_TAKE))
+        step = draw(st.sampled_from(steps_to_take()))
         if len(pair.relation.rows) <= 60:
             pair = step(draw, data, pair, steps - 1)
     return pair
@@ -438,7 +439,15 @@ class Given:
 
 def draw_condition(draw: Draw, data: DataSet, pair: Pair, steps: int, depth: int) -> Given:
     """A condition of any kind. Lists hold further ones."""
-    choices = ["text", "text", "text", "mapping", "query", "bool", *(["any", "all", "not", "mappings"] if depth else [])]
+    choices = [
+        "text",
+        "text",
+        "text",
+        "mapping",
+        "query",
+        "bool",
+        *(["any", "all", "not", "mappings"] if depth else []),
+    ]
     match draw(st.sampled_from(choices)):
         case "text":
             term = draw_bool(draw, pair.relation, 2)
@@ -614,9 +623,6 @@ def draw_top(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
         lambda: pair.query & dj.Top(limit, texts, offset),
         lambda: naive.top(pair.relation, order, limit, offset),
     )
-
-
-STEPS_TO_TAKE += [draw_restriction, draw_restriction, draw_projection, draw_join, draw_aggregation, draw_top]
 
 
 # --- the property ------------------------------------------------------------------------------------------------

@@ -146,14 +146,19 @@ def make_readable(binaries: Binaries, account: Account, folder: ServerFolder) ->
     if account.can("-x", Path(binaries.program("postgres"))):
         return binaries
     copy = folder.root / f"postgresql-{binaries.major}"
+    real = binaries.folder.resolve()
+    package = real.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")  # a wheel's programs look for these beside the package
     if not copy.exists():
         new = copy.with_suffix(".new")
         with folder.access():
             shutil.rmtree(new, ignore_errors=True)
-            shutil.copytree(binaries.folder.parent, new, symlinks=True)
+            for source in (real.parent, libraries):
+                if source.is_dir():
+                    shutil.copytree(source, new / source.relative_to(package.parent), symlinks=True)
             _open_to_all(new)
             new.rename(copy)
-    return evolve(binaries, folder=copy / binaries.folder.name)
+    return evolve(binaries, folder=copy / real.relative_to(package.parent))
 
 
 def _open_to_all(tree: Path) -> None:

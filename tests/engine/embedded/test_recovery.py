@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import time
@@ -41,7 +42,8 @@ def _supervisor_of(root: Path, processes: Processes) -> psutil.Process:
 def _kill(doomed: list[psutil.Process]) -> None:
     """End processes with -9; returns when they are dead, whether or not their parent has taken notice."""
     for process in doomed:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # the death of another one took it along
+            process.kill()
     while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in doomed):
         time.sleep(0.005)
 
