@@ -113,7 +113,7 @@ def test_the_password_is_kept_to_itself(
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert password not in f"{server!r} {server.status()!r} {server._folder.remembered()!r}"
     assert password not in (root / "postgres.log").read_text()
-    listing = subprocess.run(["ps", "auxwwe"], capture_output=True, text=True, check=True).stdout  # noqa: S607
+    listing = subprocess.run(["ps", "auxwwe"], capture_output=True, text=True, check=True).stdout
     assert str(root) in listing
     assert password not in listing
     assert len(processes(root)) > 3

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def bystander() -> Iterator[subprocess.Popen[bytes]]:
     """A living process that has nothing to do with any server."""
-    process = subprocess.Popen(["sleep", "60"])  # noqa: S607
+    process = subprocess.Popen(["sleep", "60"])
     yield process
     assert process.poll() is None, "somebody else's process was killed"
     process.kill()
