@@ -140,7 +140,7 @@ def new_root() -> Iterator[Path]:
     if root.is_dir():
         EmbeddedServer(root).stop()
     left = processes_of(root)
-    subprocess.run(["rm", "-rf", place], check=True)
+    shutil.rmtree(place)
     assert left == []
 
 
