@@ -1,6 +1,6 @@
 """The table of functions and operators that text may use: arity, and the type that comes out. No other may be called.
 
-How each is written for PostgreSQL and DuckDB stands in sql/functions.py; a test holds the two tables together.
+How each is written for PostgreSQL and DuckDB stands in sql/functions/; a test holds the two tables together.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, names_outside
 from djarrow.model.types import AttributeType
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions import Expression, cast, cast_to, chain, closed, function, number, typed
 from djarrow.sql.literals import literal
 from djarrow.sql.terms import MARK, Values, render
+from djarrow.sql.tree import Expression, cast, cast_to, chain, closed, function, number, typed
 
 
 @frozen

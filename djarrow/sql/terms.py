@@ -11,7 +11,9 @@ from sqlglot import exp
 from djarrow.expr.terms import Call, Cast, Column, Term, Value
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions import RENDER, Expression, cast, float_to_whole, typed
+from djarrow.sql.functions import RENDER
+from djarrow.sql.functions.numbers import float_to_whole
+from djarrow.sql.tree import Expression, cast, typed
 
 MARK = "\0"
 """Around the number of a value in the generated text: values travel beside it and are put in last."""
