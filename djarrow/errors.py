@@ -106,13 +106,17 @@ class CyclicDependency(DefinitionError):
 
 
 class DefinitionMismatch(DefinitionError):
-    """A class and the table that the database holds under its name do not agree. differences: one line each."""
+    """A class and the table that is held under its name do not agree. differences: one line each.
 
-    def __init__(self, differences: tuple[str, ...], *, table: str) -> None:
+    place: what holds the table, the database or a repository.
+    """
+
+    def __init__(self, differences: tuple[str, ...], *, table: str, place: str = "the database") -> None:
         listing = "".join(f"\n  - {line}" for line in differences)
         super().__init__(
-            f"the class does not agree with the table in the database:{listing}\n"
-            "Change the class to what `describe()` shows, or drop the table and declare it again.",
+            f"the class does not agree with the table in {place}:{listing}\n"
+            "Change the class to what `describe()` of the table there shows"
+            + (", or drop the table and declare it again." if place == "the database" else "."),
             table=table,
         )
         self.differences = differences

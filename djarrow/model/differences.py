@@ -1,4 +1,4 @@
-"""What differs between the table that a class says and the one that the database holds, one line each."""
+"""What differs between the table that a class says and the one that is held under its name, one line each."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from djarrow.model.heading import Attribute
 from djarrow.model.spec import ForeignKey, Index, TableSpec
 
 
-def differences(declared: TableSpec, stored: TableSpec) -> tuple[str, ...]:
-    """The differences that matter to data; comments do not. Empty when the two agree."""
-    lines = list(_attribute_differences(declared, stored))
+def differences(declared: TableSpec, stored: TableSpec, *, place: str = "the database") -> tuple[str, ...]:
+    """The differences that matter to data; comments do not. Empty when the two agree. place: what holds the table."""
+    lines = list(_attribute_differences(declared, stored, place))
     if declared.heading.primary_key != stored.heading.primary_key:
         ours, theirs = (", ".join(s.heading.primary_key) or "(none)" for s in (declared, stored))
-        lines.append(f"primary key: the class says {ours}, the database {theirs}")
-    lines += _set_differences(
-        "foreign key", map(_reference, declared.foreign_keys), map(_reference, stored.foreign_keys)
-    )
-    lines += _set_differences("index", map(_index, declared.indexes), map(_index, stored.indexes))
+        lines.append(f"primary key: the class says {ours}, {place} {theirs}")
+    references = [_reference(key) for key in declared.foreign_keys], [_reference(key) for key in stored.foreign_keys]
+    indexes = [_index(index) for index in declared.indexes], [_index(index) for index in stored.indexes]
+    lines += _set_differences("foreign key", *references, place)
+    lines += _set_differences("index", *indexes, place)
     return tuple(lines)
 
 
-def _attribute_differences(declared: TableSpec, stored: TableSpec) -> list[str]:
+def _attribute_differences(declared: TableSpec, stored: TableSpec, place: str) -> list[str]:
     lines = []
     for attribute in declared.heading:
         if attribute.name not in stored.heading:
-            lines.append(f"attribute {attribute.name!r} ({attribute.type}) is not in the database")
+            lines.append(f"attribute {attribute.name!r} ({attribute.type}) is not in {place}")
         elif _facts(attribute) != _facts(stored.heading[attribute.name]):
             ours, theirs = _shown(attribute), _shown(stored.heading[attribute.name])
-            lines.append(f"attribute {attribute.name!r}: the class says {ours}, the database {theirs}")
+            lines.append(f"attribute {attribute.name!r}: the class says {ours}, {place} {theirs}")
     lines += [
-        f"attribute {attribute.name!r} ({attribute.type}) is in the database and not in the class"
+        f"attribute {attribute.name!r} ({attribute.type}) is in {place} and not in the class"
         for attribute in stored.heading
         if attribute.name not in declared.heading
     ]
@@ -54,7 +54,6 @@ def _index(index: Index) -> str:
     return f"{'unique ' if index.unique else ''}({', '.join(index.attributes)})"
 
 
-def _set_differences(what: str, declared: object, stored: object) -> list[str]:
-    ours, theirs = dict.fromkeys(declared), dict.fromkeys(stored)  # type: ignore[call-overload]
-    lines = [f"{what} {text} is not in the database" for text in ours if text not in theirs]
-    return lines + [f"{what} {text} is in the database and not in the class" for text in theirs if text not in ours]
+def _set_differences(what: str, ours: list[str], theirs: list[str], place: str) -> list[str]:
+    lines = [f"{what} {text} is not in {place}" for text in ours if text not in theirs]
+    return lines + [f"{what} {text} is in {place} and not in the class" for text in theirs if text not in ours]

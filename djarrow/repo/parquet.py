@@ -7,6 +7,7 @@ import datetime
 import decimal
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -150,6 +151,7 @@ class _File:
     def finish(self) -> DataFile:
         self.writer.close()
         with self.target.open("rb") as file:
+            os.fsync(file.fileno())  # the manifest, which says that all is there, must not outlive what it lists
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return DataFile(str(self.path), self.rows, self.target.stat().st_size, digest)
 

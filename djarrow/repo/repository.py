@@ -92,8 +92,8 @@ class Repository:
         """
         for schema in _schemas_in(what):
             for name, spec in schema.specs.items():
-                if name in self.specs and (found := differences(spec, self.specs[name])):
-                    raise DefinitionMismatch(found, table=str(name))
+                if name in self.specs and (found := differences(spec, self.specs[name], place="the repository")):
+                    raise DefinitionMismatch(found, table=str(name), place="the repository")
         return reading_from(self)
 
     def close(self) -> None:
