@@ -54,6 +54,24 @@ class Goal:
         return f"{self.name}: {self.seconds * 1000:,.1f} ms, wanted {self.reach * 1000:,.0f} ms at most: {verdict}"
 
 
+@frozen
+class Count:
+    """A number of things that has a limit."""
+
+    name: str
+    number: int
+    reach: int
+
+    @property
+    def reached(self) -> bool:
+        """Whether the number is as wanted."""
+        return self.number <= self.reach
+
+    def __str__(self) -> str:
+        verdict = "reached" if self.reached else "NOT REACHED"
+        return f"{self.name}: {self.number}, wanted {self.reach} at most: {verdict}"
+
+
 def compare(
     name: str,
     ours: Callable[[], object],

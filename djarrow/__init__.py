@@ -5,6 +5,7 @@ Tables are the steps of a workflow, foreign keys its dependencies, and results f
 
 from djarrow import errors
 from djarrow._version import __version__
+from djarrow.codec import blob
 from djarrow.engine.connect import conn
 from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
@@ -14,6 +15,13 @@ from djarrow.table.conditions import AndList, Not, Top
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
+from djarrow.table.virtual import VirtualModule, list_schemas, virtual
+
+schema = Schema
+"""Another name of `Schema`, as pipelines published for DataJoint write it: `schema = dj.schema()`."""
+
+virtual_schema = virtual
+"""Another name of `virtual`, DataJoint's."""
 
 __all__ = [
     "AndList",
@@ -29,9 +37,15 @@ __all__ = [
     "Schema",
     "Table",
     "Top",
+    "VirtualModule",
     "__version__",
+    "blob",
     "conn",
     "errors",
     "export",
+    "list_schemas",
     "open",
+    "schema",
+    "virtual",
+    "virtual_schema",
 ]

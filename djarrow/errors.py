@@ -7,6 +7,7 @@ Translating a driver's error into one of these is the business of `engine/faults
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -41,33 +42,44 @@ def hint_nearest(name: str, candidates: Iterable[str]) -> str:
     return f" Known: {', '.join(known)}." if 0 < len(known) <= 20 else ""
 
 
+def shown(text: str) -> str:
+    """A text in quotes, as a message shows it: the middle of a long one is left out."""
+    return repr(text) if len(text) <= 200 else f"{text[:90]!r}...{text[-90:]!r}"
+
+
 # --- definitions -------------------------------------------------------------------------------------------------
 
 
 class DefinitionError(DjarrowError, ValueError):
     """A table definition cannot be used. Base of the errors of this section.
 
-    table: the table's name; line: the number of the line in the definition, from 1, where it is known.
+    table: the table's name; line, column: the place in the definition's text, both from 1, where it is known.
     """
 
-    def __init__(self, message: str, *, table: str | None = None, line: int | None = None) -> None:
-        place = "" if table is None else f"Table {table!r}" + (f", line {line}" if line else "") + ": "
-        super().__init__(place + message)
+    def __init__(
+        self, message: str, *, table: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        where = [] if table is None else [f"Table {table!r}"]
+        where += [f"{what} {number}" for what, number in (("line", line), ("column", column)) if where and number]
+        super().__init__(f"{', '.join(where)}: {message}" if where else message)
         self.table = table
         self.line = line
+        self.column = column
 
 
 class DefinitionSyntaxError(DefinitionError):
     """A line of a definition does not follow the grammar.
 
-    line and column count from 1; text is the whole line; expected names what could have stood there.
+    text is the whole line; expected names what could have stood at the column.
     """
 
     def __init__(self, *, table: str | None, line: int, column: int, text: str, expected: tuple[str, ...]) -> None:
         wanted = " or ".join(expected) if expected else "the end of the line"
-        pointer = f"\n    {text}\n    {' ' * (column - 1)}^"
-        super().__init__(f"column {column}: expected {wanted}.{pointer}", table=table, line=line)
-        self.column = column
+        start = max(0, column - 100)
+        before, after = text[start : column - 1], text[column - 1 : start + 200]
+        indent = re.sub(r"[^\t]", " ", before)
+        pointer = f"\n    {before}{after}\n    {indent}^"
+        super().__init__(f"expected {wanted}.{pointer}", table=table, line=line, column=column)
         self.text = text
         self.expected = expected
 
@@ -75,32 +87,70 @@ class DefinitionSyntaxError(DefinitionError):
 class UnknownType(DefinitionError):
     """An attribute names a type that does not exist, or gives it parameters that it does not take."""
 
-    def __init__(self, type_text: str, reason: str, *, table: str | None = None, line: int | None = None) -> None:
-        super().__init__(f"{type_text!r} is not a type: {reason}", table=table, line=line)
+    def __init__(
+        self,
+        type_text: str,
+        reason: str,
+        *,
+        table: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(f"{shown(type_text)} is not a type: {reason}", table=table, line=line, column=column)
         self.type_text = type_text
 
 
 class UnknownReference(DefinitionError, LookupError):
-    """A foreign key names a class that cannot be found from where the table is declared."""
+    """A foreign key names a class that cannot be found from where the table is declared.
+
+    why: what is wrong with the name; advice: where it was looked for, and what to do.
+    """
 
     def __init__(
-        self, reference: str, candidates: Iterable[str], *, table: str | None = None, line: int | None = None
+        self,
+        reference: str,
+        candidates: Iterable[str],
+        *,
+        table: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        why: str = "is no table class in sight",
+        advice: str = "",
     ) -> None:
-        message = f"the foreign key refers to {reference!r}, which is no table class in sight."
-        super().__init__(message + hint_nearest(reference, candidates), table=table, line=line)
+        message = f"the foreign key refers to {reference!r}, which {why}."
+        super().__init__(message + hint_nearest(reference, candidates) + advice, table=table, line=line, column=column)
         self.reference = reference
 
 
 class NoSchema(DefinitionError, AttributeError):
-    """A class is used as a table and belongs to no schema."""
+    """A class is used as a table and belongs to no schema, or to one that is not activated."""
+
+
+class MissingSchema(DefinitionError, LookupError):
+    """The database lacks a schema that may not be created. schema: its name; known: those that there are."""
+
+    def __init__(self, schema: str, known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"the database has no schema {schema!r}, and create_schema=False forbids to create it. Check the name and "
+            f"the connection, or pass create_schema=True.{hint_nearest(schema, known)}"
+        )
+        self.schema = schema
 
 
 class CyclicDependency(DefinitionError):
     """Foreign keys form a cycle. cycle: the full names around it, the first repeated at the end."""
 
-    def __init__(self, cycle: tuple[str, ...], *, table: str | None = None) -> None:
+    def __init__(
+        self,
+        cycle: tuple[str, ...],
+        *,
+        table: str | None = None,
+        advice: str = "Remove one of these references.",
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
         super().__init__(
-            f"the foreign keys form a cycle: {' -> '.join(cycle)}. Remove one of these references.", table=table
+            f"the foreign keys form a cycle: {' -> '.join(cycle)}. {advice}", table=table, line=line, column=column
         )
         self.cycle = cycle
 
@@ -115,11 +165,49 @@ class DefinitionMismatch(DefinitionError):
         listing = "".join(f"\n  - {line}" for line in differences)
         super().__init__(
             f"the class does not agree with the table in {place}:{listing}\n"
-            "Change the class to what `describe()` of the table there shows"
-            + (", or drop the table and declare it again." if place == "the database" else "."),
+            + ("Call `alter()` of the class to change the table, or change" if place == "the database" else "Change")
+            + " the class to what `describe()` of the table there shows.",
             table=table,
         )
         self.differences = differences
+
+
+class AlterRefused(DefinitionError):
+    """A table was not altered, and is as it was. reasons: what stands against it, one line each."""
+
+    def __init__(self, reasons: tuple[str, ...], *, table: str) -> None:
+        listing = "".join(f"\n  - {line}" for line in reasons)
+        super().__init__(f"the table was not altered, nothing of it:{listing}", table=table)
+        self.reasons = reasons
+
+
+# --- existing tables ---------------------------------------------------------------------------------------------
+
+
+class UnknownTable(DjarrowError, AttributeError, KeyError):
+    """A schema of a database or of a repository has no table of this name, or none that can be used."""
+
+
+class DropRefused(DjarrowError, PermissionError):
+    """Tables cannot be dropped: nothing was."""
+
+
+class NotConfirmed(DjarrowError, PermissionError):
+    """What would be lost must be confirmed, and there is nobody to ask. question: what would have been asked."""
+
+    def __init__(self, question: str) -> None:
+        super().__init__(
+            f"{question}\nThere is nobody to answer, and nothing was done. Pass prompt=False to go on without asking."
+        )
+        self.question = question
+
+
+class ModuleExists(DjarrowError, FileExistsError):
+    """A module is to be saved where a file is already. path: of the file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} exists, and nothing was written. Pass overwrite=True to replace it.")
+        self.path = path
 
 
 # --- rows --------------------------------------------------------------------------------------------------------
@@ -198,6 +286,26 @@ class MissingParent(IntegrityError, LookupError):
         self.parent = parent
 
 
+# --- blobs -------------------------------------------------------------------------------------------------------
+
+
+class UnstorableValue(DjarrowError, ValueError):
+    """A value, or a part of it, cannot be stored in a blob. path: where it stands in the value; reason: why."""
+
+    def __init__(self, reason: str, path: str = "") -> None:
+        super().__init__(f"{f'value{path}' if path else 'the value'} cannot be stored in a blob: {reason}.")
+        self.reason = reason
+        self.path = path
+
+    def within(self, part: str) -> UnstorableValue:
+        """The same refusal, seen from the container: the part of it that holds the value goes before the path."""
+        return UnstorableValue(self.reason, part + self.path)
+
+
+class InvalidBlob(DjarrowError, ValueError):
+    """Stored bytes that begin as a blob does and are none: damaged, cut off, hostile, or of a later version."""
+
+
 # --- queries -----------------------------------------------------------------------------------------------------
 
 
@@ -262,6 +370,19 @@ class TransactionError(EngineError):
     """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
 
 
+class MissingTable(DefinitionError, EngineError):
+    """A table is used that the database does not hold, and that is not made on first use."""
+
+    def __init__(self, message: str, *, table: str, sqlstate: str | None = None) -> None:
+        super().__init__(
+            f"{message} It was dropped: then declare its class again. Or it was never made, as where its schema was "
+            "activated with create_tables=False. Activate the schema with create_tables=True, as a user who may make "
+            "tables.",
+            table=table,
+        )
+        self.sqlstate = sqlstate
+
+
 class ServerError(DjarrowError):
     """The embedded PostgreSQL server cannot be used. Base of the errors of this section."""
 
@@ -312,10 +433,6 @@ class MakeError(DjarrowError, RuntimeError):
 
 class RepositoryError(DjarrowError):
     """An exported repository cannot be written or opened."""
-
-
-class UnknownTable(RepositoryError, AttributeError):
-    """A repository holds no table of this name."""
 
 
 # --- the demo ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,9 @@ import djarrow as dj
 from djarrow.engine.connect import connect
 from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
+
+from .peer import Peer
+from .peer.environment import interpreter
 
 _numbers = itertools.count(1)
 
@@ -38,6 +42,20 @@ def connection(server: EmbeddedServer) -> Iterator[PostgresConnection]:
 @pytest.fixture
 def schema(connection: PostgresConnection) -> Iterator[dj.Schema]:
     """An empty schema, dropped after the test."""
-    made = dj.Schema(f"test{next(_numbers)}", connection)
+    made = dj.Schema(f"test{next(_numbers)}", connection=connection)
     yield made
     connection.execute(f'DROP SCHEMA IF EXISTS "{made.name}" CASCADE')
+
+
+@pytest.fixture(scope="session")
+def peer(connection: PostgresConnection, tmp_path_factory: pytest.TempPathFactory) -> Peer:
+    """DataJoint-Python on that server, in processes of its own. Its tests have a longer time: it may be installed."""
+    return Peer(interpreter(tmp_path_factory.mktemp("peer")), connection.url)
+
+
+@pytest.fixture(scope="session")
+def university(connection: PostgresConnection) -> SimpleNamespace:
+    """The university of the manual with its rows, to be read only: its classes by name. Loaded once a run."""
+    from .university import declare
+
+    return declare(dj.Schema("university", connection=connection))

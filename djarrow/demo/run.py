@@ -76,7 +76,7 @@ def _load(console: Console) -> None:
         for table, frame in frames():
             started = time.monotonic()
             report[table.__name__] = [f"{table.insert(frame):,}", _since(started)]
-    show.heading(console, f"1. Load: {len(schema.classes)} tables, declared in {declared}, filled from Polars frames")
+    show.heading(console, f"1. Load: {len(schema.tables)} tables, declared in {declared}, filled from Polars frames")
     show.frame(console, pl.DataFrame(report))
 
 

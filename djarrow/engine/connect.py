@@ -44,6 +44,13 @@ def connect(url: str) -> PostgresConnection:
     return PostgresConnection(url)
 
 
+def is_connection(candidate: object) -> bool:
+    """Whether this is a connection, for layers that do not know its class."""
+    from djarrow.engine.postgres import PostgresConnection
+
+    return isinstance(candidate, PostgresConnection)
+
+
 def connect_embedded(project: Path) -> PostgresConnection:
     """A connection to the embedded server of a project's folder, started where it does not run, also later on."""
     from djarrow.engine.embedded import EmbeddedServer

@@ -10,19 +10,22 @@ from djarrow.errors import (
     AccessDenied,
     ConnectionFailed,
     DjarrowError,
+    DropRefused,
     DuplicateKey,
     EngineError,
     IntegrityError,
     InvalidValue,
     MissingField,
     MissingParent,
+    MissingTable,
     TransactionError,
 )
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
 _PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
-_KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|conflicts)", re.DOTALL)
+_KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is duplicated|conflicts)", re.DOTALL)
 _LIBPQ = re.compile(r"\[libpq\] Execution error \[\w+\]: ERROR:\s*")  # of errors in the middle of a stream
+_NO_TABLE = re.compile(r'relation "(?P<table>[^"]+\.[^"]+)" does not exist')
 _LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")
 _MALFORMED = re.compile(r"Failed to connect: (?!connection to server|could not)(.*)", re.DOTALL)
 _UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
@@ -56,6 +59,11 @@ def translate(error: Exception) -> DjarrowError:
         return AccessDenied(
             f"The database refused access: {message}. Check the user, its password and its rights.", sqlstate=state
         )
+    if state in ("42P01", None) and (unmade := _NO_TABLE.search(message)):  # COPY gives no code
+        return MissingTable(f"the database refused: {unmade[0]}.", table=unmade[1], sqlstate="42P01")
+    if state == "2BP01":
+        listed = "; ".join(details.get("MESSAGE_DETAIL", "").splitlines())
+        return DropRefused(f"{message}: {listed}. Nothing was dropped. Drop what depends on it first.")
     if state == "25P02":
         return TransactionError(
             "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",

@@ -54,6 +54,14 @@ def parse_term(text: str, heading: Heading, *, where: str = "condition") -> Term
     return term
 
 
+def parse_index_term(text: str, heading: Heading) -> Term:
+    """Parse what an index of a table is on, when it is more than an attribute. Raises as parse_term does."""
+    term = parse_term(text, heading, where="index")
+    if aggregates(term):
+        raise InvalidTerm("an index is on each row by itself; there is nothing to aggregate.", text=_start(text))
+    return term
+
+
 def _start(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 

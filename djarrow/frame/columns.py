@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from djarrow.errors import InvalidValue, MissingField
+from djarrow.codec.blob import pack
+from djarrow.errors import InvalidValue, MissingField, UnstorableValue
 from djarrow.model.heading import Attribute
 from djarrow.model.types import AttributeType, Family
 from djarrow.model.values import normalise
@@ -75,7 +76,8 @@ _INFERRED = {
 
 
 def _one_by_one(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array:
-    canonical = [_one(value, attribute, table, row) for row, value in enumerate(values)]
+    one: Callable[..., Any] = _packed if attribute.type.family is Family.BLOB else _one
+    canonical = [one(value, attribute, table, row) for row, value in enumerate(values)]
     if attribute.type.family is Family.UUID:
         canonical = [None if value is None else value.bytes for value in canonical]
     return pa.array(canonical, type=carrier(attribute.type))
@@ -85,6 +87,14 @@ def _one(value: Any, attribute: Attribute, table: str, row: int) -> Any:
     try:
         return normalise(value, attribute.type)
     except ValueError as error:
+        raise InvalidValue(str(error), table=table, attribute=attribute.name, row=row, value=value) from None
+
+
+def _packed(value: Any, attribute: Attribute, table: str, row: int) -> bytes | None:
+    """What a blob stores for a value. Columns of bytes in a frame are in that form already and do not come here."""
+    try:
+        return None if value is None else pack(value, attribute.type.row.encoding)
+    except UnstorableValue as error:
         raise InvalidValue(str(error), table=table, attribute=attribute.name, row=row, value=value) from None
 
 

@@ -11,6 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from djarrow.codec.blob import unpack
+from djarrow.errors import InvalidBlob
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.types import AttributeType, Family
 
@@ -106,11 +108,24 @@ def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:
 
 
 def to_values(array: Any, attribute: Attribute) -> list[Any]:
-    """A column of declared type as Python values: UUIDs as uuid.UUID, JSON decoded, decimals exact."""
+    """A column of declared type as Python values: UUIDs as uuid.UUID, JSON and blobs decoded, decimals exact.
+
+    Raises InvalidBlob, with the attribute and row, for stored bytes that begin as a blob does and are none.
+    """
+    if attribute.type.family is Family.BLOB:
+        return [_unpacked(scalar, attribute, row) for row, scalar in enumerate(array)]
     values: list[Any] = array.to_pylist()
     if attribute.type.family is Family.JSON:
         return [None if value is None else json.loads(value) for value in values]
     return values
+
+
+def _unpacked(scalar: Any, attribute: Attribute, row: int) -> Any:
+    try:
+        return unpack(scalar.as_buffer()) if scalar.is_valid else None
+    except InvalidBlob as error:
+        text = f"Attribute {attribute.name!r}, row {row} of the result: {error} `to_arrow()` gives them as they are."
+        raise InvalidBlob(text) from error
 
 
 def to_numpy(array: Any, attribute: Attribute) -> np.ndarray[Any, Any]:
@@ -119,6 +134,4 @@ def to_numpy(array: Any, attribute: Attribute) -> np.ndarray[Any, Any]:
     if native and array.null_count == 0:
         plain = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
         return np.asarray(plain.to_numpy(zero_copy_only=False, writable=True))  # people compute in place
-    result = np.empty(len(array), dtype=object)
-    result[:] = to_values(array, attribute)
-    return result
+    return np.fromiter(to_values(array, attribute), dtype=object, count=len(array))

@@ -13,7 +13,7 @@ from djarrow.jobs.populate import Populated, pending_keys, populate
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
-from djarrow.table.table import Table, TableClass
+from djarrow.table.table import BASES, Table, TableClass
 
 
 class AutoPopulatedClass(TableClass):
@@ -34,7 +34,10 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
 
         key: the primary-key values of one row of the key source. Runs in a transaction of its own.
         """
-        raise MakeError("the class defines no `make(self, key)`.", table=str(self.spec.name), key=key)
+        text = "the class defines no `make(self, key)`."
+        if getattr(self, "definition", None) is None:
+            text += " It was made from the database, which keeps none: populate with the class that declares the table."
+        raise MakeError(text, table=str(self.spec.name), key=key)
 
     @property
     def key_source(self) -> QueryExpression:
@@ -84,3 +87,6 @@ class Computed(AutoPopulated):
     """A table that fills itself from data inside the pipeline."""
 
     tier = names.COMPUTED
+
+
+BASES.update({names.IMPORTED: Imported, names.COMPUTED: Computed})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, time
 
 from djarrow.model.heading import Attribute, Default, Special
 from djarrow.model.names import TableName
-from djarrow.model.spec import ForeignKey, TableSpec
+from djarrow.model.spec import ForeignKey, Index, TableSpec
 
 ClassNames = Callable[[TableName], str]
 """The text by which a definition refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
@@ -15,10 +16,15 @@ ClassNames = Callable[[TableName], str]
 
 def describe(spec: TableSpec, class_names: ClassNames) -> str:
     """The definition of a table: foreign keys as `->` lines, then its own attributes, with comments and indexes."""
-    lines = [f"# {spec.comment}"] if spec.comment else []
+    lines = [f"# {_one_line(spec.comment)}"] if spec.comment else []
     lines += [*_part(spec, class_names, in_key=True), "---", *_part(spec, class_names, in_key=False)]
-    lines += [f"{'unique ' if index.unique else ''}index ({', '.join(index.attributes)})" for index in spec.indexes]
+    lines += map(index_line, spec.indexes)
     return "\n".join(lines) + "\n"
+
+
+def index_line(index: Index) -> str:
+    """An index as a definition writes it: `unique index (name, (year(born)))`."""
+    return f"{'unique ' if index.unique else ''}index ({', '.join(index.terms)})"
 
 
 def _part(spec: TableSpec, class_names: ClassNames, *, in_key: bool) -> list[str]:
@@ -59,9 +65,16 @@ def _reference_line(key: ForeignKey, spec: TableSpec, class_names: ClassNames) -
 
 def _attribute_line(attribute: Attribute) -> str:
     text = f"{attribute.name} : {attribute.type}"
-    if attribute.default is not None:
+    if attribute.default is Special.AUTO:
+        text += f" {attribute.default.value}"
+    elif attribute.default is not None:
         text += f" = {default_text(attribute.default)}"
-    return text + (f"  # {attribute.comment}" if attribute.comment else "")
+    return text + (f"  # {_one_line(attribute.comment)}" if attribute.comment else "")
+
+
+def _one_line(comment: str) -> str:
+    """A comment as it fits in a line; other software writes longer ones."""
+    return re.sub(r"[\r\n]+", " ", comment).strip()
 
 
 def default_text(default: Default) -> str:

@@ -26,6 +26,8 @@ class Special(enum.Enum):
 
     NULL = "null"
     NOW = "NOW"
+    AUTO = "auto_increment"
+    """The next number, which the database gives (001 5.8.5)."""
 
 
 Default = Special | DefaultValue

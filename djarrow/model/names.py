@@ -5,11 +5,12 @@ Specification: 001 5.2.3, 5.4.1, 5.5.1.
 
 from __future__ import annotations
 
+import keyword
 import re
 
 from attrs import frozen
 
-from djarrow.errors import DefinitionError
+from djarrow.errors import DefinitionError, shown
 
 NAME_BYTES = 63
 """PostgreSQL cuts longer names silently; they are refused instead."""
@@ -84,11 +85,27 @@ def split_table_name(name: str) -> tuple[Tier, str, str | None]:
     return tier, camel_case(stem), None
 
 
+_TAKEN = frozenset({"dj", "schema", "master", "import_module"})
+"""Names that mean something else in definitions, or in the modules that djarrow writes."""
+
+
+def module_name(schema: str) -> str:
+    """The name of a schema in definitions and in Python: `my-lab` -> `my_lab`, `class` -> `class_`."""
+    name = re.sub(r"\W|^(?=\d)", "_", schema)
+    return name + "_" if keyword.iskeyword(name) or name in _TAKEN else name
+
+
+def master_of(name: TableName) -> TableName | None:
+    """The master of a part; None for a table that is none."""
+    master = split_table_name(name.table)[2]
+    return None if master is None else TableName(name.schema, master)
+
+
 def class_reference(name: TableName, schema: str) -> str:
-    """How a definition in a schema refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
+    """How a definition in a schema refers to a table: `Session`, `Session.Probe`, `my_lab.Session`."""
     _, class_name, master = split_table_name(name.table)
     text = class_name if master is None else f"{split_table_name(master)[1]}.{class_name}"
-    return text if name.schema == schema else f"{name.schema}.{text}"
+    return text if name.schema == schema else f"{module_name(name.schema)}.{text}"
 
 
 def check_class_name(name: str) -> None:
@@ -112,15 +129,16 @@ def check_schema_name(name: str) -> None:
     _check_length(name, "schema", None)
 
 
-def check_attribute_name(name: str, *, table: str, line: int | None = None) -> None:
+def check_attribute_name(name: str, *, table: str, line: int | None = None, column: int | None = None) -> None:
     """Refuse a name that does not follow 001 5.4.1. A leading underscore is reserved for hidden attributes."""
     if not _ATTRIBUTE_NAME.match(name):
         raise DefinitionError(
-            f"the attribute name {name!r} must start with a lowercase letter and hold only a-z, 0-9 and _.",
+            f"the attribute name {shown(name)} must start with a lowercase letter and hold only a-z, 0-9 and _.",
             table=table,
             line=line,
+            column=column,
         )
-    _check_length(name, "attribute", table)
+    _check_length(name, "attribute", table, line, column)
 
 
 def check_table_name(name: str) -> None:
@@ -128,9 +146,8 @@ def check_table_name(name: str) -> None:
     _check_length(name, "table", name)
 
 
-def _check_length(name: str, what: str, table: str | None) -> None:
+def _check_length(name: str, what: str, table: str | None, line: int | None = None, column: int | None = None) -> None:
     size = len(name.encode())
     if size > NAME_BYTES:
-        raise DefinitionError(
-            f"the {what} name {name!r} has {size} bytes; PostgreSQL keeps {NAME_BYTES}. Shorten it.", table=table
-        )
+        text = f"the {what} name {shown(name)} has {size} bytes; PostgreSQL keeps {NAME_BYTES}. Shorten it."
+        raise DefinitionError(text, table=table, line=line, column=column)

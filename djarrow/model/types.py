@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import re
-import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from djarrow.errors import UnknownType, hint_nearest
+from djarrow.model.legacy import LEGACY, LONGEST_TEXT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +48,10 @@ class TypeRow:
 
     postgres, duckdb: the column type, a format of the parameters. check: a condition on `{column}` that PostgreSQL
     must hold where its type is wider than ours. as_text: read as text and cast in Arrow, because the driver gives
-    the column's own form as an opaque string, more slowly (contract test `test_numeric_is_read_as_text`).
+    the column's own form as an opaque string, more slowly (contract test `test_numeric_is_read_as_text`). recast: the
+    type to which queries cast the column, because DataJoint-Python keeps such values in another one (an enum type, a
+    padded char, json); on a column of ours the cast is nothing. encoding: the format in which a blob stores values
+    that are no bytes (codec/). known_as: DataJoint-Python's name of the type, under which columns keep it.
     """
 
     name: str
@@ -59,6 +62,9 @@ class TypeRow:
     minimum: int | None = None
     maximum: int | None = None
     as_text: bool = False
+    recast: str | None = None
+    encoding: str = "djarrow"
+    known_as: str | None = None
 
 
 def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str) -> TypeRow:
@@ -76,7 +82,11 @@ def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str) -> TypeRow:
     )
 
 
-_FINITE = "isfinite({column})"  # the driver wraps 'infinity' to a finite value without an error
+# PostgreSQL's years go from -4713 to far beyond 9999, and end in infinities, which the driver wraps to finite values
+# without an error; its day has a 24:00:00, which is read as 0:00. What is stored is what Python can hold.
+_YEARS = "{{column}} >= '0001-01-01{0}' AND {{column}} < '10000-01-01{0}'"
+_CALENDAR = _YEARS.format("")
+_UTC_CALENDAR = _YEARS.format(" 00:00:00+00")
 
 ROWS: dict[str, TypeRow] = {
     row.name: row
@@ -100,15 +110,16 @@ ROWS: dict[str, TypeRow] = {
             as_text=True,
         ),
         TypeRow("bool", Family.BOOLEAN, "boolean", "BOOLEAN"),
-        TypeRow("char", Family.STRING, "varchar({0})", "VARCHAR"),
+        TypeRow("char", Family.STRING, "varchar({0})", "VARCHAR", recast="varchar"),
         TypeRow("varchar", Family.STRING, "varchar({0})", "VARCHAR"),
-        TypeRow("enum", Family.ENUM, "text", "VARCHAR", check="{column} IN ({choices})"),
-        TypeRow("date", Family.DATE, "date", "DATE", check=_FINITE),
-        TypeRow("time", Family.TIME, "time", "TIME"),
-        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", check=_FINITE),
-        TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", check=_FINITE),
+        TypeRow("enum", Family.ENUM, "text", "VARCHAR", check="{column} IN ({choices})", recast="text"),
+        TypeRow("date", Family.DATE, "date", "DATE", check=_CALENDAR),
+        TypeRow("time", Family.TIME, "time", "TIME", check="{column} < '24:00:00'"),
+        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", check=_UTC_CALENDAR),
+        TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", check=_CALENDAR),
         TypeRow("uuid", Family.UUID, "uuid", "UUID"),
-        TypeRow("json", Family.JSON, "jsonb", "JSON"),
+        TypeRow("json", Family.JSON, "jsonb", "JSON", recast="jsonb"),
+        TypeRow("<dj_blob>", Family.BLOB, "bytea", "BLOB", encoding="dj0", known_as="<blob>"),
         TypeRow("blob", Family.BLOB, "bytea", "BLOB"),
     )
 }
@@ -116,30 +127,6 @@ ROWS: dict[str, TypeRow] = {
 NUMERIC_FAMILIES = frozenset({Family.INTEGER, Family.FLOAT, Family.DECIMAL})
 KEYLESS_FAMILIES = frozenset({Family.BLOB, Family.JSON})
 """Types that cannot be part of a primary key (001 5.8.4)."""
-
-_LEGACY = {
-    "int": "int32",
-    "integer": "int32",
-    "tinyint": "int8",
-    "smallint": "int16",
-    "mediumint": "int32",
-    "bigint": "int64",
-    "int unsigned": "uint32",
-    "integer unsigned": "uint32",
-    "tinyint unsigned": "uint8",
-    "smallint unsigned": "uint16",
-    "mediumint unsigned": "uint32",
-    "bigint unsigned": "uint64",
-    "float": "float32",
-    "real": "float32",
-    "double": "float64",
-    "double precision": "float64",
-    "boolean": "bool",
-    "tinyblob": "blob",
-    "mediumblob": "blob",
-    "longblob": "blob",
-}
-"""Names of DataJoint's earlier versions -> core types. Read with one warning each."""
 
 
 @frozen(repr=False)
@@ -170,6 +157,11 @@ class AttributeType:
     def max_length(self) -> int | None:
         """The longest string in characters, of a char or varchar."""
         return int(self.parameters[0]) if self.family is Family.STRING and self.parameters else None
+
+    @property
+    def stored_name(self) -> str:
+        """The type as the comment of a column keeps it."""
+        return self.row.known_as or str(self)
 
     @property
     def postgres(self) -> str:
@@ -212,6 +204,7 @@ def _arrow_by_name(kind: AttributeType) -> pa.DataType:
         "varchar": "string",
         "date": "date32",
         "blob": "binary",
+        "<dj_blob>": "binary",
         "json": "json_",
     }
     return getattr(pa, names.get(kind.row.name, kind.row.name))()
@@ -260,6 +253,7 @@ def _polars_by_name(kind: AttributeType) -> pl.DataType:
         "time": "Time",
         "uuid": "Binary",
         "blob": "Binary",
+        "<dj_blob>": "Binary",
     }
     name = names.get(kind.row.name, re.sub("^(u?)(int|float)", lambda m: m[1].upper() + m[2].title(), kind.row.name))
     polars_type: pl.DataType = getattr(pl, name)()
@@ -302,26 +296,57 @@ def core(name: str, *parameters: Parameter) -> AttributeType:
 
 
 def attribute_type(
-    name: str, parameters: tuple[Parameter, ...] = (), *, table: str | None = None, line: int | None = None
+    name: str,
+    parameters: tuple[Parameter, ...] = (),
+    *,
+    table: str | None = None,
+    line: int | None = None,
+    column: int | None = None,
+    warn: bool = True,
 ) -> AttributeType:
-    """The type that a definition names. Raises UnknownType; warns of the names of earlier versions."""
-    written = name + (f"({', '.join(map(_parameter_text, parameters))})" if parameters else "")
+    """The type that a definition names. Raises UnknownType.
+
+    A name of earlier versions warns, unless told not to: once for each attribute, at the user's line that declares it.
+    """
     words = " ".join(name.lower().split())
-    if words == "tinyint" and parameters == (1,):
-        return _legacy(written, "bool")
-    if words in _LEGACY:
-        return _legacy(written, _LEGACY[words])
-    if words not in ROWS:
-        reason = "the types are " + ", ".join(ROWS) + "." + hint_nearest(words, ROWS)
-        raise UnknownType(written, reason, table=table, line=line)
-    if problem := _parameter_problem(ROWS[words], parameters):
-        raise UnknownType(written, problem, table=table, line=line)
-    return AttributeType(ROWS[words], parameters)
+    words = _OTHER_NAMES.get(words, words)
+    row = ROWS.get(words)
+    problem = _unknown(words) if row is None else _parameter_problem(row, parameters)
+    if row is not None and problem is None:
+        return AttributeType(row, parameters)
+    written = _written(name, parameters)
+    old = LEGACY.get(_written(words, parameters)) or LEGACY.get(words)
+    if old is not None and (kept := old.parameters(parameters)) is not None:
+        kind = AttributeType(ROWS[old.core], kept)
+        problem = _parameter_problem(kind.row, kept)
+        if problem is None:
+            if warn:
+                old.warn(written, str(kind), table=table, line=line)
+            return kind
+    elif old is not None and row is None:
+        problem = f"its parameters cannot be read; write {old.core!r}."
+    raise UnknownType(written, problem or "", table=table, line=line, column=column)
 
 
-def _legacy(written: str, name: str) -> AttributeType:
-    warnings.warn(f"the type {written!r} is read as {name!r}; write {name!r}", DeprecationWarning, stacklevel=2)
-    return AttributeType(ROWS[name])
+def _written(name: str, parameters: tuple[Parameter, ...]) -> str:
+    """A type as a definition writes it: the parameters stand after the first word."""
+    first, *rest = name.split() or [name]
+    return " ".join((first + (f"({', '.join(map(_parameter_text, parameters))})" if parameters else ""), *rest))
+
+
+def _unknown(words: str) -> str:
+    """Why these words name no type."""
+    if words.startswith("<"):
+        return "djarrow has no custom types yet. Use blob, json, or another core type."
+    if "@" in words or words in _IN_STORES:
+        return "djarrow has no object stores yet. Use blob, or a varchar that holds the path of a file."
+    return "the types are " + ", ".join(ROWS) + "." + hint_nearest(words, ROWS)
+
+
+_OTHER_NAMES = {"<djblob>": "<dj_blob>", "<blob>": "<dj_blob>"}
+"""Names of a type besides its own: 000 writes `<djblob>` too, and DataJoint-Python `<blob>`."""
+
+_IN_STORES = frozenset({"object", "attach", "filepath"})
 
 
 def _parameter_problem(row: TypeRow, parameters: tuple[Parameter, ...]) -> str | None:
@@ -331,8 +356,8 @@ def _parameter_problem(row: TypeRow, parameters: tuple[Parameter, ...]) -> str |
             return "an enum lists its values as strings, enum('a', 'b')."
         return None if len(set(parameters)) == len(parameters) else "an enum's values must differ."
     if row.family is Family.STRING:
-        fits = len(parameters) == 1 and isinstance(parameters[0], int) and 1 <= parameters[0] <= 10_485_760
-        return None if fits else f"it takes a length from 1 to 10485760, {row.name}(20)."
+        fits = len(parameters) == 1 and isinstance(parameters[0], int) and 1 <= parameters[0] <= LONGEST_TEXT
+        return None if fits else f"it takes a length from 1 to {LONGEST_TEXT}, {row.name}(20)."
     if row.family is Family.DECIMAL:
         digits = [p for p in parameters if isinstance(p, int)]
         fits = len(parameters) == len(digits) == 2 and 1 <= digits[0] <= 38 and 0 <= digits[1] <= digits[0]

@@ -130,7 +130,7 @@ def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
         if isinstance(item, Schema):
             item.activate()
             schemas += item.linked_schemas()
-            tables += [cls().spec.name for cls in item.classes]
+            tables += [cls().spec.name for cls in item.tables]
         elif isinstance(item, type) and issubclass(item, Table):
             schema = item().schema
             if not isinstance(schema, Schema):
@@ -154,7 +154,8 @@ def _connection(schemas: Iterable[Schema]) -> PostgresConnection:
 
 def _with_ancestors(schemas: Iterable[Schema], chosen: Iterable[TableName]) -> list[TableSpec]:
     """The tables to write, parents first: those chosen and all that they refer to."""
-    known = {name: spec for schema in schemas for name, spec in schema.specs.items()}
+    known = {name: spec for schema in schemas for name, spec in schema.held.specs.items()}
+    known |= {name: spec for schema in schemas for name, spec in schema.specs.items()}
     parents = graph.parents_of(known.values())
     wanted = set(chosen)
     for name in chosen:

@@ -6,7 +6,6 @@ Design section 11. Everything that opening needs is in it; nothing in a reposito
 from __future__ import annotations
 
 import json
-import keyword
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from attrs import asdict, field, frozen
 
 from djarrow.errors import DjarrowError, RepositoryError, UnknownReference
 from djarrow.model import names
+from djarrow.model.definition import ReferenceLine
 from djarrow.model.describe import describe
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
@@ -88,31 +88,17 @@ def folder_of(name: TableName) -> PurePosixPath:
 
 # --- names and definitions ---------------------------------------------------------------------------------------
 
-_TAKEN = frozenset({"dj", "schema"})
-"""The names that every schema.py uses itself."""
-
-
-def module_name(schema: str) -> str:
-    """The name of a schema in definitions and in Python: `my-lab` -> `my_lab`, `class` -> `class_`."""
-    name = schema.replace("-", "_")
-    return name + "_" if keyword.iskeyword(name) or name in _TAKEN else name
-
-
-def reference(name: TableName, schema: str) -> str:
-    """How a definition in a schema refers to a table: `Session`, `Session.Probe`, `my_lab.Session`."""
-    return names.class_reference(TableName(module_name(name.schema), name.table), module_name(schema))
-
 
 def definition_of(spec: TableSpec) -> str:
     """The definition text of a table as the manifest keeps it."""
-    return describe(spec, lambda name: reference(name, spec.name.schema))
+    return describe(spec, lambda name: names.class_reference(name, spec.name.schema))
 
 
 def check_distinct(tables: Iterable[TableName]) -> None:
     """Refuse two tables that a repository could not tell apart: their references and folders would be the same."""
     found: dict[str, TableName] = {}
     for name in tables:
-        text = reference(name, schema="")
+        text = names.class_reference(name, schema="")
         if text in found:
             raise RepositoryError(
                 f"{found[text]} and {name} are both {text!r}, and a repository holds one table of that name."
@@ -125,13 +111,15 @@ def specs_of(manifest: Manifest) -> dict[TableName, TableSpec]:
     specs: dict[TableName, TableSpec] = {}
     for entry in manifest.tables:
 
-        def find(text: str, line: int, entry: TableEntry = entry) -> TableSpec:
-            known = {reference(name, entry.schema): spec for name, spec in specs.items()}
+        def find(text: str, line: ReferenceLine, entry: TableEntry = entry) -> TableSpec | None:
+            if text == names.class_reference(entry.name, entry.schema):
+                return None
+            known = {names.class_reference(name, entry.schema): spec for name, spec in specs.items()}
             master = names.split_table_name(entry.table)[2]
             if text == "master" and master is not None:
                 return specs[TableName(entry.schema, master)]
             if text not in known:
-                raise UnknownReference(text, known, table=str(entry.name), line=line)
+                raise UnknownReference(text, known, table=str(entry.name), line=line.line, column=line.column)
             return known[text]
 
         _check_master(entry, specs)

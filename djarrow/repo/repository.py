@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.duckdb import DuckReader
 from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
-from djarrow.jobs.autopopulate import Computed, Imported
-from djarrow.model import names
-from djarrow.model.differences import differences
-from djarrow.model.names import TableName
+from djarrow.model.changes import differences
+from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.manifest import DataFile
@@ -25,12 +23,11 @@ from djarrow.sql import views
 from djarrow.sql.literals import quoted
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
-from djarrow.table.table import Lookup, Manual, Part, Table, TableClass
+from djarrow.table.table import Table
+from djarrow.table.virtual import attributes_of, classes_of
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
-
-_BASES: dict[str, type[Table]] = {"lookup": Lookup, "manual": Manual, "imported": Imported, "computed": Computed}
 
 
 class Repository:
@@ -115,22 +112,8 @@ class RepositorySchema:
     @cached_property
     def _classes(self) -> dict[str, type[Table]]:
         """Class name -> class, of all tables but parts, which are attributes of their masters."""
-        classes: dict[str, type[Table]] = {}
-        for name, spec in self._repository.specs.items():
-            if name.schema != self.name:
-                continue
-            if spec.master is None:
-                classes[spec.class_name] = self._class(spec, _BASES[spec.tier.name])
-            else:
-                master = classes[names.split_table_name(spec.master.table)[1]]
-                part = self._class(spec, Part)
-                setattr(master, spec.class_name, part)
-        return classes
-
-    def _class(self, spec: TableSpec, base: type[Table]) -> type[Table]:
-        made: Any = TableClass(spec.class_name, (base,), {"_spec": spec, "_schema": self, "contents": ()})
-        table: type[Table] = made
-        return table
+        own = [spec for name, spec in self._repository.specs.items() if name.schema == self.name]
+        return attributes_of(classes_of(own, self))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -167,7 +150,7 @@ class RepositorySchema:
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table."""
-        return manifest.reference(name, self.name)
+        return class_reference(name, self.name)
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:

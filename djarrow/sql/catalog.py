@@ -1,28 +1,30 @@
 """Reading what tables a database holds: the text of the question, and its answer -> TableSpec.
 
-One statement a round, however many tables: a second round only where foreign keys lead to schemas not yet read.
-Type and comment come from the column comment, lineage from the foreign keys (design section 5).
+One statement, however many tables and schemas. Type and comment come from the column comment, lineage from the foreign
+keys (design section 5). A database of DataJoint-Python reads the same: there, columns of foreign keys carry no comment
+and have their parent's type, and columns of native types are known by what PostgreSQL calls them.
 """
 
 from __future__ import annotations
 
+import decimal
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
-from djarrow.errors import DefinitionError
+from djarrow.errors import CyclicDependency, DefinitionError
 from djarrow.model.defaults import read_default
-from djarrow.model.definition import parse_type
+from djarrow.model.definition import IndexLine, parse_definition, stored_type
 from djarrow.model.graph import topological_order
 from djarrow.model.heading import Attribute, Default, Heading, Origin, Special
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
-from djarrow.model.types import AttributeType
+from djarrow.model.types import AttributeType, core
 from djarrow.sql.ddl import constraint_name
 from djarrow.sql.literals import quoted
 
@@ -35,51 +37,186 @@ def _catalog_text() -> str:
 
 
 def tables_of(schemas: Iterable[str]) -> str:
-    """The statement that reads the tables of these schemas."""
+    """The statement that reads the tables of these schemas, and of those that their foreign keys lead to."""
     return _catalog_text().replace("{schemas}", ", ".join(map(quoted, sorted(schemas))))
 
 
-def referenced_schemas(rows: Iterable[Row]) -> set[str]:
-    """The schemas that foreign keys lead to."""
-    return {k["parent_schema"] for row in rows for k in _json(row["constraints"]) if k["kind"] == "f"}
+def schemas_among(names: Iterable[str]) -> str:
+    """The statement that tells which of these schemas there are."""
+    return f"SELECT nspname::text AS name FROM pg_namespace WHERE nspname IN ({', '.join(map(quoted, sorted(names)))})"
+
+
+@frozen
+class Catalog:
+    """What a database holds: the tables, parents before children, and those that no definition describes, with why.
+
+    carriers: the columns of another type in PostgreSQL than ours would be, and that type, which those of foreign keys
+    to them must have too.
+    """
+
+    specs: dict[TableName, TableSpec] = field(factory=dict)
+    refused: dict[TableName, DefinitionError] = field(factory=dict)
+    carriers: dict[Origin, str] = field(factory=dict)
+
+    def spec(self, name: TableName) -> TableSpec | None:
+        """The table of this name, or None where there is none. Raises DefinitionError for one that was refused."""
+        if name in self.refused:
+            raise self.refused[name]
+        return self.specs.get(name)
+
+
+def read_catalog(rows: Iterable[Row]) -> Catalog:
+    """The tables that rows of the catalog describe."""
+    tables = {table.name: table for table in map(_Table, rows)}
+    catalog = Catalog()
+    parents = {name: [p for p in table.parents if p != name and p in tables] for name, table in tables.items()}
+    for name in _in_order(parents, catalog.refused):
+        catalog.carriers.update(tables[name].carriers())
+        try:
+            catalog.specs[name] = tables[name].spec(catalog.specs)
+        except DefinitionError as error:
+            catalog.refused[name] = error
+    return catalog
+
+
+def _in_order(
+    parents: dict[TableName, list[TableName]], refused: dict[TableName, DefinitionError]
+) -> tuple[TableName, ...]:
+    """Parents before children. Tables of a cycle, which other software can make, are refused."""
+    while True:
+        try:
+            return topological_order(parents)
+        except CyclicDependency as error:
+            for name in [name for name in parents if str(name) in error.cycle]:
+                refused[name] = error
+                del parents[name]
+
+
+class _Table:
+    """One row of the catalog."""
+
+    def __init__(self, row: Row) -> None:
+        self.name = TableName(row["schema"], row["table"])
+        self.comment: str = row["comment"]
+        self.columns = {column["name"]: column for column in _json(row["columns"])}
+        self.constraints = _json(row["constraints"])
+        self.indexes = _json(row["indexes"])
+
+    @cached_property
+    def references(self) -> list[dict[str, Any]]:
+        return [constraint for constraint in self.constraints if constraint["kind"] == "f"]
+
+    @property
+    def parents(self) -> list[TableName]:
+        return [_parent(reference) for reference in self.references]
+
+    def spec(self, known: Mapping[TableName, TableSpec]) -> TableSpec:
+        key = next((tuple(k["columns"]) for k in self.constraints if k["kind"] == "p"), None)
+        if key is None:
+            raise DefinitionError("it has no primary key, and was made by other software.", table=str(self.name))
+        key = tuple(column for column in key if not _is_hidden(column))
+        attributes = self.attributes(key, known)
+        visible = [one for one in self.indexes if not any(map(_is_hidden, one["terms"]))]
+        indexes = [(stored_index(one), self.implied(stored_index(one), one["name"])) for one in visible]
+        unique = {frozenset(k["columns"]) for k in self.constraints if k["kind"] == "u"}
+        unique |= {frozenset(index.terms) for index, implied in indexes if implied and index.unique}
+        ordered = [attributes[name] for name in key] + [a for name, a in attributes.items() if name not in key]
+        return TableSpec(
+            self.name,
+            self.comment,
+            Heading(tuple(ordered), key),
+            tuple(_foreign_key(reference, attributes, unique) for reference in self.references),
+            tuple(index for index, implied in indexes if not implied),
+        )
+
+    def carriers(self) -> dict[Origin, str]:
+        """The columns whose type in PostgreSQL is not the one that we would choose, and that type."""
+        odd = {name: column["type"] for name, column in self.columns.items() if _is_odd(column)}
+        return {Origin(self.name, name): carrier for name, carrier in odd.items()}
+
+    def attributes(self, key: tuple[str, ...], known: Mapping[TableName, TableSpec]) -> dict[str, Attribute]:
+        """The attributes with their lineage. Of an attribute that two foreign keys bring, the first one's counts."""
+        sources: dict[str, tuple[Origin | None, Attribute | None]] = {}
+        for reference in self.references:
+            for child, (origin, source) in self.sources(reference, known).items():
+                sources.setdefault(child, (origin, source))
+        attributes = {}
+        for name, column in self.columns.items():
+            if _is_hidden(name):
+                continue
+            lineage, source = sources.get(name, (Origin(self.name, name) if name in key else None, None))
+            attributes[name] = evolve(_attribute(column, self.name, source), lineage=lineage)
+        return attributes
+
+    def sources(
+        self, reference: Row, known: Mapping[TableName, TableSpec]
+    ) -> dict[str, tuple[Origin | None, Attribute | None]]:
+        """Attribute here -> its lineage, and the parent's attribute that it repeats where that is known."""
+        parent = _parent(reference)
+        found: dict[str, tuple[Origin | None, Attribute | None]] = {}
+        for child, name in zip(reference["columns"], reference["parent_columns"], strict=True):
+            if parent == self.name:
+                found[child] = (Origin(parent, name), _attribute(self.columns[name], parent, None))
+            elif parent in known and name in known[parent].heading:
+                source = known[parent].heading[name]
+                found[child] = (source.lineage, source)
+            else:
+                found[child] = (Origin(parent, name), None)
+        return found
+
+    def implied(self, index: Index, name: str) -> bool:
+        """Whether an index is part of a foreign key: it speeds it up, or, as DataJoint-Python has it, makes it unique.
+
+        One of exactly these columns that a definition of ours asks for has the name that we give it.
+        """
+        columns = [set(reference["columns"]) for reference in self.references]
+        ours = constraint_name(self.name, "unique" if index.unique else "index", *index.terms)
+        return set(index.terms) in columns and name != ours
+
+
+def _is_odd(column: Row) -> bool:
+    """Whether a column is of an enum type, or of padded characters."""
+    return bool(column["labels"]) or column["type"].startswith("character(")
 
 
 def _json(text: str | None) -> list[dict[str, Any]]:
     return [] if text is None else list(json.loads(text))
 
 
-def specs(rows: Iterable[Row]) -> dict[TableName, TableSpec]:
-    """The tables that rows of the catalog describe, parents before children."""
-    by_name = {TableName(row["schema"], row["table"]): row for row in rows}
-    parents = {
-        name: {TableName(k["parent_schema"], k["parent"]) for k in _json(row["constraints"]) if k["kind"] == "f"}
-        for name, row in by_name.items()
-    }
-    found: dict[TableName, TableSpec] = {}
-    for name in topological_order({child: its - {child} for child, its in parents.items()}):
-        found[name] = _spec(name, by_name[name], found)
-    return found
+def _is_hidden(name: str) -> bool:
+    return name.startswith("_")
 
 
-def _spec(name: TableName, row: Row, known: Mapping[TableName, TableSpec]) -> TableSpec:
-    constraints = _json(row["constraints"])
-    key = next((tuple(k["columns"]) for k in constraints if k["kind"] == "p"), ())
-    key = tuple(column for column in key if not column.startswith("_"))
-    unique = {tuple(k["columns"]) for k in constraints if k["kind"] == "u"}
-    attributes = {c["name"]: _attribute(c, name) for c in _json(row["columns"]) if not c["name"].startswith("_")}
-    foreign_keys = tuple(_foreign_key(k, attributes, unique) for k in constraints if k["kind"] == "f")
-    for attribute in key:
-        attributes[attribute] = evolve(attributes[attribute], lineage=Origin(name, attribute))
-    for foreign_key in foreign_keys:
-        _trace(foreign_key, attributes, known)
-    ordered = [attributes[column] for column in key]
-    ordered += [attribute for column, attribute in attributes.items() if column not in key]
-    spec = TableSpec(name, row["comment"], Heading(tuple(ordered), key), foreign_keys)
-    return evolve(spec, indexes=_indexes(row, spec))
+def _parent(reference: Row) -> TableName:
+    return TableName(reference["parent_schema"], reference["parent"])
 
 
-def _attribute(column: Mapping[str, Any], table: TableName) -> Attribute:
-    kind, comment = _type_and_comment(column, table)
+def _foreign_key(reference: Row, attributes: Mapping[str, Attribute], unique: set[frozenset[str]]) -> ForeignKey:
+    columns = tuple(reference["columns"])
+    return ForeignKey(
+        parent=_parent(reference),
+        pairs=tuple(zip(columns, reference["parent_columns"], strict=True)),
+        nullable=any(attributes[column].nullable for column in columns),
+        unique=frozenset(columns) in unique,
+    )
+
+
+def stored_index(stored: Row) -> Index:
+    """An index. Expressions are kept in its comment as they were written; PostgreSQL's text of them is its own."""
+    terms = tuple(stored["terms"])
+    if stored["comment"] and any(term.startswith("(") for term in terms):
+        for line in parse_definition(stored["comment"], table=stored["name"]).key:
+            if isinstance(line, IndexLine):
+                return Index(line.terms, line.unique)
+    return Index(terms, bool(stored["unique"]))
+
+
+# --- columns -----------------------------------------------------------------------------------------------------
+
+
+def _attribute(column: Row, table: TableName, source: Attribute | None) -> Attribute:
+    """An attribute. source: that of the parent, whose type and comment it has where the column carries none."""
+    kind, comment = _type_and_comment(column, table, source)
     nullable = bool(column["nullable"])
     default = _default(column["default"], kind)
     return Attribute(
@@ -94,49 +231,71 @@ def _attribute(column: Mapping[str, Any], table: TableName) -> Attribute:
 _COLUMN_COMMENT = re.compile(r":(?P<type>[^'\":]*(?:'[^']*'[^'\":]*|\"[^\"]*\"[^'\":]*)*):(?P<comment>.*)\Z", re.DOTALL)
 
 
-def _type_and_comment(column: Mapping[str, Any], table: TableName) -> tuple[AttributeType, str]:
-    found = _COLUMN_COMMENT.match(column["comment"])
-    if found is None:
+def _type_and_comment(column: Row, table: TableName, source: Attribute | None) -> tuple[AttributeType, str]:
+    comment = column["comment"] or ""
+    if found := _COLUMN_COMMENT.match(comment):
+        try:
+            return stored_type(found["type"]), found["comment"].replace(r'\"', '"')
+        except DefinitionError as error:
+            raise DefinitionError(f"the column {column['name']!r}: {error}", table=str(table)) from error
+    if source is not None:
+        return source.type, comment or source.comment
+    kind = _by_column(column)
+    if kind is None:
         raise DefinitionError(
             f"the column {column['name']!r} ({column['type']}) carries no `:type:comment` and was made by other "
-            "software; its type cannot be told.",
+            "software; there is no type for it.",
             table=str(table),
         )
-    return parse_type(found["type"], table=str(table)), found["comment"]
+    return kind, comment
+
+
+_BY_COLUMN = {
+    "smallint": "int16",
+    "integer": "int32",
+    "bigint": "int64",
+    "real": "float32",
+    "double precision": "float64",
+    "boolean": "bool",
+    "date": "date",
+    "time without time zone": "time",
+    "timestamp with time zone": "timestamp",
+    "timestamp without time zone": "datetime",
+    "uuid": "uuid",
+    "json": "json",
+    "jsonb": "json",
+    "bytea": "blob",
+}
+"""PostgreSQL's name of a column type -> the type that holds its values, where no comment tells it."""
+
+_LONGEST = 10_485_760
+"""Characters of the longest varchar, which a text column may hold more of; no more than that is expected."""
+
+
+def _by_column(column: Row) -> AttributeType | None:
+    if column["labels"]:
+        return core("enum", *column["labels"])
+    plain = re.sub(r"\(\d+\)(?= with| without)", "", column["type"])  # the digits of a second
+    if plain in _BY_COLUMN:
+        return core(_BY_COLUMN[plain])
+    if plain in ("text", "character varying"):
+        return core("varchar", _LONGEST)
+    if found := re.fullmatch(r"(character varying|character|numeric)\((\d+)(?:,(\d+))?\)", plain):
+        name = {"character varying": "varchar", "character": "char", "numeric": "decimal"}[found[1]]
+        return core(name, int(found[2]), *([int(found[3])] if found[3] else []))
+    return None
 
 
 def _default(text: str | None, kind: AttributeType) -> Default | None:
-    """The default of a column, from PostgreSQL's text of it."""
-    if text is None:
+    """The default of a column, from PostgreSQL's text of it. One that only the server can compute counts as none."""
+    if text is None or text.startswith("NULL::"):
         return None
+    if text == "identity" or text.startswith("nextval("):
+        return Special.AUTO
     string = re.match(r"'((?:[^']|'')*)'", text)
     if not string and ("now()" in text or text.startswith("CURRENT_")):
         return Special.NOW
-    return read_default(string[1].replace("''", "'") if string else text.strip("()"), kind)
-
-
-def _foreign_key(k: Mapping[str, Any], attributes: Mapping[str, Attribute], unique: set[tuple[str, ...]]) -> ForeignKey:
-    columns = tuple(k["columns"])
-    return ForeignKey(
-        parent=TableName(k["parent_schema"], k["parent"]),
-        pairs=tuple(zip(columns, k["parent_columns"], strict=True)),
-        nullable=any(attributes[column].nullable for column in columns),
-        unique=columns in unique,
-    )
-
-
-def _trace(key: ForeignKey, attributes: dict[str, Attribute], known: Mapping[TableName, TableSpec]) -> None:
-    """Give the attributes of a foreign key the lineage of the parent's."""
-    parent = known.get(key.parent)
-    for child, name in key.pairs:
-        origin = Origin(key.parent, name) if parent is None else parent.heading[name].lineage
-        attributes[child] = evolve(attributes[child], lineage=origin)
-
-
-def _indexes(row: Row, spec: TableSpec) -> tuple[Index, ...]:
-    found: list[Index] = []
-    for index in _json(row["indexes"]):
-        columns = tuple(index["columns"])
-        if index["name"] != constraint_name(spec, "reference", *columns):
-            found.append(Index(columns, bool(index["unique"])))
-    return tuple(found)
+    try:
+        return read_default(string[1].replace("''", "'") if string else text.strip("()"), kind)
+    except (ValueError, KeyError, decimal.InvalidOperation):  # a function, which other software chose
+        return None

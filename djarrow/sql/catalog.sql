@@ -1,22 +1,52 @@
--- The tables of the schemas {schemas}, one row a table, with columns, constraints and indexes as JSON.
-SELECT
-    n.nspname::text AS "schema",
-    c.relname::text AS "table",
-    coalesce(obj_description(c.oid, 'pg_class'), '') AS "comment",
-    (
-        SELECT json_agg(json_build_object(
+-- The tables of the schemas {schemas}, and of those that their foreign keys lead to, directly or not: one row a table,
+-- with columns, constraints and indexes as JSON. Tables whose names begin with ~ are DataJoint's own notes.
+WITH RECURSIVE reached (schema) AS (
+    SELECT n.oid FROM pg_namespace AS n WHERE n.nspname IN ({schemas})
+    UNION
+    SELECT parent.relnamespace
+    FROM reached AS r
+    JOIN pg_class AS child ON child.relnamespace = r.schema
+    JOIN pg_constraint AS k ON k.conrelid = child.oid AND k.contype = 'f'
+    JOIN pg_class AS parent ON parent.oid = k.confrelid
+),
+
+tables AS (
+    SELECT
+        c.oid,
+        n.nspname::text AS "schema",
+        c.relname::text AS "table"
+    FROM reached AS r
+    JOIN pg_namespace AS n ON n.oid = r.schema
+    JOIN pg_class AS c ON c.relnamespace = n.oid
+    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname NOT LIKE '~%'
+),
+
+columns AS (
+    SELECT
+        t.oid,
+        json_agg(json_build_object(
             'name', a.attname,
             'nullable', NOT a.attnotnull,
-            'default', pg_get_expr(d.adbin, d.adrelid),
+            'default', CASE WHEN a.attidentity <> '' THEN 'identity' ELSE pg_get_expr(d.adbin, d.adrelid) END,
             'type', format_type(a.atttypid, a.atttypmod),
-            'comment', coalesce(col_description(c.oid, a.attnum), '')
-        ) ORDER BY a.attnum)
-        FROM pg_attribute AS a
-        LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    )::text AS "columns",
-    (
-        SELECT json_agg(json_build_object(
+            'labels', e.labels,
+            'comment', m.description
+        ) ORDER BY a.attnum) AS found
+    FROM tables AS t
+    JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    LEFT JOIN pg_description AS m ON m.classoid = 'pg_class'::regclass AND m.objoid = t.oid AND m.objsubid = a.attnum
+    LEFT JOIN (
+        SELECT enumtypid, json_agg(enumlabel ORDER BY enumsortorder) AS labels FROM pg_enum GROUP BY enumtypid
+    ) AS e ON e.enumtypid = a.atttypid
+    GROUP BY t.oid
+),
+
+constraints AS (
+    SELECT
+        t.oid,
+        json_agg(json_build_object(
+            'name', k.conname,
             'kind', k.contype,
             'columns', (
                 SELECT json_agg(a.attname ORDER BY u.position)
@@ -30,30 +60,45 @@ SELECT
                 FROM unnest(k.confkey) WITH ORDINALITY AS u (number, position)
                 JOIN pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = u.number
             )
-        ) ORDER BY k.oid)
-        FROM pg_constraint AS k
-        LEFT JOIN pg_class AS p ON p.oid = k.confrelid
-        LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
-        WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'f')
-    )::text AS "constraints",
-    (
-        SELECT json_agg(json_build_object(
+        ) ORDER BY k.oid) AS found
+    FROM tables AS t
+    JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype IN ('p', 'u', 'f')
+    LEFT JOIN pg_class AS p ON p.oid = k.confrelid
+    LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
+    GROUP BY t.oid
+),
+
+indexes AS (
+    SELECT
+        t.oid,
+        json_agg(json_build_object(
             'name', x.relname,
             'unique', i.indisunique,
-            'columns', (
-                SELECT json_agg(a.attname ORDER BY u.position)
+            'comment', obj_description(x.oid, 'pg_class'),
+            'terms', (
+                SELECT json_agg(coalesce(a.attname, '(' || pg_get_indexdef(x.oid, u.position::int, TRUE) || ')')
+                    ORDER BY u.position)
                 FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS u (number, position)
-                JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = u.number
+                LEFT JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attnum = u.number AND u.number > 0
+                WHERE u.position <= i.indnkeyatts
             )
-        ) ORDER BY i.indexrelid)
-        FROM pg_index AS i
-        JOIN pg_class AS x ON x.oid = i.indexrelid
-        WHERE
-            i.indrelid = c.oid
-            AND i.indexprs IS NULL
-            AND NOT EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conindid = i.indexrelid AND k.conrelid = c.oid)
-    )::text AS "indexes"
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname IN ({schemas}) AND c.relkind IN ('r', 'p')
-ORDER BY n.nspname, c.oid
+        ) ORDER BY x.oid) AS found
+    FROM tables AS t
+    JOIN pg_index AS i ON i.indrelid = t.oid AND i.indpred IS NULL
+    JOIN pg_class AS x ON x.oid = i.indexrelid
+    WHERE NOT EXISTS (SELECT 1 FROM pg_constraint AS k WHERE k.conindid = x.oid AND k.conrelid = t.oid)
+    GROUP BY t.oid
+)
+
+SELECT
+    t."schema",
+    t."table",
+    coalesce(obj_description(t.oid, 'pg_class'), '') AS "comment",
+    c.found::text AS "columns",
+    k.found::text AS "constraints",
+    i.found::text AS "indexes"
+FROM tables AS t
+LEFT JOIN columns AS c ON c.oid = t.oid
+LEFT JOIN constraints AS k ON k.oid = t.oid
+LEFT JOIN indexes AS i ON i.oid = t.oid
+ORDER BY t."schema", t.oid

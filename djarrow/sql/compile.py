@@ -211,7 +211,12 @@ class _Compiler:
         alias = self.alias()
         table = exp.Table(this=_name(node.name.table), db=_name(node.name.schema))
         source = exp.Alias(this=table, alias=exp.TableAlias(this=_plain_name(alias)))
-        return _Select(source, {name: _column(alias, name) for name in node.heading.names})
+        return _Select(source, {a.name: self.recast(_column(alias, a.name), a.type) for a in node.heading})
+
+    def recast(self, column: Expression, kind: AttributeType) -> Expression:
+        """A column of a table, in the type that terms expect whoever made the table (model/types.py)."""
+        other = kind.row.recast if self.dialect is Dialect.POSTGRES else None
+        return column if other is None else cast_to(column, other)
 
     def rows(self, node: Rows) -> _Select:
         alias = self.alias()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql.ddl import SINGLETON, full_name
-from djarrow.sql.literals import identifier
+from djarrow.sql.literals import identifier, quoted
 
 
 def create_staging(spec: TableSpec, staging: TableName, columns: tuple[str, ...]) -> str:
@@ -38,5 +38,15 @@ def insert_defaults(spec: TableSpec, *, skip_duplicates: bool) -> str:
     return f"INSERT INTO {full_name(spec.name)} DEFAULT VALUES{conflict} RETURNING 1 AS inserted"
 
 
+def advance_count(spec: TableSpec, attribute: str) -> str:
+    """Let an attribute that counts up go on after the highest number, which a row may have brought itself."""
+    table, column = full_name(spec.name), identifier(attribute)
+    return (
+        f"SELECT setval(s.sequence, t.highest) FROM (SELECT max({column}) AS highest FROM {table}) AS t, "
+        f"(SELECT pg_get_serial_sequence({quoted(table)}, {quoted(attribute)})::regclass AS sequence) AS s "
+        "WHERE t.highest > coalesce(pg_sequence_last_value(s.sequence), 0)"
+    )
+
+
 def _key(spec: TableSpec) -> str:
-    return ", ".join(map(identifier, spec.heading.primary_key or ("_" + SINGLETON,)))
+    return ", ".join(map(identifier, spec.heading.primary_key or (SINGLETON,)))

@@ -1,69 +1,90 @@
-"""Making tables in the database, all or nothing, however many processes declare; reading back what it holds; filling
-lookups.
-"""
+"""Making tables in the database, all or nothing, however many processes declare; reading back what it holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from djarrow.errors import DefinitionMismatch, TransactionError
+from djarrow.errors import DefinitionMismatch, MissingSchema, TransactionError
 from djarrow.model import graph
-from djarrow.model.differences import differences
-from djarrow.model.names import TableName
+from djarrow.model.changes import differences
+from djarrow.model.heading import Origin
 from djarrow.model.spec import TableSpec
 from djarrow.sql import catalog, ddl
+from djarrow.sql.catalog import Catalog
+from djarrow.table import contents
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.table.table import Lookup
+    from djarrow.table.contents import Report
+    from djarrow.table.table import Table
 
 
-def stored(connection: PostgresConnection, schemas: Iterable[str]) -> dict[TableName, TableSpec]:
-    """The tables of these schemas as the database holds them, and of those that they refer to."""
-    known: set[str] = set()
+def stored(connection: PostgresConnection, schemas: Iterable[str]) -> Catalog:
+    """The tables of these schemas as the database holds them, and of those that they refer to. One statement."""
     wanted = set(schemas)
-    rows: list[dict[str, object]] = []
-    while wanted:
-        rows += connection.read(catalog.tables_of(wanted)).to_pylist()
-        known |= wanted
-        wanted = catalog.referenced_schemas(rows) - known
-    return catalog.specs(rows)
+    return catalog.read_catalog(connection.read(catalog.tables_of(wanted)).to_pylist() if wanted else [])
 
 
 def missing(connection: PostgresConnection, declared: Sequence[TableSpec]) -> list[TableSpec]:
     """The declared tables that the database lacks. Raises DefinitionMismatch for one that it holds otherwise."""
-    held = stored(connection, {spec.name.schema for spec in declared})
+    if not declared:
+        return []
+    return _missing(declared, stored(connection, {spec.name.schema for spec in declared}))
+
+
+def _missing(declared: Sequence[TableSpec], held: Catalog) -> list[TableSpec]:
     for spec in declared:
-        if spec.name in held and (found := differences(spec, held[spec.name])):
+        other = held.spec(spec.name)
+        if other is not None and (found := differences(spec, other)):
             raise DefinitionMismatch(found, table=str(spec.name))
-    return [spec for spec in declared if spec.name not in held]
+    return [spec for spec in declared if spec.name not in held.specs]
 
 
-def create(connection: PostgresConnection, declared: Sequence[TableSpec]) -> None:
-    """Make the tables that are missing, parents first, in one transaction that other declarers wait for."""
+def carriers_of(spec: TableSpec, known: dict[Origin, str]) -> dict[str, str]:
+    """The types in PostgreSQL that attributes take over from parents of other software; noted in known, too."""
+    sources = {child: Origin(key.parent, name) for key in spec.foreign_keys for child, name in key.pairs}
+    taken = {child: known[source] for child, source in sources.items() if source in known}
+    known.update({Origin(spec.name, child): carrier for child, carrier in taken.items()})
+    return taken
+
+
+def existing_schemas(connection: PostgresConnection, names: Iterable[str]) -> set[str]:
+    """Those of these schemas that the database has."""
+    found = connection.read(catalog.schemas_among(names)).to_pylist()
+    return {row["name"] for row in found}
+
+
+def create(
+    connection: PostgresConnection,
+    declared: Sequence[TableSpec],
+    *,
+    schemas: Collection[str] = (),
+    closed: Collection[str] = (),
+    lookups: Sequence[Table] = (),
+) -> tuple[Report, ...]:
+    """Make missing tables, parents first, and fill lookups, in one transaction that other declarers wait for.
+
+    schemas: created besides those of the tables. closed: may not be created; then MissingSchema is raised. Gives what
+    the lookups hold otherwise than their contents say.
+    """
     if connection.in_transaction:
-        waiting = ", ".join(str(spec.name) for spec in declared)
+        waiting = ", ".join([*schemas, *(str(spec.name) for spec in declared)])
         raise TransactionError(
             f"{waiting}: made on first use, which cannot be inside a transaction. Call `schema.activate()` before it."
         )
     with connection.begin(isolation="READ COMMITTED"):
         connection.read(ddl.lock_declarations())
-        absent = {spec.name: spec for spec in missing(connection, declared)}
+        held = stored(connection, {name.schema for spec in declared for name in (spec.name, *spec.parents)})
+        absent = {spec.name: spec for spec in _missing(declared, held)}
         order = graph.topological_order(graph.parents_of(absent.values()))
-        statements = [ddl.create_schema(schema) for schema in sorted({name.schema for name in absent})]
-        statements += [text for name in order for text in ddl.create_table(absent[name])]
+        wanted = {name.schema for name in absent} | set(schemas)
+        lacking = sorted(wanted - existing_schemas(connection, wanted)) if wanted else []
+        if forbidden := [name for name in lacking if name in closed]:
+            raise MissingSchema(forbidden[0])
+        statements = [ddl.create_schema(schema) for schema in lacking]
+        for name in order:
+            statements += ddl.create_table(absent[name], carriers_of(absent[name], held.carriers))
         if statements:
             connection.execute(ddl.block(statements))
-
-
-def fill(lookup: Lookup) -> None:
-    """Insert the contents of a lookup unless all their keys are there: then a user who may only read is not refused."""
-    from djarrow.frame.rows import to_arrow
-
-    rows = to_arrow(lookup.contents, lookup.heading, str(lookup.spec.name))
-    if not rows.num_rows:
-        return
-    keys = rows.select(lookup.primary_key).to_pylist()
-    if len(lookup & keys) < len({tuple(key.values()) for key in keys}):
-        lookup.insert(rows, skip_duplicates=True)
+        return contents.fill(connection, lookups, inside=True)

@@ -48,9 +48,10 @@ class QueryExpression(Reading):
 
     _is_table: ClassVar[bool] = False
 
-    def __init__(self, node: Node, source: QueryExpression) -> None:
+    def __init__(self, node: Node, source: QueryExpression, *others: QueryExpression) -> None:
         self._node = node
         self._origin = source
+        self._others = others
 
     @property
     def node(self) -> Node:
@@ -68,10 +69,12 @@ class QueryExpression(Reading):
         return self.heading.primary_key
 
     def _reader(self) -> Reader:
+        for other in self._others:
+            other._reader()  # its tables are made on first use, too
         return self._origin._reader()
 
-    def _derive(self, node: Node) -> QueryExpression:
-        return QueryExpression(node, self)
+    def _derive(self, node: Node, *others: QueryExpression) -> QueryExpression:
+        return QueryExpression(node, self, *others)
 
     def _check_place(self, *others: QueryExpression) -> None:
         for other in others:
@@ -91,19 +94,21 @@ class QueryExpression(Reading):
 
     def __and__(self, condition: Any) -> QueryExpression:
         """`A & c`: the rows where c holds. c: text, a mapping, a list of conditions, a table or query, dj.Top, ..."""
-        self._check_place(*conditions.queries_in(condition))
-        return self._derive(conditions.apply(self, condition))
+        others = tuple(conditions.queries_in(condition))
+        self._check_place(*others)
+        return self._derive(conditions.apply(self, condition), *others)
 
     def __sub__(self, condition: Any) -> QueryExpression:
         """`A - c`: the exact complement of `A & c`; rows where c is NULL stay."""
-        self._check_place(*conditions.queries_in(condition))
-        return self._derive(conditions.apply(self, condition, complement=True))
+        others = tuple(conditions.queries_in(condition))
+        self._check_place(*others)
+        return self._derive(conditions.apply(self, condition, complement=True), *others)
 
     def __mul__(self, other: Any) -> QueryExpression:
         """`A * B`: matching pairs of rows. Raises IncompatibleOperands for namesakes of different origin."""
         right = operand(other, "*")
         self._check_place(right)
-        return self._derive(operators.join(self.node, right.node))
+        return self._derive(operators.join(self.node, right.node), right)
 
     @on_class_too
     def restrict(self, *given: Any) -> QueryExpression:
@@ -131,7 +136,7 @@ class QueryExpression(Reading):
         """
         right = operand(other, "aggr")
         self._check_place(right)
-        return self._derive(operators.aggregate(self.node, right.node, *attributes, **new))
+        return self._derive(operators.aggregate(self.node, right.node, *attributes, **new), right)
 
     @on_class_too
     def top(

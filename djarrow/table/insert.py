@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import InsertRefused
+from djarrow.model.heading import Special
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
 from djarrow.table.source import current_offline
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.base import Database
+    from djarrow.model.spec import TableSpec
     from djarrow.table.table import Table
 
 making: ContextVar[TableName | None] = ContextVar("djarrow_making", default=None)
@@ -40,8 +42,20 @@ def insert(
         return 0
     if skip_duplicates or not checked.num_columns:
         with database.transaction if not database.in_transaction else nullcontext(database):
-            return _insert_by_statement(database, table, checked, skip_duplicates=skip_duplicates)
-    return database.ingest(spec.name, checked)
+            inserted = _insert_by_statement(database, table, checked, skip_duplicates=skip_duplicates)
+    else:
+        inserted = database.ingest(spec.name, checked)
+    _advance_count(database, spec, checked)
+    return inserted
+
+
+def _advance_count(database: Database, spec: TableSpec, rows: pa.Table) -> None:
+    """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""
+    for attribute in spec.heading:
+        if attribute.default is Special.AUTO and attribute.name in rows.column_names:
+            from djarrow.sql import insert as text
+
+            database.read(text.advance_count(spec, attribute.name))
 
 
 def _check_making(table: Table) -> None:

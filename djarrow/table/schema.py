@@ -2,22 +2,30 @@
 
 A class is checked and resolved when it is decorated, without a database; its table is made when first used (001 5.3.1),
 together with all others of the schema that are pending. So a pipeline can be imported, and queried offline, with no
-server at all. Specification: 000 "Database Schema", 001 5.1.
+server at all. A schema without a name collects its classes until it is activated under one, which makes them at once.
+Specification: 000 "Database Schema", 001 5.1; docs/schemas.md.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from djarrow.errors import DefinitionError, QueryError
+from djarrow.errors import DefinitionError, MissingTable, NoSchema, QueryError
 from djarrow.model import graph, names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table.classes import Declaration, parts_of
-from djarrow.table.references import Namespace, namespaces_of
-from djarrow.table.table import Lookup, Part, Table, TableClass
+from djarrow.table import activation, members
+from djarrow.table.activation import Terms
+from djarrow.table.classes import adopt_parts
+from djarrow.table.members import Decorated
+from djarrow.table.references import Linked, Namespace, namespace_given, namespaces_of
+from djarrow.table.table import Table, TableClass
+from djarrow.table.virtual import Held, SchemaModule, attributes_of, find
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
@@ -28,8 +36,13 @@ TableType = TypeVar("TableType", bound=type[Table])
 class Schema:
     """A schema of the database, and the decorator that makes classes its tables.
 
-    name: the schema's name in the database. connection: where it lives; the default connection when not given, which
-    is opened on first use.
+    schema_name: its name in the database; without one, the schema collects classes until `activate(name)`. context:
+    names for the references of its definitions. connection: where it lives; the default connection when not given,
+    which is opened on first use. create_schema, create_tables: whether it, and its tables, are made where they are
+    missing; without create_tables nothing is ever written but rows. add_objects: names for references, as a mapping, a
+    module, or a module's dotted name; they come before those in sight where a class is defined.
+
+    Raises DefinitionError for a name that is none, or for what is no mapping, module or connection.
 
     >>> schema = Schema("lab")
     >>> @schema
@@ -41,18 +54,59 @@ class Schema:
     ...     '''
     """
 
-    def __init__(self, name: str, connection: PostgresConnection | None = None) -> None:
-        names.check_schema_name(name)
-        self.name = name
-        self._connection = connection
+    def __init__(
+        self,
+        schema_name: str | None = None,
+        context: Mapping[str, Any] | None = None,
+        *,
+        connection: PostgresConnection | None = None,
+        create_schema: bool = True,
+        create_tables: bool = True,
+        add_objects: Linked | None = None,
+    ) -> None:
+        if schema_name is not None:
+            names.check_schema_name(schema_name)
+        if context is not None and not isinstance(context, Mapping):
+            raise DefinitionError(
+                f"`context`, the second argument, is a mapping of names to table classes, not {context!r}. "
+                "A connection is passed as `connection=`, a module as `add_objects=`."
+            )
+        self._name = schema_name
+        self._context: Namespace = context or {}
+        self._connection = activation.checked_connection(connection)
+        self._create_schema, self._create_tables = create_schema, create_tables
+        self._added: tuple[Namespace, ...] = () if add_objects is None else (namespace_given(add_objects),)
         self._classes: dict[TableName, type[Table]] = {}
+        self._collected: dict[tuple[str, str], Decorated] = {}
+        self._settled = schema_name is not None
         self._linked: list[Schema] = []
         self._pending: list[TableName] = []
         self._maker: int | None = None
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
-        return f"Schema({self.name!r})"
+        return "Schema()" if self._name is None else f"Schema({self._name!r})"
+
+    @property
+    def name(self) -> Any:
+        """The schema's name in the database, a str; None until it is activated."""
+        return self._name
+
+    @property
+    def database(self) -> str | None:
+        """The same, as DataJoint calls it."""
+        return self._name
+
+    def is_activated(self) -> bool:
+        """Whether the schema has its name in the database."""
+        return self._name is not None
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database has a schema of this name."""
+        from djarrow.table import declare
+
+        return self._name is not None and bool(declare.existing_schemas(self.connection, {self._name}))
 
     @property
     def connection(self) -> PostgresConnection:
@@ -74,8 +128,8 @@ class Schema:
         return self._connection is connect.current_default()
 
     @property
-    def classes(self) -> tuple[type[Table], ...]:
-        """The table classes of the schema, masters before parts, in order of declaration."""
+    def tables(self) -> tuple[type[Table], ...]:
+        """The table classes, masters before parts, in order of declaration; none until the schema is activated."""
         return tuple(self._classes.values())
 
     @property
@@ -86,42 +140,21 @@ class Schema:
     # --- declaring -----------------------------------------------------------------------------------------------
 
     def __call__(self, cls: TableType) -> TableType:
-        """Make a class, with the parts nested in it, a table of this schema.
+        """Make a class, with the parts nested in it, a table of this schema, now or when it is activated.
 
-        Raises DefinitionError and its leaves: DefinitionSyntaxError, UnknownType, UnknownReference, CyclicDependency.
+        Raises DefinitionError and its leaves: DefinitionSyntaxError, UnknownType, UnknownReference, NoSchema,
+        CyclicDependency.
         """
         if not isinstance(cls, TableClass):
             raise DefinitionError(f"{cls!r} is no table: derive it from Manual, Lookup, Imported or Computed.")
-        spaces = namespaces_of(sys._getframe(1))
-        parts = parts_of(cls)
-        declared: tuple[type[Table], ...] = (cls, *parts.values())
+        members.check_owner(cls, self)
+        one = Decorated(cls, adopt_parts(cls), namespaces_of(sys._getframe(1)))
         with self._lock:
-            before = dict(self._classes), list(self._pending)
-            try:
-                self._register(cls, None, parts, spaces)
-                for part in parts.values():
-                    part._master = cls
-                    self._register(part, cls, parts, spaces)
-            except DefinitionError:
-                self._classes, self._pending = before
-                for each in declared:
-                    each._spec = each._schema = None
-                raise
+            if self._name is not None:
+                members.declare(self, one)
+            if not self._settled:
+                members.collect(self, one)
         return cls
-
-    def _register(
-        self, cls: type[Table], master: type[Table] | None, parts: dict[str, type[Part]], spaces: tuple[Namespace, ...]
-    ) -> None:
-        siblings = {known.__name__: known for known in self._classes.values() if known().spec.master is None}
-        spec, referenced = Declaration(cls, self.name, master, parts, siblings, spaces).spec()
-        for other in referenced:
-            if isinstance(other._schema, Schema) and other._schema not in (self, *self._linked):
-                self._linked.append(other._schema)
-        graph.check_acyclic(spec, self._all_parents())
-        cls._spec, cls._schema = spec, self
-        self._classes[spec.name] = cls
-        if spec.name not in self._pending:
-            self._pending.append(spec.name)
 
     def linked_schemas(self) -> tuple[Schema, ...]:
         """This schema and those that its tables refer to, directly or not.
@@ -137,12 +170,17 @@ class Schema:
                 pending += schema._linked
         return tuple(found)
 
-    def _all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
-        return graph.parents_of(spec for schema in self.linked_schemas() for spec in schema.specs.values())
+    def all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
+        """Table -> the tables that it refers to, of this schema and of those."""
+        linked = self.linked_schemas()
+        held = [spec for schema in linked for spec in schema.held.specs.values()]
+        return graph.parents_of([*held, *(spec for schema in linked for spec in schema.specs.values())])
 
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table of this schema, or of one that its tables refer to."""
-        return next(schema._classes[name]().spec for schema in self.linked_schemas() if name in schema._classes)
+        linked = self.linked_schemas()
+        declared = next((schema._classes[name]().spec for schema in linked if name in schema._classes), None)
+        return declared or next(schema.held.specs[name] for schema in linked if name in schema.held.specs)
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table: `Session`, `Session.Probe`, `acquisition.Session`."""
@@ -150,22 +188,43 @@ class Schema:
 
     # --- the database --------------------------------------------------------------------------------------------
 
-    def activate(self) -> None:
-        """Make what is pending: the schema, its tables and the contents of its lookups.
+    def activate(
+        self,
+        schema_name: str | None = None,
+        *,
+        connection: PostgresConnection | None = None,
+        create_schema: bool | None = None,
+        create_tables: bool | None = None,
+        add_objects: Linked | None = None,
+    ) -> None:
+        """Give the schema its name, and make what is pending: the schema, its tables and the contents of its lookups.
 
-        Raises DefinitionMismatch where the database holds another table under the name of a class.
+        The arguments are those of Schema, and where not given, what Schema was given. With create_tables=False nothing
+        is made, and the database is not asked for anything but, with create_schema=False, whether it has the schema.
+        Where the schema has this name already, what is pending is made; create_schema=False and create_tables=False
+        then count from now on, and True does not undo them.
+
+        Raises DefinitionError and its leaves where there is no name, another name, or a definition that cannot be used,
+        MissingSchema, and TransactionError inside of a transaction: then the schema stays as it was. Raises
+        DefinitionMismatch where the database holds another table under the name of a class: the schema is activated
+        then, so that `describe()` and `alter()` of the class can tell and settle the difference.
         """
-        self.ready_connection()
+        if schema_name is not None:
+            names.check_schema_name(schema_name)
+        activation.checked_connection(connection)
+        added = () if add_objects is None else (namespace_given(add_objects),)
+        activation.activate(self, schema_name, Terms(connection, create_schema, create_tables, added))
 
     def ready_connection(self) -> PostgresConnection:
         """The connection, after what is pending was made here and in the schemas that the tables refer to."""
-        group = self.linked_schemas()
-        if any(schema._is_waiting() for schema in group):
-            with _declaring:
-                _make_pending(self.connection, [schema for schema in group if schema._is_waiting()])
+        if any(schema.is_waiting() for schema in self.linked_schemas()):
+            with activation.declaring:
+                activation.make_pending(self)
+        if self._name is None:
+            raise NoSchema("the schema is not activated. Call `schema.activate('name')` before using its tables.")
         return self.connection
 
-    def _is_waiting(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether tables are to be made before use. The thread that makes them uses them: for contents of lookups."""
         return bool(self._pending) and self._maker != threading.get_ident()
 
@@ -180,37 +239,77 @@ class Schema:
         """
         from djarrow.table import declare
 
-        held = declare.stored(self.connection, {name.schema})
-        if name not in held:
-            held = declare.stored(self.ready_connection(), {name.schema})
-        if name not in held:
+        held = declare.stored(self.connection, {name.schema}).spec(name)
+        if held is None:
+            held = declare.stored(self.ready_connection(), {name.schema}).spec(name)
+        if held is None and not self._create_tables:
+            raise MissingTable("the database does not hold it.", table=str(name))
+        if held is None:
             raise QueryError(f"the database holds no table {name}; it was dropped. Declare its class again.")
-        return held[name]
+        return held
 
+    # --- what it holds -------------------------------------------------------------------------------------------
 
-_declaring = threading.RLock()
-"""Held while tables are made: inserting the contents of lookups comes back here."""
+    @cached_property
+    def held(self) -> Held:
+        """What the database was last seen to hold of the schema."""
+        return Held(self)
 
+    def classes(self) -> SchemaModule:
+        """The classes of all tables of the schema: its own, and classes made from the database for those without one.
 
-def _make_pending(connection: PostgresConnection, schemas: list[Schema]) -> None:
-    """Make the pending tables of schemas that refer to each other, and fill their lookups."""
-    from djarrow.table import declare
+        They are attributes of what is returned, as of a module; nothing is made. Warns of tables that no class can be
+        made of. Specification: 001 6.1.
+        """
+        return SchemaModule(names.module_name(self.name or "schema"), self)
 
-    waiting = [(schema, tuple(schema._pending)) for schema in schemas]
-    # Of two classes of one table, in two objects of one schema, that of the schema in use counts: it comes first.
-    classes = {name: schema._classes[name] for schema, pending in reversed(waiting) for name in pending}
-    specs = [cls().spec for cls in classes.values()]
-    for schema in schemas:
-        schema._maker = threading.get_ident()
-    try:
-        if specs and declare.missing(connection, specs):
-            declare.create(connection, specs)
-        for name in graph.topological_order(graph.parents_of(specs)):
-            if issubclass(lookup := classes[name], Lookup):
-                declare.fill(lookup())
-        for schema, made in waiting:
-            with schema._lock:
-                schema._pending = [name for name in schema._pending if name not in made]
-    finally:
-        for schema in schemas:
-            schema._maker = None
+    def make_classes(self, into: dict[str, Any] | None = None) -> None:
+        """Put the classes of `classes()` into a namespace under their names, where these are free.
+
+        into: the namespace; without it, that of the caller's module.
+        """
+        namespace = sys._getframe(1).f_globals if into is None else into
+        for name, cls in attributes_of(self.held.read()).items():
+            namespace.setdefault(name, cls)
+
+    def list_tables(self) -> list[str]:
+        """The names of the tables in the database, parents first, also of those to be made on first use."""
+        return [name.table for name in self.held.read()]
+
+    def __getitem__(self, name: str) -> type[Table]:
+        """The class of a table: `schema["Session.Trial"]`, `schema["session__trial"]`. Raises UnknownTable."""
+        return self.held.table(name)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a table of this name, of a class or in the database."""
+        return isinstance(name, str) and find(self.held.read(), name) is not None
+
+    def __iter__(self) -> Iterator[type[Table]]:
+        """The classes of all tables, parents first."""
+        return iter(self.held.read().values())
+
+    def save(self, path: str | Path | None = None, *, overwrite: bool = False) -> str:
+        """The text of a module with a class for each table that the database holds, which declares the same tables.
+
+        path: the file to write it to, whole or not at all. overwrite: replace one that is there. What no class can say
+        is left out, with a warning, and listed in the module; so are `make` and contents, which the database does not
+        keep. Raises ModuleExists. Specification: 001 5.3.3.
+        """
+        from djarrow.table.save import save
+
+        return save(self, path, overwrite=overwrite)
+
+    def drop(self, prompt: bool | None = None) -> list[str]:
+        """Drop the schema with all its tables, in one transaction.
+
+        What goes is shown first, with how many rows each table has, and asked for. prompt: False does not ask, True
+        asks, None asks where someone can answer. Classes can then be declared in the schema anew.
+
+        Returns the names of the tables dropped; none where there is no such schema, or where the answer was no. Raises
+        DropRefused where tables of other schemas depend on it, where it holds what is no table, and where others use it
+        meanwhile; NotConfirmed where there is nobody to ask; TransactionError inside of a transaction; AccessDenied.
+        Nothing was dropped then.
+        """
+        from djarrow.table.drop import drop_schema
+
+        return drop_schema(self, prompt=prompt)

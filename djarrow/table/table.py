@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
     from djarrow.expr.nodes import Node
     from djarrow.model.names import TableName
+    from djarrow.table.alter import Changes
 
 
 class Home(Protocol):
     """What a table belongs to: a schema of a database, or of a repository."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of the schema."""
+        ...
 
     @property
     def place(self) -> object:
@@ -99,6 +103,11 @@ class Table(QueryExpression, metaclass=TableClass):
     @property
     def spec(self) -> TableSpec:
         """What the table is, complete."""
+        if self._spec is None and self._schema is not None:
+            raise NoSchema(
+                f"the schema of the class {type(self).__name__} is not activated. Call `activate('name')` of the "
+                f"module {type(self).__module__!r}, or of its schema, before using the class."
+            )
         if self._spec is None:
             raise NoSchema(
                 f"the class {type(self).__name__} belongs to no schema; decorate it, or the master it is nested in, "
@@ -146,6 +155,37 @@ class Table(QueryExpression, metaclass=TableClass):
     def declare(self) -> None:
         """Make the table in the database now, where it is not there; using it does so anyway (001 5.3.1)."""
         self.schema.ready_connection()
+
+    @on_class_too
+    def alter(self, prompt: bool | None = None) -> Changes:
+        """Change the table in the database to what its class says, all of it in one transaction. See docs/evolution.md.
+
+        prompt: attributes that the class lacks are dropped with their values after a question; False drops them
+        without one, None asks where someone can answer. Returns the changes that were made: none where the class
+        agrees with its table, and none where the answer was no.
+
+        Raises AlterRefused with every reason where a change would lose or alter values, or cannot be made; then the
+        table is as it was. Raises NotConfirmed where there is nobody to ask, TransactionError inside a transaction.
+        """
+        from djarrow.table.alter import alter
+
+        return alter(self, prompt=prompt)
+
+    @on_class_too
+    def drop(self, prompt: bool | None = None) -> list[str]:
+        """Drop the table, its rows, and all tables that depend on it, in every schema, in one transaction.
+
+        What goes is shown first, with how many rows each table has, and asked for. A part goes with its master, and so
+        does the master of a part that must go. prompt: False does not ask, True asks, None asks where someone can
+        answer. Using a class of a dropped table raises; declared again, it makes the table anew.
+
+        Returns the names of the tables dropped; none where there was none, or where the answer was no. Raises
+        DropRefused of a part, and where others use the tables meanwhile; NotConfirmed where there is nobody to ask;
+        TransactionError inside of a transaction; AccessDenied. Nothing was dropped then. Specification: 001 5.13.
+        """
+        from djarrow.table.drop import drop_table
+
+        return drop_table(self, prompt=prompt)
 
     # --- writing -------------------------------------------------------------------------------------------------
 
@@ -220,3 +260,7 @@ class Part(Table):
         if self._master is None:
             raise DefinitionError(f"the part {type(self).__name__} is not nested in the class of a master.")
         return self._master
+
+
+BASES: dict[Tier, type[Table]] = {names.LOOKUP: Lookup, names.MANUAL: Manual}
+"""Tier -> what its classes derive from. jobs/ adds those that compute, which this layer does not know."""

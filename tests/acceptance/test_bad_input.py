@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from djarrow.errors import (
     DefinitionError,
     DefinitionMismatch,
     DefinitionSyntaxError,
+    DjarrowError,
     DuplicateKey,
     IncompatibleOperands,
     InvalidCondition,
@@ -113,23 +115,77 @@ def test_a_typo_is_shown_with_line_and_column(
     assert issubclass(caught.type, ValueError)
     text = definition.splitlines()[line - 1]
     assert (error.table, error.line, error.column, error.text) == ("scan", line, column, text)
-    assert f"Table 'scan', line {line}: column {column}: expected" in str(error)
+    assert f"Table 'scan', line {line}, column {column}: expected" in str(error)
     assert expected in str(error)
     assert str(error).splitlines()[1:] == ["    " + text, "    " + " " * (column - 1) + "^"]
 
 
 @pytest.mark.parametrize(
-    ("definition", "line", "said"),
+    ("definition", "line", "column", "said"),
     [
-        ("scan_id : uint8\nscan_id : uint8\n---", 2, "'scan_id' is defined a second time"),
-        ("scan_id : uint8\n---\n---", 3, "a second `---`"),
-        ("scan_id = 1 : uint8\n---", 1, "'scan_id' is in the primary key and cannot have a default"),
-        ("scan_id : blob\n---", 1, "'scan_id' cannot be in the primary key"),
-        ("ScanId : uint8\n---", 1, "'ScanId' must start with a lowercase letter"),
-        ("scan_id : uint8\n---\ndepth = 300 : uint8", 3, "default of 'depth': '300' is no uint8"),
-        ("scan_id : uint8\n---\n-> Animal\n-> Animal", 4, "'Animal' stands here twice"),
-        ("-> [nullable] Animal\n---", 1, "cannot be nullable; put it below `---`"),
-        ("-> Animal.proj(a='animal')\n---", 1, "Did you mean 'animal_id'?"),
+        ("scan_id : uint8\n scan_id : uint8\n---", 2, 2, "'scan_id' is defined a second time"),
+        ("-> Animal\n---\n animal_id : uint8", 3, 2, "'animal_id' is defined a second time"),
+        ("scan_id : uint8\n---\n ---", 3, 2, "a second `---`"),
+        ("scan_id = 1 : uint8\n---", 1, 11, "'scan_id' is in the primary key and cannot have a default"),
+        ("scan_id : uint8 = 1\n---", 1, 19, "'scan_id' is in the primary key and cannot have a default"),
+        ("scan_id : uint8 = null\n---", 1, 19, "'scan_id' is in the primary key and cannot"),
+        ("scan_id : blob\n---", 1, 11, "'scan_id' cannot be in the primary key"),
+        ("scan_id : json\n---", 1, 11, "'scan_id' cannot be in the primary key"),
+        ("ScanId : uint8\n---", 1, 1, "'ScanId' must start with a lowercase letter"),
+        ("scan_id : uint8\n---\n Scan_id : uint8", 3, 2, "'Scan_id' must start with a lowercase letter"),
+        (" _scan : uint8\n---", 1, 2, "'_scan' must start with a lowercase letter"),
+        ("größe : uint8\n---", 1, 1, "'größe' must start with a lowercase letter"),
+        ("scan_id : uint8\n---\nläufer : uint8", 3, 1, "'läufer' must start with a lowercase letter"),
+        (f"scan_id : uint8\n---\n\t{'d' * 64} : uint8", 3, 2, "has 64 bytes; PostgreSQL keeps 63"),
+        ("-> Animal.proj(_x='animal_id')\n---", 1, 4, "'_x' must start with a lowercase letter"),
+        (f"-> Animal.proj({'d' * 64}='animal_id')\n---", 1, 4, "has 64 bytes; PostgreSQL keeps 63"),
+        ("scan_id : uint8\n---\ndepth = 300 : uint8", 3, 9, "default of 'depth': '300' is no uint8"),
+        ("scan_id : uint8\n---\ndepth : uint8 = deep", 3, 17, "default of 'depth': 'deep' is no uint8"),
+        ("scan_id : uint8\n---\nside = 'up' : enum('left', 'right')", 3, 8, "'up' is no enum('left','right')"),
+        ("scan_id : uint8\n---\ndepth = 12.345 : decimal(4,2)", 3, 9, "'12.345' is no decimal(4,2)"),
+        ("scan_id : uint8\n---\nname = 'much too long' : varchar(4)", 3, 8, "'much too long' is no varchar(4)"),
+        ("scan_id : uint8\n---\nday = tomorrow : date", 3, 7, "'tomorrow' is no date"),
+        ("scan_id : uint8\n---\ntoken = 'x' : uuid", 3, 9, "a uuid takes no default but null"),
+        ("scan_id : float32 auto_increment\n---", 1, 11, "float32 does not count up by itself"),
+        ("scan_id = 1 : uint8 auto_increment\n---", 1, 11, "an attribute that counts up by itself has no other"),
+        ("scan_id : uint8\n---\n n : uint8 auto_increment", 3, 2, "'n' counts up by itself, so it must be the primary"),
+        (
+            "a : uint8\n b : uint8 auto_increment\n---",
+            2,
+            2,
+            "'b' counts up by itself, so it must be the only attribute",
+        ),
+        ("-> Animal\nb : uint8 auto_increment\n---", 2, 1, "'b' counts up by itself, so it must be the only attribute"),
+        ("-> Animal\n---\n-> [nullable] Animal.proj()", 3, 15, "'Animal' stands here twice"),
+        ("a : uint8\n---\nb : uint8\n-> [nullable] Animal.proj(b='animal_id')", 4, 15, "which other lines require"),
+        ("scan_id : uint8\n---\n-> Animal\n-> Animal", 4, 4, "'Animal' stands here twice"),
+        ("-> [nullable] Animal\n---", 1, 15, "cannot be nullable; put it below `---`"),
+        ("-> Animal.proj(a='animal')\n---", 1, 4, "Did you mean 'animal_id'?"),
+        (
+            "scan_id : uint8\n---\nanimal_id : uint16\n-> Animal",
+            4,
+            4,
+            "'animal_id' is uint16 here and uint8 in 'Animal'",
+        ),
+        ("scan_id : uint8\n---\ndepth : float32\nindex (scan_id, dept)", 4, 17, "Did you mean 'depth'?"),
+        ("scan_id : uint8\n---\nindex (scan_id, scan_id)", 3, 8, "an index names each attribute once"),
+        ("scan_id : uint8\n---\nindex ((year(scan)))", 3, 8, "(year(scan))"),
+        ("\n".join(f"a{i} : int8" for i in range(33)), 33, 1, "at most 32 attributes in its key; 'a32' is one more"),
+        ("a : int8\n---\n" + "\n".join(f"a{i} : int8" for i in range(1600)), 1602, 1, "at most 1600 attributes"),
+        (
+            "\n".join(f"a{i} : int8" for i in range(32)) + "\n-> Animal\n---",
+            33,
+            4,
+            "at most 32 attributes in its key; 'animal_id' is one more",
+        ),
+        (
+            "---\n"
+            + "\n".join(f"a{i:02} : int8" for i in range(33))
+            + f"\nindex ({', '.join(f'a{i:02}' for i in range(33))})",
+            35,
+            168,
+            "an index has at most 32 terms",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_meant(
@@ -138,25 +194,41 @@ def test_a_line_that_cannot_be_meant(
     parent: type[dj.Manual],
     definition: str,
     line: int,
+    column: int,
     said: str,
 ) -> None:
-    """A line that follows the grammar and makes no sense: the table, the line, and what is wrong with it."""
+    """A line that follows the grammar and makes no sense: the table, the place, and what is wrong there."""
     with nothing_changes(connection, schema.name), pytest.raises(DefinitionError) as caught:
         declare(schema, definition, parent=parent)
-    assert (caught.value.table, caught.value.line) == ("scan", line)
-    assert f"Table 'scan', line {line}: " in str(caught.value)
     assert said in str(caught.value)
+    assert (caught.value.table, caught.value.line, caught.value.column) == ("scan", line, column)
+    assert str(caught.value).startswith(f"Table 'scan', line {line}, column {column}: ")
 
 
-def test_an_index_of_an_unknown_attribute(connection: PostgresConnection, schema: dj.Schema) -> None:
-    """An index that names no attribute: the table, the line, and the nearest attribute."""
-    with nothing_changes(connection, schema.name), pytest.raises(DjErrors) as caught:
-        declare(schema, "scan_id : uint8\n---\ndepth : float32\nindex (dept)")
-    assert "'scan', line 4" in str(caught.value)
-    assert "Did you mean 'depth'?" in str(caught.value)
-
-
-DjErrors = (DefinitionError, UnknownAttribute)
+@pytest.mark.parametrize(
+    ("definition", "said"),
+    [
+        ("", "a table has at least one attribute"),
+        ("  \n\t\n", "a table has at least one attribute"),
+        ("# only a comment", "a table has at least one attribute"),
+        ("---\n---- ", "a second `---`"),
+        ("---", "a table has at least one attribute"),
+        ("---\n" + "\n".join(f"a{i} : int8" for i in range(1600)), "a table without a key has at most 1599 attributes"),
+        (None, "the class has no `definition`, a text."),
+        (b"scan_id : uint8", "the class has no `definition`, a text."),
+        (["scan_id : uint8"], "the class has no `definition`, a text."),
+        (5, "the class has no `definition`, a text."),
+    ],
+)
+def test_a_definition_that_is_none(
+    connection: PostgresConnection, schema: dj.Schema, definition: Any, said: str
+) -> None:
+    """A definition without attributes, or that is no text, or that makes no table as a whole, names the table."""
+    with nothing_changes(connection, schema.name), pytest.raises(DefinitionError) as caught:
+        declare(schema, definition)
+    assert caught.value.table == "scan"
+    assert str(caught.value).startswith("Table 'scan'")
+    assert said in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -165,44 +237,270 @@ DjErrors = (DefinitionError, UnknownAttribute)
         ("uint9", "Did you mean 'uint"),
         ("string", "the types are int8"),
         ("varchar", "it takes a length"),
+        ("varchar(0)", "it takes a length from 1 to 10485760"),
+        ("varchar(10485761)", "it takes a length from 1 to 10485760"),
+        (f"char({'9' * 5000})", "it takes a length from 1 to 10485760"),
         ("decimal(40,2)", "it takes precision (1 to 38) and scale"),
+        ("decimal(39)", "it takes precision (1 to 38) and scale"),
+        ("decimal(0,0)", "it takes precision (1 to 38) and scale"),
+        ("decimal(4,5)", "it takes precision (1 to 38) and scale"),
         ("enum('a','a')", "an enum's values must differ"),
+        ("enum(1,2)", "an enum lists its values as strings"),
         ("uint8(3)", "it takes no parameters"),
+        ("int(11) signed", "the types are int8"),
+        ("<graph>", "djarrow has no custom types yet"),
+        ("object@store", "djarrow has no object stores yet"),
+        ("attach", "djarrow has no object stores yet"),
     ],
 )
 def test_an_unknown_type(connection: PostgresConnection, schema: dj.Schema, written: str, said: str) -> None:
-    """An unknown type, or wrong parameters of one: the table, the line, the type, and what is there instead."""
+    """An unknown type, or wrong parameters of one: the table, the place, the type, and what is there instead."""
     with nothing_changes(connection, schema.name), pytest.raises(UnknownType) as caught:
         declare(schema, f"scan_id : uint8\n---\ndepth : {written}")
     error = caught.value
     assert issubclass(caught.type, ValueError)
-    assert (error.table, error.line) == ("scan", 3)
-    assert error.type_text.replace(" ", "") == written
-    assert f"Table 'scan', line 3: {error.type_text!r} is not a type: " in str(error)
+    assert (error.table, error.line, error.column) == ("scan", 3, 9)
+    assert error.type_text.replace(" ", "")[:1000] == written.replace(" ", "")[:1000]
+    assert str(error).startswith("Table 'scan', line 3, column 9: ")
+    assert " is not a type: " in str(error)
     assert said in str(error)
+    assert len(str(error)) < 500
+
+
+HOSTILE = "x'; DROP SCHEMA lab CASCADE; -- \\ $djarrow$ \" {0} %s :type: */ ${HOME}"
+"""Text that would do harm, or fail, wherever it was pasted into a statement or a format."""
+
+
+def test_hostile_text_stays_text(connection: PostgresConnection, schema: dj.Schema) -> None:
+    """What looks like SQL in a comment, a default or an enum is kept as it is written, and comes back."""
+    text = "'" + HOSTILE.replace("\\", "\\\\").replace("'", "''") + "'"
+
+    @schema
+    class Scan(dj.Manual):
+        definition = f"""
+        # {HOSTILE}
+        scan_id : uint8  # {HOSTILE}
+        ---
+        note = {text} : varchar(200)  # {HOSTILE}
+        kind = {text} : enum('other', {text})
+        index (note, (concat(note, {text})))
+        """
+
+    Scan.insert1({"scan_id": 1})
+    assert Scan.fetch1() == {"scan_id": 1, "note": HOSTILE, "kind": HOSTILE}
+    connection.execute(f'INSERT INTO "{schema.name}".scan (scan_id) VALUES (2)')
+    assert len(Scan & {"note": HOSTILE, "kind": HOSTILE}) == 2
+    stored = schema.stored_spec(Scan().spec.name)
+    assert stored.comment == HOSTILE
+    assert stored.heading == Scan.heading
+    assert stored.heading["scan_id"].comment == HOSTILE
+    assert stored.heading["kind"].type.choices == ("other", HOSTILE)
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+@pytest.mark.parametrize(
+    ("definition", "line", "column"),
+    [
+        ("# {}\nscan_id : uint8\n---", 1, 3),
+        ("scan_id : uint8  # {}\n---", 1, 20),
+        ("scan_id : uint8\n---\nnote = '{}' : varchar(9)", 3, 9),
+        ("scan_id : uint8\n---\nnote : enum('a', '{}')", 3, 19),
+        ("scan{} : uint8", 1, 5),
+        ("scan_id : uint8\n---\nindex ((concat(scan_id, '{}')))", 3, 26),
+    ],
+)
+def test_text_that_no_database_holds(
+    connection: PostgresConnection, schema: dj.Schema, definition: str, line: int, column: int, text: str
+) -> None:
+    """NUL and halves of surrogate pairs are refused where they stand, before any statement is written."""
+    with nothing_changes(connection, schema.name), pytest.raises(DefinitionError) as caught:
+        declare(schema, definition.format(text))
+    assert (caught.value.table, caught.value.line, caught.value.column) == ("scan", line, column)
+    assert f"the line holds {text!r}" in str(caught.value)
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "scan_id : uint8  # " + "x" * 10_000_000,
+        "x" * 10_000_000,
+        "scan_id : varchar(9) = '" + "x" * 10_000_000,
+        "scan_id : enum(" + "'x'," * 2_000_000,
+        "index (" + "(" * 10_000_000,
+        "\n" * 100_000 + "scan_id",
+        "# remark\n" * 100_000 + "scan_id :",
+        "\n".join(f"a{i} : int8" for i in range(100_000)),
+        "\n".join(f"-> Animal.proj(a{i}='animal_id')" for i in range(30_000)),
+    ],
+    ids=["comment", "name", "default", "enum", "index", "blank lines", "remarks", "attributes", "references"],
+)
+def test_a_definition_of_any_size(
+    connection: PostgresConnection, schema: dj.Schema, parent: type[dj.Manual], definition: str
+) -> None:
+    """A definition of megabytes is refused in time that grows with its size, in a message of a few lines."""
+    started = time.perf_counter()
+    with nothing_changes(connection, schema.name), pytest.raises(DefinitionError) as caught:
+        declare(schema, definition, parent=parent)
+    assert time.perf_counter() - started < 30
+    assert caught.value.table == "scan"
+    assert caught.value.line is not None
+    assert caught.value.column is not None
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("scan", "'scan' is not CamelCase"),
+        ("Two_Photon", "'Two_Photon' is not CamelCase"),
+        ("Größe", "'Größe' is not CamelCase"),
+        ("S" * 63, "bytes; PostgreSQL keeps 63"),
+        ("S" + "s" * 63, "has 64 bytes; PostgreSQL keeps 63"),
+    ],
+)
+def test_a_class_name_that_names_no_table(
+    connection: PostgresConnection, schema: dj.Schema, name: str, said: str
+) -> None:
+    """A class whose name does not lead to a table's and back is refused with the rule."""
+    with nothing_changes(connection, schema.name), pytest.raises(DefinitionError) as caught:
+        schema(type(name, (dj.Manual,), {"definition": "scan_id : uint8"}))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("s" * 64, "has 64 bytes; PostgreSQL keeps 63"),
+        ("Lab", "must start with a lowercase letter"),
+        ("läb", "must start with a lowercase letter"),
+        ("lab; DROP SCHEMA public", "must start with a lowercase letter"),
+        ('lab"', "must start with a lowercase letter"),
+        ("pg_lab", "is PostgreSQL's own"),
+    ],
+)
+def test_a_schema_name_that_names_no_schema(connection: PostgresConnection, name: str, said: str) -> None:
+    """A schema whose name PostgreSQL would cut, fold or keep for itself is refused before it is used."""
+    with pytest.raises(DefinitionError) as caught:
+        dj.Schema(name, connection=connection)
+    assert said in str(caught.value)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_part_whose_name_is_too_long_with_its_master(connection: PostgresConnection, schema: dj.Schema) -> None:
+    """The name of a part's table holds its master's: a part that would not fit takes its master back with it."""
+    part = type("P" + "p" * 31, (dj.Part,), {"definition": "-> master\nn : int8"})
+    with nothing_changes(connection, schema.name), pytest.raises(DefinitionError, match="has 65 bytes"):
+        schema(type("M" + "m" * 30, (dj.Manual,), {"definition": "m : int8", part.__name__: part}))
+    assert schema.specs == {}
+
+
+@pytest.mark.parametrize("name", ["S" + "s" * 62, "User", "Order", "Select", "Table", "Ab", "AB"])
+def test_names_that_are_allowed(schema: dj.Schema, name: str) -> None:
+    """63 bytes, words that SQL reserves, and names that differ in case only are good names."""
+    words = ("order", "user", "select", "where", "group", "a" * 63, "table", "null", "index", "default")
+    definition = "\n---\n".join(("key : uint8", "\n".join(f"{word} : int16" for word in words)))
+    made: Any = schema(type(name, (dj.Manual,), {"definition": f"{definition}\nindex (order, {'a' * 63})"}))
+    made.insert1({"key": 1} | dict.fromkeys(words, 7))
+    assert made.fetch1() == {"key": 1} | dict.fromkeys(words, 7)
+    assert (made & {"order": 7, "user": 7}).fetch1("a" * 63) == 7
+    schema(type("Ba", (dj.Manual,), {"definition": "b : uint8"}))
+    schema(type("BA", (dj.Manual,), {"definition": "b : uint8"}))
+    assert len(schema.specs) == 3
+
+
+def test_a_part_has_one_master(connection: PostgresConnection, schema: dj.Schema) -> None:
+    """A part stays with the master that declared it; one without a master, or without a reference to it, is refused."""
+
+    class Line(dj.Part):
+        definition = "-> master\nline : uint8"
+
+    schema(type("Scan", (dj.Manual,), {"definition": "scan : uint8", "Line": Line}))
+    schema(type("Other", (dj.Manual,), {"definition": "other : uint8", "Line": Line}))
+    schema.activate()
+    assert [name.table for name in schema.specs] == ["scan", "scan__line", "other"]
+    with nothing_changes(connection, schema.name):
+        with pytest.raises(DefinitionError, match="has no master"):
+            schema(type("Alone", (dj.Part,), {"definition": "line : uint8"}))
+        stray = type("Stray", (dj.Part,), {"definition": "line : uint8"})
+        with pytest.raises(DefinitionError) as caught:
+            schema(type("Third", (dj.Manual,), {"definition": "third : uint8", "Stray": stray}))
+        assert "master" in str(caught.value)
+    assert len(schema.specs) == 3
+
+
+def test_a_failing_declaration_leaves_nothing_behind(connection: PostgresConnection, schema: dj.Schema) -> None:
+    """Where the database refuses one of many tables, none of them is made, nor the schema; afterwards all can be."""
+
+    @schema
+    class First(dj.Manual):
+        definition = "first : uint8"
+
+    @schema
+    class Second(dj.Manual):
+        definition = "-> First\nsecond : uint8\n---\nnote : varchar(9)\nindex (note)"
+
+        class Part(dj.Part):
+            definition = "-> master\npart : uint8"
+
+    @schema
+    class Third(dj.Lookup):
+        definition = "-> Second\nthird : uint8"
+
+    with nothing_changes(connection, schema.name):
+        connection.execute(
+            f"CREATE FUNCTION {schema.name}_no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "IF EXISTS (SELECT FROM pg_class WHERE relname = '#third') THEN RAISE 'no room'; END IF; "
+            "END $$"
+        )
+        connection.execute(
+            f"CREATE EVENT TRIGGER {schema.name}_no ON ddl_command_end EXECUTE FUNCTION {schema.name}_no()"
+        )
+        try:
+            with pytest.raises(DjarrowError, match="no room"):
+                schema.activate()
+        finally:
+            connection.execute(f"DROP EVENT TRIGGER {schema.name}_no")
+            connection.execute(f"DROP FUNCTION {schema.name}_no()")
+    First.insert1((1,))
+    assert (len(First), len(Second), len(Second.Part), len(Third)) == (1, 0, 0, 0)
 
 
 @pytest.mark.parametrize("reference", ["Anmal", "animals.Animal", "Animal.Part", "os.path"])
 def test_a_reference_to_no_class(
     connection: PostgresConnection, schema: dj.Schema, parent: type[dj.Manual], reference: str
 ) -> None:
-    """A foreign key to a class that does not exist: the table, the line, the reference, and what is in sight."""
+    """A foreign key to a class that does not exist: the table, the place, the reference, and what is in sight."""
     with nothing_changes(connection, schema.name), pytest.raises(UnknownReference) as caught:
         declare(schema, f"scan_id : uint8\n---\n-> {reference}", parent=parent)
     error = caught.value
     assert issubclass(caught.type, LookupError)
-    assert (error.table, error.line, error.reference) == ("scan", 3, reference)
-    assert f"Table 'scan', line 3: the foreign key refers to {reference!r}" in str(error)
+    assert (error.table, error.line, error.column, error.reference) == ("scan", 3, 4, reference)
+    assert f"Table 'scan', line 3, column 4: the foreign key refers to {reference!r}" in str(error)
     assert "Animal" in str(error).partition("sight.")[2]
 
 
-def test_a_table_that_refers_to_itself(connection: PostgresConnection, schema: dj.Schema) -> None:
-    """A self reference is a cycle, named as one."""
+@pytest.mark.parametrize(
+    ("definition", "line", "column"),
+    [
+        ("scan_id : uint8\n-> Scan", 2, 4),
+        ("scan_id : uint8\n-> Scan.proj(previous='scan_id')\n---", 2, 4),
+        ("scan_id : uint8\n---\n-> Scan", 3, 4),
+        ("scan_id : uint8\n---\n-> [nullable] Scan", 3, 15),
+        ("scan_id : uint8\n---\n-> Scan.proj(previous='scan_id')", 3, 4),
+    ],
+)
+def test_a_table_that_refers_to_itself(
+    connection: PostgresConnection, schema: dj.Schema, definition: str, line: int, column: int
+) -> None:
+    """A self reference that no first row could fulfil is a cycle, named as one; the way to say a hierarchy is shown."""
     with nothing_changes(connection, schema.name), pytest.raises(CyclicDependency) as caught:
-        declare(schema, "scan_id : uint8\n---\n-> [nullable] Scan.proj(previous='scan_id')")
+        declare(schema, definition)
     name = f"{schema.name}.scan"
     assert caught.value.cycle == (name, name)
-    assert f"Table 'scan': the foreign keys form a cycle: {name} -> {name}. Remove one" in str(caught.value)
+    assert (caught.value.table, caught.value.line, caught.value.column) == ("scan", line, column)
+    assert f": the foreign keys form a cycle: {name} -> {name}. " in str(caught.value)
+    assert "`-> [nullable] Scan.proj(parent_id='id')`" in str(caught.value)
 
 
 @pytest.mark.parametrize("reference", ["Scan.Line", "Line"])
@@ -251,7 +549,7 @@ def test_two_tables_that_refer_to_each_other(connection: PostgresConnection, sch
 
 def test_a_cycle_across_two_schemas(connection: PostgresConnection, schema: dj.Schema) -> None:
     """A cycle that leads through another schema is seen as well."""
-    other = dj.Schema(f"{schema.name}_other", connection)
+    other = dj.Schema(f"{schema.name}_other", connection=connection)
 
     @schema
     class A(dj.Manual):
@@ -273,7 +571,7 @@ def test_a_class_that_does_not_agree_with_its_table(
     connection: PostgresConnection, schema: dj.Schema, parent: type[dj.Manual]
 ) -> None:
     """A class declared otherwise than its table in the database: each difference, on first use."""
-    again = dj.Schema(schema.name, connection)
+    again = dj.Schema(schema.name, connection=connection)
 
     @again
     class Animal(dj.Manual):

@@ -130,7 +130,7 @@ def random_rows(seed: int) -> dict[str, list[dict[str, Any]]]:
 
 def load(seed: int, connection: PostgresConnection, folder: Path) -> DataSet:
     """Declare the tables in a schema of their own, fill and export them."""
-    schema = dj.Schema(f"algebra{seed}", connection)
+    schema = dj.Schema(f"algebra{seed}", connection=connection)
     classes: dict[str, type[dj.Manual]] = {}
     relations = {}
     rows = random_rows(seed)

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from djarrow.codec.blob import pack
 from djarrow.errors import InvalidValue
 from djarrow.frame.columns import carrier, from_arrow, from_values
 from djarrow.frame.results import declared, to_polars, to_values
 from djarrow.model.heading import Attribute, Heading, Special
-from djarrow.model.types import AttributeType, core
+from djarrow.model.types import AttributeType, Family, core
 from djarrow.model.values import normalise
 
 TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -156,7 +157,10 @@ def test_anything_is_taken_or_refused(kind: AttributeType, values: list[Any]) ->
 def taken(value: Any, kind: AttributeType) -> bool:
     """Whether the type holds the value."""
     try:
-        normalise(value, kind)
+        if kind.family is Family.BLOB and value is not None:
+            pack(value)
+        else:
+            normalise(value, kind)
     except ValueError:
         return False
     return True

@@ -6,7 +6,7 @@ SELECT
   t1."day",
   t1."x",
   t2."name",
-  t2."sex",
+  CAST(t2."sex" AS text) AS "sex",
   CAST(t2."weight" AS text) AS "weight",
   t3."correct",
   t3."rt",

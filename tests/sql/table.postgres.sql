@@ -1,6 +1,6 @@
 SELECT
   t1."subject_id",
   t1."name",
-  t1."sex",
+  CAST(t1."sex" AS text) AS "sex",
   CAST(t1."weight" AS text) AS "weight"
 FROM "lab"."subject" AS t1

@@ -11,7 +11,7 @@ FROM (
   SELECT
     t1."subject_id",
     t1."name",
-    t1."sex",
+    CAST(t1."sex" AS text) AS "sex",
     t1."weight"
   FROM "lab"."subject" AS t1
   ORDER BY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,11 @@ from djarrow.errors import DjarrowError
         errors.InvalidValue("no.", table="lab.a", attribute="x", row=3, value=-1),
         errors.MissingParent("no.", table="lab.a", parent="b", key={"b": "1"}),
         errors.DefinitionSyntaxError(table="a", line=1, column=2, text="x", expected=("`:`",)),
+        errors.UnknownType("unit8", "no.", table="a", line=1, column=2),
         errors.UnknownAttribute("x", ["y"], where="proj"),
+        errors.UnknownReference("X", ["Y"], table="a", line=2, why="is late", advice=" Move it."),
+        errors.MissingSchema("lab"),
+        errors.MissingTable("gone.", table="lab.a", sqlstate="42P01"),
         errors.MakeError("no.", table="lab.a", key={"a": 1}),
     ],
     ids=lambda error: type(error).__name__,
@@ -28,3 +33,31 @@ def test_fields_survive_a_process_boundary(error: DjarrowError) -> None:
         assert type(other) is type(error)
         assert str(other) == str(error)
         assert vars(other) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ({}, "no."),
+        ({"table": "a"}, "Table 'a': no."),
+        ({"table": "a", "line": 3}, "Table 'a', line 3: no."),
+        ({"table": "a", "line": 3, "column": 5}, "Table 'a', line 3, column 5: no."),
+        ({"line": 3, "column": 5}, "no."),
+    ],
+)
+def test_a_definition_error_tells_its_place(place: dict[str, Any], text: str) -> None:
+    """The table, line and column of a definition's error stand before its message, as far as they are known."""
+    error = errors.DefinitionError("no.", **place)
+    assert str(error) == text
+    assert {"table": error.table, "line": error.line, "column": error.column} == {
+        "table": None,
+        "line": None,
+        "column": None,
+    } | place
+
+
+def test_long_texts_are_shown_in_part() -> None:
+    """A message shows a long text without its middle, and a short one whole, in quotes."""
+    assert errors.shown("it's") == '"it\'s"'
+    assert errors.shown("a" * 200) == repr("a" * 200)
+    assert errors.shown("a" * 500 + "b" * 500) == f"'{'a' * 90}'...'{'b' * 90}'"

@@ -74,7 +74,7 @@ def _schema(spec: TableSpec, split: Container[TableName]) -> Json:
     schema: Json = {"fields": list(map(_field, spec.heading)), "missingValues": []}
     if spec.heading.primary_key:
         schema["primaryKey"] = list(spec.heading.primary_key)
-    if references := [_reference(key) for key in spec.foreign_keys if key.parent not in split]:
+    if references := [_reference(key, spec) for key in spec.foreign_keys if key.parent not in split]:
         schema["foreignKeys"] = references
     return schema
 
@@ -95,6 +95,7 @@ def _field(attribute: Attribute) -> Json:
     return {**field, "constraints": constraints} if constraints else field
 
 
-def _reference(key: ForeignKey) -> Json:
+def _reference(key: ForeignKey, spec: TableSpec) -> Json:
     parents = [parent for _, parent in key.pairs]
-    return {"fields": list(key.attributes), "reference": {"resource": resource_name(key.parent), "fields": parents}}
+    resource = "" if key.parent == spec.name else resource_name(key.parent)  # as the format names the table itself
+    return {"fields": list(key.attributes), "reference": {"resource": resource, "fields": parents}}

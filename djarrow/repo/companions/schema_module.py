@@ -4,99 +4,31 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Iterable, Mapping
-from textwrap import indent
 
 from djarrow.errors import CyclicDependency
 from djarrow.model import graph
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.repo.manifest import definition_of, module_name
-
-_BASES = {"lookup": "dj.Lookup", "manual": "dj.Manual", "imported": "dj.Imported", "computed": "dj.Computed"}
-
-Group = tuple[TableSpec, ...]
-"""A table and its parts, which are one class with others nested in it."""
+from djarrow.table.module_text import Module
 
 
 def text(schema: str, specs: Mapping[TableName, TableSpec]) -> str:
     """The module of one schema. specs: of all tables of the repository, parents first."""
-    groups = _groups(schema, specs)
-    imports = {group[0].name: _imports(group) for group in groups}
-    late = schema in _entangled(specs.values())
-    blocks = [] if late else sorted(set().union(*imports.values()) if imports else set())
-    head = [
-        f'"""The tables of the schema {schema!r}, as they were exported.',
+    docstring = [
+        f"The tables of the schema {schema!r}, as they were exported.",
         "",
         "Import it with the folder of the repository on the path. Tables are made in the database when first used.",
-        'The `make` of computed tables is not here."""',
-        "",
-        *([] if late else sorted(_standard_imports(blocks))),
-        "import djarrow as dj",
-        *blocks,
-        "",
-        f'schema = dj.Schema("{schema}")',
+        "The `make` of computed tables is not here.",
     ]
-    body: list[str] = []
-    present = set(blocks)
-    for group in groups:
-        new = sorted(imports[group[0].name] - present)
-        present |= set(new)
-        body += ["", "", *_standard_imports(new), *new, *([""] if new else []), _class(group)]
-    return "\n".join([*head, *body]) + "\n"
+    late = schema in _entangled(specs.values())
+    return Module(schema, specs, docstring, _import, late=late).text()
 
 
-# --- classes -----------------------------------------------------------------------------------------------------
-
-
-def _class(group: Group) -> str:
-    """A class with its parts nested in it."""
-    table, *parts = group
-    lines = ["@schema", f"class {table.class_name}({_BASES[table.tier.name]}):", indent(_definition(table), "    ")]
-    for part in parts:
-        lines += ["", f"    class {part.class_name}(dj.Part):", indent(_definition(part), "        ")]
-    return "\n".join(lines)
-
-
-def _definition(spec: TableSpec) -> str:
-    text = definition_of(spec).replace("\\", "\\\\").replace('"""', r"\"\"\"")
-    return f'definition = """\n{text}"""'
-
-
-def _groups(schema: str, specs: Mapping[TableName, TableSpec]) -> list[Group]:
-    """The tables of a schema with their parts, in an order in which each finds those that it refers to."""
-    members: dict[TableName, list[TableSpec]] = {}
-    for spec in specs.values():
-        if spec.name.schema == schema:
-            members.setdefault(spec.master or spec.name, []).append(spec)
-    parents = {
-        master: [_group_of(parent, specs) for spec in group for parent in spec.parents]
-        for master, group in members.items()
-    }
-    others = {master: [p for p in found if p != master] for master, found in parents.items()}
-    return [tuple(members[master]) for master in graph.topological_order(others)]
-
-
-def _group_of(name: TableName, specs: Mapping[TableName, TableSpec]) -> TableName:
-    return specs[name].master or name
-
-
-# --- imports -----------------------------------------------------------------------------------------------------
-
-
-def _imports(group: Group) -> set[str]:
-    """The lines that bring the other schemas that a class refers to, under the names that its definitions use."""
-    schemas = {parent.schema for spec in group for parent in spec.parents} - {group[0].name.schema}
-    return set(map(_import, schemas))
-
-
-def _import(schema: str) -> str:
+def _import(schema: str, name: str) -> str:
+    """The line that brings another schema of the repository."""
     if schema.isidentifier() and not keyword.iskeyword(schema):
-        return f"import {schema}.schema as {module_name(schema)}"
-    return f'{module_name(schema)} = import_module("{schema}.schema")'
-
-
-def _standard_imports(lines: Iterable[str]) -> list[str]:
-    return ["from importlib import import_module"] if any("import_module" in line for line in lines) else []
+        return f"import {schema}.schema as {name}"
+    return f'{name} = import_module("{schema}.schema")'
 
 
 def _entangled(specs: Iterable[TableSpec]) -> set[str]:

@@ -196,7 +196,7 @@ def declare_kinds(schema: dj.Schema) -> type[dj.Manual]:
 def queries(connection: PostgresConnection) -> Iterator[dj.Schema]:
     """The schema of the tables, for all tests of this suite, which only read."""
     connection.execute('DROP SCHEMA IF EXISTS "queries" CASCADE')
-    yield dj.Schema("queries", connection)
+    yield dj.Schema("queries", connection=connection)
     connection.execute('DROP SCHEMA "queries" CASCADE')
 
 

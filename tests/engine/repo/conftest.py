@@ -250,7 +250,7 @@ def another(connection: PostgresConnection) -> Iterator[Another]:
     made: list[dj.Schema] = []
 
     def make(name: str) -> dj.Schema:
-        made.append(dj.Schema(name, connection))
+        made.append(dj.Schema(name, connection=connection))
         return made[-1]
 
     yield make
@@ -281,7 +281,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def exported(lab: dj.Schema, folder: Path) -> Exported:
     """The repository of `lab`, its sessions split over files."""
-    classes = {cls.__name__: cls for cls in lab.classes}
+    classes = {cls.__name__: cls for cls in lab.tables}
     return dj.export(lab, folder, partition_by={classes["Session"]: ["session"]})
 
 

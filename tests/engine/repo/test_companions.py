@@ -241,7 +241,7 @@ def _check_views(connection: Any, repository: Repository) -> None:
 
 def test_expressions_run_on_the_views(lab: dj.Schema, exported: Exported) -> None:
     """The text that an expression gives for DuckDB runs on these views."""
-    classes = {cls.__name__: cls for cls in lab.classes}
+    classes = {cls.__name__: cls for cls in lab.tables}
     query = classes["Subject"].aggr(classes["Session"], n="count(*)") & "n > 0"
     with duckdb.connect() as connection:
         connection.execute(f"SET VARIABLE repo = '{str(exported.path).replace(chr(39), chr(39) * 2)}'")

@@ -60,8 +60,8 @@ def test_length_truth_and_iteration(every: type[dj.Table], folder: Path, opened:
 def test_all_tables(lab: dj.Schema, exported: Exported, opened: Opener) -> None:
     """Every table is there with its rows: lookups, parts, computed ones, a singleton, and one without rows."""
     repository = opened(exported.path)
-    assert exported.tables == len(lab.classes) == 8
-    for cls in lab.classes:
+    assert exported.tables == len(lab.tables) == 8
+    for cls in lab.tables:
         table = _class(repository[lab.name], cls().spec)
         assert same(table.fetch(order_by="KEY"), cls.fetch(order_by="KEY")), cls
         assert table().spec == cls().spec
@@ -116,7 +116,7 @@ def tables(lab: dj.Schema) -> Any:
     class Tables:
         pass
 
-    for cls in lab.classes:
+    for cls in lab.tables:
         if cls().spec.master is None:
             setattr(Tables, cls.__name__, cls)
     return Tables

@@ -22,13 +22,13 @@ def test_what_it_says(exported: Exported, lab: dj.Schema) -> None:
     files = list(exported.path.rglob("*.parquet"))
     assert exported.files == len(files) == 13
     assert exported.bytes == sum(path.stat().st_size for path in files)
-    assert exported.rows == sum(len(cls()) for cls in lab.classes)
+    assert exported.rows == sum(len(cls()) for cls in lab.tables)
     assert exported.seconds > 0
 
 
 def test_ancestors_come_along(lab: dj.Schema, folder: Path, opened: Opener) -> None:
     """Of one class, all tables that it refers to are exported too, and no other."""
-    score = next(cls for cls in lab.classes if cls.__name__ == "Score")
+    score = next(cls for cls in lab.tables if cls.__name__ == "Score")
     dj.export(score, folder)
     assert {str(name.table) for name in opened(folder).tables} == {"__score", "session", "subject", "#method"}
 
@@ -147,7 +147,7 @@ def test_a_connection_works_on_after_a_refusal(lab: dj.Schema, tmp_path: Path) -
 
 def test_leftovers_of_an_interrupted_export(lab: dj.Schema, folder: Path, opened: Opener) -> None:
     """Files that an interrupted export left in the tables' folders are gone after the next; other files stay."""
-    session = next(cls for cls in lab.classes if cls.__name__ == "Session")
+    session = next(cls for cls in lab.tables if cls.__name__ == "Session")
     dj.export(lab, folder, partition_by={session: ["subject_id", "session"]})
     (folder / "manifest.json").unlink()
     (folder / "notes.parquet").write_text("mine")
@@ -167,7 +167,7 @@ import sys
 import djarrow as dj
 from djarrow.engine.connect import connect
 
-schema = dj.Schema(sys.argv[2], connect(sys.argv[1]))
+schema = dj.Schema(sys.argv[2], connection=connect(sys.argv[1]))
 
 @schema
 class First(dj.Manual):
@@ -217,7 +217,7 @@ import resource, sys
 import djarrow as dj
 from djarrow.engine.connect import connect
 
-schema = dj.Schema(sys.argv[2], connect(sys.argv[1]))
+schema = dj.Schema(sys.argv[2], connection=connect(sys.argv[1]))
 
 @schema
 class Big(dj.Manual):
@@ -265,7 +265,7 @@ import resource, sys
 import djarrow as dj
 from djarrow.engine.connect import connect
 
-schema = dj.Schema(sys.argv[2], connect(sys.argv[1]))
+schema = dj.Schema(sys.argv[2], connection=connect(sys.argv[1]))
 
 @schema
 class Big(dj.Manual):

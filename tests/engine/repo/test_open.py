@@ -31,7 +31,7 @@ from .conftest import EVERY_VALUE, Opener, declared, same
 
 
 def _named(lab: dj.Schema, name: str) -> type[dj.Table]:
-    return next(cls for cls in lab.classes if cls.__name__ == name)
+    return next(cls for cls in lab.tables if cls.__name__ == name)
 
 
 # --- other tools -------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_using_a_module(lab: dj.Schema, exported: Exported, opened: Opener) -> N
 
 def test_using_classes_that_disagree(lab: dj.Schema, exported: Exported, opened: Opener) -> None:
     """A class that is not what the repository holds is refused before any query, with what differs."""
-    changed = dj.Schema(lab.name, lab.connection)
+    changed = dj.Schema(lab.name, connection=lab.connection)
     declared(changed, "Setting", "---\nscale : float32\nunit : char(2)\n")
     with pytest.raises(DefinitionMismatch) as caught:
         opened(exported.path).using(changed)

@@ -147,7 +147,7 @@ def test_only_tables_that_have_the_attribute(lab: dj.Schema, folder: Path) -> No
 
 def test_no_rows(lab: dj.Schema, folder: Path, opened: Opener) -> None:
     """A table without rows that should be split has one empty file, and its types."""
-    unused = next(cls for cls in lab.classes if cls.__name__ == "Unused")
+    unused = next(cls for cls in lab.tables if cls.__name__ == "Unused")
     dj.export(lab, folder, partition_by={unused: ["session"]})
     assert [path.name for path in (folder / lab.name / "tables" / "unused").iterdir()] == ["all.parquet"]
     found = opened(folder)[lab.name].Unused.fetch()
@@ -164,7 +164,7 @@ def _refused(what: dj.Schema | type[dj.Table], folder: Path, partition_by: Any) 
 
 def test_what_cannot_split_a_table(lab: dj.Schema, folder: Path) -> None:
     """Refused, and nothing made: a nullable or unknown attribute, a float, a text for a list, a table not exported."""
-    classes = {cls.__name__: cls for cls in lab.classes}
+    classes = {cls.__name__: cls for cls in lab.tables}
     session, unused, method = classes["Session"], classes["Unused"], classes["Method"]
     assert "may be NULL" in str(_refused(lab, folder, {session: ["way"]}))
     assert "'x' is float64" in str(_refused(lab, folder, {session: ["x"]}))

@@ -15,6 +15,7 @@ from djarrow.errors import (
     InvalidValue,
     MissingField,
     MissingParent,
+    MissingTable,
     TransactionError,
 )
 
@@ -207,6 +208,8 @@ def test_details_can_be_absent(state: str) -> None:
         (server_error("22003", "integer out of range"), EngineError, "could not compute a value"),
         (server_error("42601", "syntax error"), EngineError, "The database refused: syntax error"),
         (server_error("42P01", 'relation "x" does not exist'), EngineError, 'relation "x" does not exist'),
+        (server_error("42P01", 'relation "lab.#x" does not exist'), MissingTable, "Table 'lab.#x'"),
+        (DriverError('[libpq] Failed: ERROR:  relation "lab.x" does not exist'), MissingTable, "create_tables=True"),
         (server_error("40001", "could not serialize access"), EngineError, "could not serialize access"),
         (server_error("40P01", "deadlock detected"), EngineError, "deadlock detected"),
         (server_error("53300", "too many clients"), EngineError, "too many clients"),

@@ -42,7 +42,7 @@ def every() -> Heading:
     return table_spec(EVERY_TYPE, TableName("lab", "every"), _unresolved).heading
 
 
-def _unresolved(reference: str, _: int) -> TableSpec:
+def _unresolved(reference: str, _: object) -> TableSpec:
     raise AssertionError(reference)
 
 

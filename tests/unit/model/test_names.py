@@ -68,10 +68,10 @@ def test_attribute_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["firstName", "2photon_scan", "TwoPhotonScan", "_hidden", "größe", "a-b", "a\n"])
 def test_wrong_attribute_names(name: str) -> None:
-    """The specification's invalid attribute names are refused with table, line and the rule."""
+    """The specification's invalid attribute names are refused with table, line, column and the rule."""
     with pytest.raises(DefinitionError, match="must start with a lowercase letter") as caught:
-        names.check_attribute_name(name, table="subject", line=4)
-    assert (caught.value.table, caught.value.line) == ("subject", 4)
+        names.check_attribute_name(name, table="subject", line=4, column=7)
+    assert (caught.value.table, caught.value.line, caught.value.column) == ("subject", 4, 7)
     assert repr(name) in str(caught.value)
 
 
@@ -85,6 +85,14 @@ def test_long_names() -> None:
         check("a" * 63)
         with pytest.raises(DefinitionError, match=re.escape("has 64 bytes; PostgreSQL keeps 63")):
             check("a" * 64)
+
+
+def test_a_long_attribute_name_has_a_place() -> None:
+    """A name that is too long is refused with its line and column, and shown in part when it is very long."""
+    with pytest.raises(DefinitionError, match="has 5000 bytes") as caught:
+        names.check_attribute_name("a" * 5000, table="subject", line=4, column=7)
+    assert (caught.value.line, caught.value.column) == (4, 7)
+    assert len(str(caught.value)) < 400
 
 
 def test_table_names_are_measured_in_bytes() -> None:
@@ -117,3 +125,21 @@ def test_schema_names_that_are_not_free(name: Any) -> None:
     """Schema names that PostgreSQL keeps for itself, and what is no text, are refused."""
     with pytest.raises(DefinitionError, match=re.escape(repr(name))):
         names.check_schema_name(name)
+
+
+@pytest.mark.parametrize(
+    ("schema", "name"),
+    [
+        ("lab", "lab"),
+        ("my-lab", "my_lab"),
+        ("class", "class_"),
+        ("dj", "dj_"),
+        ("schema", "schema_"),
+        ("master", "master_"),
+        ("2024 Lab", "_2024_Lab"),
+    ],
+)
+def test_schema_names_in_definitions(schema: str, name: str) -> None:
+    """A definition refers to another schema by a name that the grammar and Python take, and that is not taken."""
+    assert names.class_reference(TableName(schema, "subject__part"), "other") == f"{name}.Subject.Part"
+    assert names.class_reference(TableName(schema, "#subject"), schema) == "Subject"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from djarrow.errors import DefinitionError, UnknownReference
+from djarrow.model.definition import ReferenceLine
 from djarrow.model.heading import Attribute, Origin, Special
 from djarrow.model.names import COMPUTED, LOOKUP, TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec, table_spec
@@ -22,9 +23,9 @@ class Lab:
         self.specs[class_name] = spec
         return spec
 
-    def resolve(self, reference: str, line: int) -> TableSpec:
+    def resolve(self, reference: str, line: ReferenceLine) -> TableSpec:
         if reference not in self.specs:
-            raise UnknownReference(reference, self.specs, table="?", line=line)
+            raise UnknownReference(reference, self.specs, table="?", line=line.line, column=line.column)
         return self.specs[reference]
 
 
@@ -116,10 +117,10 @@ def test_attribute_names_are_checked(lab: Lab, name: str) -> None:
 def test_limits(lab: Lab) -> None:
     """PostgreSQL's limits on columns and key columns are held before any DDL."""
     lab.declare("Wide", "\n".join(f"a{i} : int8" for i in range(32)))
-    assert "at most 32 attributes in its key; this one has 33" in str(
+    assert "at most 32 attributes in its key; 'a32' is one more" in str(
         refused(lab, "\n".join(f"a{i} : int8" for i in range(33)))
     )
-    assert "at most 1600 attributes; this one has 1601" in str(
+    assert "at most 1600 attributes; 'a1599' is one more" in str(
         refused(lab, "a : int8\n---\n" + "\n".join(f"a{i} : int8" for i in range(1600)))
     )
 

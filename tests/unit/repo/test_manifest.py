@@ -158,16 +158,6 @@ def test_no_manifest(tmp_path: Path) -> None:
             open_repository(tmp_path / name)
 
 
-@pytest.mark.parametrize(
-    ("schema", "name"),
-    [("lab", "lab"), ("my-lab", "my_lab"), ("class", "class_"), ("dj", "dj_"), ("schema", "schema_")],
-)
-def test_schema_names_in_definitions(schema: str, name: str) -> None:
-    """A definition refers to another schema by a name that the grammar and Python take."""
-    assert manifest.reference(TableName(schema, "subject__part"), "other") == f"{name}.Subject.Part"
-    assert manifest.reference(TableName(schema, "#subject"), schema) == "Subject"
-
-
 def test_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """Writing leaves the manifest, equal when it is read again, and no other file."""
     document = manifest.read(_write(tmp_path, _document()))

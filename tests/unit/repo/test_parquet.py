@@ -22,7 +22,7 @@ from djarrow.repo.parquet import MAX_NAME_BYTES, file_name, write_table
 
 
 def _spec(definition: str) -> TableSpec:
-    def refuse(reference: str, line: int) -> TableSpec:
+    def refuse(reference: str, line: object) -> TableSpec:
         raise AssertionError((reference, line))
 
     return table_spec(definition, TableName("lab", "session"), refuse)

@@ -1,12 +1,20 @@
-"""What differs between a class and the table in the database, one line each."""
+"""What differs between a class and the table in the database: records, and one line of text each."""
 
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
-from djarrow.model.differences import differences
+from djarrow.model.changes import (
+    AddAttribute,
+    ChangeComment,
+    ChangeForeignKey,
+    DropAttribute,
+    changes,
+    differences,
+)
 from djarrow.model.names import TableName
-from djarrow.model.spec import TableSpec, table_spec
+from djarrow.model.spec import ForeignKey, TableSpec, table_spec
 
 PERSON: TableSpec = table_spec("person : int8", TableName("lab", "person"), lambda *_: PERSON)
 
@@ -67,8 +75,8 @@ def test_agreement(text: str) -> None:
         (
             BASE.replace("-> Person", "-> [unique] Person"),
             [
-                "foreign key (person) -> lab.person (person) unique is not in the database",
-                "foreign key (person) -> lab.person (person) is in the database and not in the class",
+                "foreign key (person) -> lab.person (person): the class says unique, the database neither nullable nor "
+                "unique",
             ],
         ),
         (
@@ -92,3 +100,43 @@ def test_one_and_true_differ() -> None:
     """A default of 1 is not a default of true, though Python takes them for equal."""
     ours, theirs = declare("a : int8\n---\nb = 1 : int8"), declare("a : int8\n---\nb = 1 : bool")
     assert differences(ours, theirs) == ("attribute 'b': the class says int8 = 1, the database bool = true",)
+
+
+def test_comments_are_changes_and_no_differences() -> None:
+    """Another comment, of the table or of an attribute, is a change, and the table is usable all the same."""
+    ours, theirs = declare("# rigs\na : int8  # id\n---\nb : int8"), declare("a : int8  # number\n---\nb : int8")
+    assert changes(ours, theirs) == (ChangeComment(None, "", "rigs"), ChangeComment("a", "number", "id"))
+    assert [change.line() for change in changes(ours, theirs)] == [
+        "comment of the table: the class says 'rigs', the database ''",
+        "comment of attribute 'a': the class says 'id', the database 'number'",
+    ]
+    assert differences(ours, theirs) == ()
+
+
+def test_changes_carry_what_they_concern() -> None:
+    """A change holds the attribute or foreign key itself, as held and as the class says it."""
+    ours, theirs = (
+        declare("a : int8\n---\nnew : date\n-> [nullable] Person"),
+        declare("a : int8\n---\nold : date\n-> Person"),
+    )
+    added, changed, dropped, reference = changes(ours, theirs)
+    assert added == AddAttribute(ours.heading["new"])
+    assert dropped == DropAttribute(theirs.heading["old"])
+    assert reference == ChangeForeignKey(theirs.foreign_keys[0], ours.foreign_keys[0])
+    assert changed.line() == "attribute 'person': the class says int8 = null, the database int8"
+
+
+def test_foreign_keys_agree_in_any_order() -> None:
+    """A foreign key whose pairs the database holds in another order is the same one."""
+    pairs = (("a", "x"), ("b", "y"))
+    ours, theirs = (
+        evolve(declare("a : int8\nb : int8\n---"), foreign_keys=(ForeignKey(PERSON.name, ordered),))
+        for ordered in (pairs, pairs[::-1])
+    )
+    assert changes(ours, theirs) == ()
+
+
+def test_the_place_is_named() -> None:
+    """A difference to a repository says so."""
+    ours, theirs = declare("a : int8\n---\nb : int8"), declare("a : int8\n---")
+    assert differences(ours, theirs, place="the repository") == ("attribute 'b' (int8) is not in the repository",)

@@ -1,0 +1,313 @@
+"""Random values come back from a blob as they were; random, changed and cut bytes are refused within the bound."""
+
+from __future__ import annotations
+
+import datetime
+import tracemalloc
+import uuid
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from djarrow.codec.blob import HEADERS, pack, unpack
+from djarrow.codec.datajoint.codes import Code
+from djarrow.codec.layout import BUFFER_RATIO, MAGIC, STRUCTURE_RATIO, STRUCTURE_SLACK, Tag
+from djarrow.codec.sections import section, varint
+from djarrow.errors import InvalidBlob, UnstorableValue
+
+from .sameness import same
+
+ORDERS = ("<", ">")
+UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "ps", "fs", "as")
+FIXED = st.one_of(
+    hnp.boolean_dtypes(),
+    *(kinds(endianness=order) for kinds in (hnp.integer_dtypes, hnp.unsigned_integer_dtypes) for order in ORDERS),
+    *(kinds(endianness=order) for kinds in (hnp.floating_dtypes, hnp.complex_number_dtypes) for order in ORDERS),
+    *(kinds(endianness=order) for kinds in (hnp.datetime64_dtypes, hnp.timedelta64_dtypes) for order in ORDERS),
+    st.builds(lambda unit, step: np.dtype(f"M8[{step}{unit}]"), st.sampled_from(UNITS), st.integers(2, 30)),
+    st.integers(1, 9).map(lambda size: np.dtype(f"S{size}")),
+    st.integers(1, 9).map(lambda size: np.dtype(f"<U{size}")),
+    st.integers(1, 9).map(lambda size: np.dtype(f">U{size}")),
+)
+DTYPES = FIXED | hnp.array_dtypes(FIXED, allow_subarrays=True) | hnp.nested_dtypes(FIXED, max_leaves=5)
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+    """An array of any fixed dtype with any bytes that it may hold, in the order of C, of Fortran, or of neither."""
+    array = draw(hnp.arrays(draw(DTYPES), draw(SHAPES)))
+    match draw(st.sampled_from(["C", "F", "backwards"])):
+        case "C":
+            return array
+        case "F":
+            return np.asarray(array, order="F")
+    return array[..., ::-1] if array.ndim else array
+
+
+def objects(items: list[Any]) -> np.ndarray[Any, Any]:
+    """An array of these objects."""
+    return np.fromiter(items, dtype=object, count=len(items))
+
+
+TEXT = st.text(st.characters(), max_size=5)
+ZONES = (
+    st.none()
+    | st.timezones()
+    | st.timedeltas(datetime.timedelta(hours=-23), datetime.timedelta(hours=23)).map(datetime.timezone)
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.integers(-(2**200), 2**200), st.floats(), st.complex_numbers(), TEXT,
+    st.binary(max_size=9), st.decimals(), st.uuids(), st.dates(), st.times(timezones=ZONES),
+    st.datetimes(timezones=ZONES), st.timedeltas(), st.sampled_from([b"mYm\0", b"dj0\0A", b"ZL123\0", MAGIC]),
+    st.binary(max_size=9).map(np.bytes_), TEXT.map(np.str_),
+)  # fmt: skip
+KEYS = st.recursive(
+    SCALARS.filter(lambda value: repr(value) not in ("nan", "Decimal('sNaN')", "Decimal('-sNaN')")),
+    lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
+    max_leaves=3,
+)
+VALUES = st.recursive(
+    SCALARS
+    | arrays()
+    | hnp.arrays(FIXED, ()).map(lambda array: array[()])
+    | st.binary(max_size=9).map(bytearray)
+    | st.lists(st.floats(), min_size=8, max_size=20)
+    | st.lists(st.integers(-(2**63), 2**63), min_size=8, max_size=20).map(tuple),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.sets(KEYS, max_size=4),
+        st.frozensets(KEYS, max_size=4),
+        st.dictionaries(KEYS, inner, max_size=4),
+        st.lists(inner, max_size=4).map(objects),
+        st.lists(inner, min_size=2, max_size=2).map(lambda items: objects(items).reshape(2, 1)),
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+@settings(max_examples=400, deadline=None)
+def test_values_come_back(value: Any) -> None:
+    """Any value comes back from a blob equal, with its types, dtypes and shapes, and the same blob again."""
+    stored = pack(value)
+    found = unpack(stored)
+    assert same(found, bytes(value) if type(value) is bytearray else value)
+    assert pack(found) == stored
+
+
+@given(arrays())
+@settings(max_examples=300, deadline=None)
+def test_arrays_come_back(array: np.ndarray[Any, Any]) -> None:
+    """An array of any dtype and layout comes back with its elements, as memory that can be written."""
+    found = unpack(pack(array))
+    assert same(found, array)
+    assert found.flags.writeable
+    if array.flags.c_contiguous or array.flags.f_contiguous:
+        assert found.flags.f_contiguous == array.flags.f_contiguous
+
+
+@given(VALUES)
+@settings(max_examples=300, deadline=None)
+def test_the_other_format(value: Any) -> None:
+    """DataJoint's format gives a value back, or refuses it; strings of NumPy and fields aside, with its types."""
+    try:
+        stored = pack(value, "dj0")
+    except UnstorableValue as error:
+        refusal = str(error)
+        event("refused")
+    else:
+        assert pack(unpack(stored), "dj0") == stored
+        return
+    assert "DataJoint" in refusal or "surrogate" in refusal
+
+
+# --- bytes of any origin -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def within_the_bound(stored: bytes) -> Iterator[None]:
+    """Fails where more memory is made than the bound states: by Python and NumPy, or by Arrow."""
+    pool, usual = pa.proxy_memory_pool(pa.default_memory_pool()), pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    tracemalloc.start()
+    try:
+        yield
+        made = tracemalloc.get_traced_memory()[1] + pool.max_memory()
+    finally:
+        tracemalloc.stop()
+        pa.set_memory_pool(usual)
+    assert made <= 4096 * len(stored) + 64 * 2**20
+
+
+def survives(stored: bytes) -> bool:
+    """Whether bytes are read as something; else they are refused, with nothing but InvalidBlob."""
+    refusal = ""
+    with within_the_bound(stored):
+        try:
+            unpack(stored)
+        except InvalidBlob as error:
+            refusal = str(error)
+    assert not refusal or refusal.startswith("The stored bytes are no valid blob: ")
+    return not refusal
+
+
+def plain(structure: bytes) -> bytes:
+    """A blob of djarrow with this structure and no sections besides."""
+    return MAGIC + b"\1" + b"".join(section(structure, STRUCTURE_RATIO, STRUCTURE_SLACK))
+
+
+def deflated(raw: bytes) -> bytes:
+    """A compressed blob of DataJoint."""
+    return b"ZL123\0" + len(raw).to_bytes(8, "little") + zlib.compress(raw)
+
+
+LIKELY = st.one_of(
+    st.sampled_from([bytes([tag]) for tag in Tag]),
+    st.sampled_from([bytes([code]) for code in Code]),
+    st.sampled_from([b"\0", b"\1", b"\2", b"\4|b1", b"\3<f8", b"\3|O", b"\3|S0", b"\x04<U99", b"\xff\xff\xff\xff\x7f"]),
+    st.integers(0, 2**63).map(varint),
+    st.integers(0, 40).map(lambda number: number.to_bytes(8, "little")),
+    st.binary(max_size=4),
+)
+RUNS = st.lists(LIKELY, max_size=30).map(b"".join)
+
+
+@given(st.sampled_from([*HEADERS, MAGIC + b"\1", MAGIC + b"\1\0"]), st.binary(max_size=60) | RUNS)
+@settings(max_examples=500, deadline=None)
+def test_random_bytes(header: bytes, rest: bytes) -> None:
+    """Random bytes after a known header are read or refused, within the bound."""
+    survives(header + rest)
+
+
+@given(RUNS, st.sampled_from([plain, lambda run: b"dj0\0" + run, lambda run: deflated(b"dj0\0" + run)]))
+@settings(max_examples=700, deadline=None)
+def test_random_structures(run: bytes, wrapped: Any) -> None:
+    """Runs of what blobs are made of, in any order, are read or refused, within the bound."""
+    survives(wrapped(run))
+
+
+@given(VALUES, st.data(), st.sampled_from(["djarrow", "dj0"]))
+@settings(max_examples=500, deadline=None)
+def test_changed_bytes(value: Any, data: st.DataObject, encoding: str) -> None:
+    """A blob with changed bits is read as something else or refused, within the bound."""
+    try:
+        stored = bytearray(pack([value], encoding))
+    except UnstorableValue:
+        stored = bytearray(pack([value]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(len(MAGIC), len(stored) - 1))
+        stored[place] ^= 1 << data.draw(st.integers(0, 7))
+    survives(bytes(stored))
+
+
+@given(VALUES, st.data(), st.sampled_from(["djarrow", "dj0"]))
+@settings(max_examples=200, deadline=None)
+def test_cut_bytes(value: Any, data: st.DataObject, encoding: str) -> None:
+    """A blob that was cut off, or that has bytes left over, is refused."""
+    try:
+        stored = pack([value], encoding)
+    except UnstorableValue:
+        stored = pack([value])
+    assert not survives(stored[: data.draw(st.integers(len(b"ZL123\0"), len(stored) - 1))])
+    assert not survives(stored + data.draw(st.binary(min_size=1, max_size=3)))
+
+
+# --- what a hostile writer would try -------------------------------------------------------------------------------
+
+COUNT = 10**9
+ZSTD_BOMB = pa.Codec("zstd").compress(bytes(2**24), asbytes=True)
+U64 = COUNT.to_bytes(8, "little")
+ONE = (1).to_bytes(8, "little")
+
+HOSTILE = {
+    "a list of a billion": plain(b"l" + varint(COUNT)),
+    "a dict of a billion": plain(b"d" + varint(COUNT) + b"NN"),
+    "numbers of a billion": plain(b"pl" + varint(COUNT)),
+    "objects of a billion": plain(b"a\0\0\2|O\1" + varint(COUNT)),
+    "an array of 8 GB": plain(b"a\0\0\3<f8\1" + varint(COUNT)),
+    "an array without bytes": plain(b"a\0\0\3|S0\1" + varint(COUNT)),
+    "an array of 2**189 elements": plain(b"a\0\0\3<f8\3" + varint(2**62) * 3),
+    "no elements of 2**126": plain(b"a\0\0\3<f8\3\0" + varint(2**62) * 2),
+    "a dtype of 2 GB with one object": plain(b"a\0\1\0" + varint(2**31 - 8) + b"\1\1a\0\0\2|O\0N"),
+    "a subarray of a billion objects": plain(b"a\0\1\0\x08\1\1a\0\2\1" + varint(COUNT) + b"\0\2|O\0N"),
+    "a string element of 4 GB": plain(b"a\0\0\x0b<U999999999\1\1"),
+    "64 dimensions and more": plain(b"a\0\0\3|u1\xff" + b"\1" * 255),
+    "an integer of a billion bytes": plain(b"i" + varint(COUNT) + b"\1"),
+    "a number without end": plain(b"l" + b"\xff" * 20),
+    "a dtype by name": plain(b"a\0\0\x0bf8,f8,float\1\0"),
+    "a structured scalar of objects": plain(b"x\0\2|ON"),
+    "lists in lists": plain(b"l\1" * 100_000 + b"N"),
+    "dtypes in dtypes": plain(b"a\0" + b"\1\0\x08\1\1a\0" * 50_000),
+    "a section that claims 1 GB": MAGIC + b"\1\1" + varint(2**30) + varint(len(ZSTD_BOMB)) + ZSTD_BOMB,
+    "a section that says what it holds": MAGIC + b"\1\1" + varint(2**24) + varint(len(ZSTD_BOMB)) + ZSTD_BOMB,
+    "a section that says too little": MAGIC + b"\1\1" + varint(100) + varint(len(ZSTD_BOMB)) + ZSTD_BOMB,
+    "a file as time zone": plain(b"h" + bytes(8) + b"\3\x12../../../etc/passwd"),
+    "a decimal that is a word": plain(b"D\4spam"),
+    "a character that is none": plain(b"a\0\0\3<U1\1\1\xff\xff\xff\xff"),
+    "a truth value of 2": plain(b"a\0\0\3|b1\1\1\2"),
+    "dj0: a tuple of a billion": b"dj0\0\1" + U64,
+    "dj0: a list of a billion None": b"dj0\0\2" + U64 + bytes(8) + b"\xff",
+    "dj0: a cell of a billion": b"dj0\0C" + ONE + U64,
+    "dj0: a struct of a billion without fields": b"dj0\0S" + ONE + U64 + b"\1\0\0\0a\0",
+    "dj0: an array of a billion objects": b"dj0\0A" + ONE + U64 + b"\5\0\0\0\0\0\0\0",
+    "dj0: an array of 8 GB": b"mYm\0A" + ONE + U64 + b"\6\0\0\0\0\0\0\0",
+    "dj0: a billion characters": b"mYm\0A" + ONE + U64 + b"\4\0\0\0\0\0\0\0",
+    "dj0: a billion dimensions": b"mYm\0A" + U64,
+    "dj0: a billion fields": b"dj0\0F\xff\xff\xff\x3f",
+    "dj0: lists in lists": b"dj0\0" + (b"\2" + ONE + U64) * 100_000,
+    "dj0: zlib in zlib": deflated(deflated(b"dj0\0\xff")),
+    "dj0: zlib that claims a billion": b"ZL123\0" + U64 + zlib.compress(bytes(10**6)),
+    "dj0: zlib that claims 1 GB per byte": b"ZL123\0" + b"\xff" * 8 + zlib.compress(bytes(1000)),
+    "dj0: a billion compressed None": deflated(b"dj0\0\2" + U64 + (ONE + b"\xff") * 10**6),
+    "dj0: a million compressed sets of sets": deflated(
+        b"dj0\0\2" + (10**6).to_bytes(8, "little") + ((26).to_bytes(8, "little") + b"\3" + ONE + b"\0" * 17) * 10**5
+    ),
+}
+
+
+@pytest.mark.parametrize("stored", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_bytes(stored: bytes) -> None:
+    """Bytes made to cost memory or time are refused, within the bound."""
+    assert not survives(stored)
+
+
+SMALL = [None, [], set(), {}, {None}, frozenset([1]), b"", "ab", 300, 1.5, np.zeros(0), np.int8(1), {None: None}]
+
+
+@pytest.mark.parametrize("encoding", ["djarrow", "dj0"])
+@pytest.mark.parametrize("value", SMALL, ids=repr)
+def test_many_small_values(value: Any, encoding: str) -> None:
+    """Many small values, which compress best, stay within the bound, and come back."""
+    if encoding == "dj0" and isinstance(value, frozenset):
+        value = uuid.UUID(int=0)
+    values = [value] * 50_000
+    stored = pack(values, encoding)
+    with within_the_bound(stored):
+        assert len(unpack(stored)) == len(values)
+
+
+@pytest.mark.parametrize("encoding", ["djarrow", "dj0"])
+def test_what_compresses_best(encoding: str) -> None:
+    """An array of zeros, the best that a compressor can meet, is small, comes back, and stays within the bound."""
+    zeros = np.zeros(10**7)
+    stored = pack(zeros, encoding)
+    assert len(stored) <= zeros.nbytes // 200
+    with within_the_bound(stored):
+        assert np.array_equal(unpack(stored), zeros)
+
+
+def test_the_bound_is_kept_by_the_writer() -> None:
+    """A section that zstd would make too small for the bound is filled up, and no further."""
+    header, stored = section(bytes(2**24), BUFFER_RATIO)
+    assert len(stored) == 2**24 // BUFFER_RATIO > len(ZSTD_BOMB)
+    assert len(header) < 10
