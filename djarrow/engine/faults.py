@@ -10,6 +10,7 @@ from djarrow.errors import (
     AccessDenied,
     ConnectionFailed,
     DjarrowError,
+    DefinitionError,
     DropRefused,
     DuplicateKey,
     EngineError,
@@ -53,22 +54,14 @@ def translate(error: Exception) -> DjarrowError:
             f"The URL of the database cannot be read: {reason}. It has the form "
             "postgresql://user:password@host:port/database, with special characters as %40 for @ and the like."
         )
-    if state in _INTEGRITY:
-        return _INTEGRITY[state](message, details)
+    if state in _BY_STATE:
+        return _BY_STATE[state](message, details)
     if state == "42501" or (state or "").startswith("28") or "authentication failed" in message:
         return AccessDenied(
             f"The database refused access: {message}. Check the user, its password and its rights.", sqlstate=state
         )
     if state in ("42P01", None) and (unmade := _NO_TABLE.search(message)):  # COPY gives no code
         return MissingTable(f"the database refused: {unmade[0]}.", table=unmade[1], sqlstate="42P01")
-    if state == "2BP01":
-        listed = "; ".join(details.get("MESSAGE_DETAIL", "").splitlines())
-        return DropRefused(f"{message}: {listed}. Nothing was dropped. Drop what depends on it first.")
-    if state == "25P02":
-        return TransactionError(
-            "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",
-            sqlstate=state,
-        )
     if is_lost(error):
         return ConnectionFailed(f"The connection to the database was lost: {message}.", sqlstate=state)
     if state is None and any(words in message for words in _UNREACHABLE):
@@ -152,4 +145,33 @@ def _missing(message: str, details: Mapping[str, str]) -> DjarrowError:
     return MissingField(f"{message}.", table=_table(details), attribute=details.get("COLUMN_NAME"))
 
 
-_INTEGRITY = {"23505": _duplicate, "23503": _reference, "23514": _check, "23502": _missing}
+def _dependents(message: str, details: Mapping[str, str]) -> DjarrowError:
+    listed = "; ".join(details.get("MESSAGE_DETAIL", "").splitlines())
+    return DropRefused(f"{message}: {listed}. Nothing was dropped. Drop what depends on it first.")
+
+
+def _aborted(_: str, __: Mapping[str, str]) -> DjarrowError:
+    return TransactionError(
+        "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",
+        sqlstate="25P02",
+    )
+
+
+def _definition(message: str, _: Mapping[str, str]) -> DjarrowError:
+    if "IMMUTABLE" not in message:
+        return EngineError(f"The database refused: {message}.", sqlstate="42P17")
+    return DefinitionError(
+        "an expression of an index depends on more than the row: on the time, or on the time zone, as the year of a "
+        "`timestamp` does. Index the attribute itself, or a `date` or `datetime`."
+    )
+
+
+_BY_STATE = {
+    "23505": _duplicate,
+    "23503": _reference,
+    "23514": _check,
+    "23502": _missing,
+    "25P02": _aborted,
+    "2BP01": _dependents,
+    "42P17": _definition,
+}

@@ -286,12 +286,13 @@ def _index(number: int, source: str, children: list[Any]) -> IndexLine:
 
 
 def _term(term: Any, source: str) -> str:
-    """A name as it is; the text of an expression in parentheses, of which it has one pair already or gets one."""
+    """A name, also one in parentheses; the text of an expression in one pair of them."""
     first, last = _end_token(term, 0), _end_token(term, -1)
     if first is last:
         return str(first)
     text = source[first.start_pos : last.end_pos]
-    return f"({text[1:-1].strip() if first.type == 'LPAR' else text})"
+    inner = text[1:-1].strip() if first.type == "LPAR" else text
+    return inner if re.fullmatch(r"\w+", inner) and not inner[0].isdigit() else f"({inner})"
 
 
 def _end_token(node: Any, end: int) -> Any:

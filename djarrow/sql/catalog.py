@@ -22,6 +22,7 @@ from djarrow.model.defaults import read_default
 from djarrow.model.definition import IndexLine, parse_definition, stored_type
 from djarrow.model.graph import topological_order
 from djarrow.model.heading import Attribute, Default, Heading, Origin, Special
+from djarrow.model.legacy import LONGEST_TEXT
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
 from djarrow.model.types import AttributeType, core
@@ -235,7 +236,7 @@ def _type_and_comment(column: Row, table: TableName, source: Attribute | None) -
     comment = column["comment"] or ""
     if found := _COLUMN_COMMENT.match(comment):
         try:
-            return stored_type(found["type"]), found["comment"].replace(r'\"', '"')
+            return stored_type(found["type"]), found["comment"].replace(r"\"", '"')
         except DefinitionError as error:
             raise DefinitionError(f"the column {column['name']!r}: {error}", table=str(table)) from error
     if source is not None:
@@ -268,9 +269,6 @@ _BY_COLUMN = {
 }
 """PostgreSQL's name of a column type -> the type that holds its values, where no comment tells it."""
 
-_LONGEST = 10_485_760
-"""Characters of the longest varchar, which a text column may hold more of; no more than that is expected."""
-
 
 def _by_column(column: Row) -> AttributeType | None:
     if column["labels"]:
@@ -279,7 +277,7 @@ def _by_column(column: Row) -> AttributeType | None:
     if plain in _BY_COLUMN:
         return core(_BY_COLUMN[plain])
     if plain in ("text", "character varying"):
-        return core("varchar", _LONGEST)
+        return core("varchar", LONGEST_TEXT)
     if found := re.fullmatch(r"(character varying|character|numeric)\((\d+)(?:,(\d+))?\)", plain):
         name = {"character varying": "varchar", "character": "char", "numeric": "decimal"}[found[1]]
         return core(name, int(found[2]), *([int(found[3])] if found[3] else []))

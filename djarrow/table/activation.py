@@ -1,6 +1,6 @@
 """Activating a schema, and making what is pending in it and in those that its tables refer to.
 
-All tables are made in one transaction, then the contents of lookups are inserted. docs/decisions/001.
+All tables are made in one transaction, in which the contents of lookups go in, too. docs/decisions/001.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from djarrow.errors import CyclicDependency, DefinitionError
+from djarrow.errors import CyclicDependency, DefinitionError, UnknownReference
 from djarrow.model import names
 from djarrow.model.definition import ReferenceLine, parse_definition
 from djarrow.model.names import TableName, Tier
@@ -52,13 +52,19 @@ class Declaration:
         if not isinstance(definition, str):
             raise DefinitionError("the class has no `definition`, a text.", table=name.table)
         spaces = (self._own(name), *self.namespaces, self.siblings)
-        itself = {self.cls.__name__} | ({f"{self.master.__name__}.{self.cls.__name__}"} if self.master else set())
+        master = self.master and self.master.__name__
+        itself = self.cls.__name__ if master is None else f"{master}.{self.cls.__name__}"
         referenced: list[Any] = []
 
         def find(reference: str, line: ReferenceLine) -> TableSpec | None:
-            if reference in itself:
+            if reference == itself:
                 return None
-            found = resolve(reference, spaces, table=name.table, line=line, home=self.home, searched=self.searched)
+            try:
+                found = resolve(reference, spaces, table=name.table, line=line, home=self.home, searched=self.searched)
+            except UnknownReference:
+                if reference == self.cls.__name__:
+                    return None  # a part of which no other table has the name
+                raise
             referenced.append(found)
             spec = spec_of(found)
             assert spec is not None  # noqa: S101 - resolve gives nothing else
@@ -72,7 +78,8 @@ class Declaration:
     def _own(self, name: TableName) -> Namespace:
         """The names that the class itself brings: its master and fellow parts, or those that would close a cycle."""
         if self.master is not None:
-            return {**self.parts, "master": self.master, self.master.__name__: self.master}
+            fellows = {name: part for name, part in self.parts.items() if part is not self.cls}
+            return {**fellows, "master": self.master, self.master.__name__: self.master}
         itself = _Unfinished((name, name))
         for part in self.parts:
             inner = TableName(name.schema, names.table_name(part, names.MANUAL, name.table))

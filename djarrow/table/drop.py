@@ -57,6 +57,8 @@ def drop_table(table: Table, *, prompt: bool | None) -> list[str]:
 
 def drop_schema(schema: Schema, *, prompt: bool | None) -> list[str]:
     """What Schema.drop does."""
+    if schema.name is None:
+        return []
     connection = _connection(schema)
 
     def going(parents: Parents) -> tuple[TableName, ...]:

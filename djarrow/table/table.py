@@ -243,7 +243,11 @@ class Manual(Table):
 
 
 class Lookup(Table):
-    """A table of general facts that are part of the design; `contents` are its rows, inserted when it is declared."""
+    """A table of general facts that are part of the design; `contents` are its rows, inserted when it is declared.
+
+    contents: rows as `insert` takes them, a query, a generator, a function, method or property that gives them, or the
+    path of a CSV or Parquet file. Declared again, what is new is added and what differs is reported: docs/lookups.md.
+    """
 
     tier = names.LOOKUP
     contents: ClassVar[Any] = ()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import DefinitionError, MissingSchema, UnknownTable, hint_nearest
+from djarrow.errors import DefinitionError, MissingSchema, NoSchema, UnknownTable, hint_nearest
 from djarrow.model import names
 from djarrow.model.names import TableName
 from djarrow.table.table import BASES, Home, Part, Table
@@ -120,7 +120,7 @@ class Held:
 
         schema = self._schema
         if schema.name is None:
-            raise DefinitionError("the schema has no name yet. Activate it: `schema.activate('name')`.")
+            raise NoSchema("the schema is not activated. Call `schema.activate('name')` before asking for its tables.")
         catalog = declare.stored(schema.connection, {schema.name})
         declared = dict(schema._classes)
         if catalog.specs != self.specs or declared.keys() & self._made.keys():

@@ -31,7 +31,7 @@ def blocks(path: Path) -> dict[str, str]:
 WRITTEN = {
     f"{document} {title}": text
     for document in ("000", "002")
-    for title, text in blocks(HERE / "blocks" / f"{document}.md").items()
+    for title, text in blocks(HERE / "blocks" / f"{document}.txt").items()
 }
 """The blocks as the specification has them, by document and heading."""
 

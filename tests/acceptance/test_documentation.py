@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import djarrow as dj
 from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
+from djarrow.model.types import ROWS
+
+from .specification import Runner
+
+if TYPE_CHECKING:
+    import pytest
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 
@@ -18,3 +26,28 @@ def test_every_function_is_documented() -> None:
     inner = {"neg": "-", "is null": "null", "is true": "true", "is false": "false"}
     missing = [name for name in (*FUNCTIONS, *OTHER_NAMES) if inner.get(name, name) not in words]
     assert missing == []
+
+
+def test_the_example_of_a_lookup(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/lookups.md runs, and its rows are there with their defaults."""
+    (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "lookups.md").read_text("utf-8"), re.DOTALL)
+    Species = Runner(tmp_path, monkeypatch)(text, schema=schema).Species
+    assert Species.to_dicts() == [{"species": "human", "legs": 2}, {"species": "mouse", "legs": 4}]
+
+
+def test_every_type_is_documented() -> None:
+    """docs/definitions.md has a row for each type."""
+    text = (DOCUMENTS / "definitions.md").read_text("utf-8")
+    rows = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `"))
+    documented = {code.partition("(")[0] for code in re.findall(r"`([^`]+)`", rows)}
+    assert documented == set(ROWS)
+
+
+def test_links_lead_somewhere() -> None:
+    """Every relative link of the documentation is to a file that is there."""
+    pages = [*DOCUMENTS.rglob("*.md"), *DOCUMENTS.parent.glob("*.md")]
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    ]
+    assert links
+    assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []

@@ -91,7 +91,7 @@ def _decompressed(wrapped: bytes) -> bytes:
         raw = stream.decompress(stored, size + 1)
     except zlib.error as error:
         raise InvalidBlob(f"it cannot be decompressed: {error}") from error
-    if len(raw) != size or not stream.eof:
+    if len(raw) != size or not stream.eof:  # bytes after the stream are nobody's: DataJoint does not look at them
         raise InvalidBlob(f"it should hold {size} bytes when decompressed, and does not")
     return raw
 

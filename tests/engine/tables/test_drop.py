@@ -227,6 +227,21 @@ def test_a_terminal_is_asked(schema: dj.Schema, connection: PostgresConnection, 
     assert f"dropped: {[f'{schema.name}.subject'] * count}" in shown
 
 
+def test_a_notebook_is_asked(schema: dj.Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment brings an `input` of its own, as notebooks do, it is used without a terminal."""
+    A = make(schema, "A", "a : uint8\n---")
+    A.declare()
+    asked: list[str] = []
+
+    def answer(text: str) -> str:
+        asked.append(text)
+        return "yes"
+
+    monkeypatch.setattr("builtins.input", answer)
+    assert A.drop() == [f"{schema.name}.a"]
+    assert asked == ["Drop 1 table with 0 rows? [yes/no] "]
+
+
 class Slow(io.StringIO):
     """A person who answers yes after something else has happened."""
 
@@ -393,6 +408,18 @@ def test_dropping_waits_for_readers(pipeline: dj.Schema, second: PostgresConnect
         assert len(dropping.result(timeout=20)) == 3
     with pytest.raises(MissingTable):
         len(lab.Session)
+
+
+def test_a_reader_that_would_wait_for_the_drop(pipeline: dj.Schema, second: PostgresConnection) -> None:
+    """Where a reader and the drop would wait for each other, the drop begins anew, and both get what they asked for."""
+    lab = dj.virtual(pipeline.name, connection=second)
+    with ThreadPoolExecutor(1) as pool:
+        with second.transaction:
+            assert len(lab.Session) == 3
+            dropping = pool.submit(pipeline["Subject"].drop, prompt=False)
+            time.sleep(0.5)
+            assert len(lab.Subject) == 2
+        assert len(dropping.result(timeout=20)) == 4
 
 
 def test_a_reader_that_does_not_end(schema: dj.Schema, tables: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,3 +244,28 @@ def test_a_part_whose_name_is_too_long_with_its_master(schema: dj.Schema, name: 
     with pytest.raises(DefinitionError, match="PostgreSQL keeps 63"):
         schema(master)
     assert schema.tables == ()
+
+
+def test_a_part_may_have_the_name_of_the_table_it_refers_to(schema: dj.Schema) -> None:
+    """Inside the part the bare name means the table outside, as in published pipelines; `Master.Part` means itself."""
+
+    @schema
+    class Project(dj.Lookup):
+        definition = "project : varchar(12)"
+        contents = (("atlas",),)
+
+    @schema
+    class Session(dj.Manual):
+        definition = "session_id : int32"
+
+        class Project(dj.Part):
+            definition = "-> master\n-> Project\n---\n-> [nullable] Session.Project.proj(before='session_id')"
+
+    part = Session.Project()
+    assert part.spec.parents == (Session().spec.name, Project().spec.name)
+    assert part.spec.foreign_keys[-1].parent == part.spec.name
+    Session.insert([(1,), (2,)])
+    Session.Project.insert([(1, "atlas", None), (2, "atlas", 1)])
+    assert Session.Project.describe() == (
+        "-> master\n-> Project\n---\n-> [nullable] Session.Project.proj(before='session_id')\n"
+    )

@@ -21,6 +21,7 @@ from djarrow.errors import (
     MissingParent,
     MissingSchema,
     MissingTable,
+    NoSchema,
     UnknownTable,
 )
 
@@ -333,8 +334,9 @@ def test_classes_into_a_namespace(pipeline: dj.Schema) -> None:
 def test_the_classes_of_a_schema_without_a_name() -> None:
     """A schema that is not activated has nothing to show, and says so."""
     for ask in (dj.Schema().classes, dj.Schema().list_tables):
-        with pytest.raises(DefinitionError, match="no name yet"):
+        with pytest.raises(NoSchema, match="not activated"):
             ask()
+    assert dj.Schema().drop() == []
 
 
 # --- schemas -----------------------------------------------------------------------------------------------------

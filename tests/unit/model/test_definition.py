@@ -384,7 +384,7 @@ def test_renames(text: str, renames: tuple[tuple[str, str], ...]) -> None:
         ("index (( a + b ))", False, ("(a + b)",)),
         ("index (concat(a, b), lower( `c d` ) )", False, ("(concat(a, b))", "(lower( `c d` ))")),
         ("index ((if(a > 1, (b * (c + d)), e)))", False, ("(if(a > 1, (b * (c + d)), e))",)),
-        ("""index (replace(a, ")", '(#'), (b))""", False, ("""(replace(a, ")", '(#'))""", "(b)")),
+        ("""index (replace(a, ")", '(#'), (b))""", False, ("""(replace(a, ")", '(#'))""", "b")),
         (r"""index ((a = 'it\'s)' or a = "(("))""", False, (r"""(a = 'it\'s)' or a = "((")""",)),
         ("index (now())", False, ("(now())",)),
     ],
