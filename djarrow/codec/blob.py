@@ -66,8 +66,7 @@ def unpack(stored: bytes | bytearray | memoryview) -> Any:
     ValueError, for bytes that are no blob, and nothing else.
     """
     view = memoryview(stored)
-    if not view.c_contiguous or view.format != "B" or view.ndim != 1:
-        view = memoryview(bytes(view))
+    view = view.cast("B") if view.c_contiguous and view.format in ("B", "b", "c") else memoryview(bytes(view))
     head = bytes(view[:6])
     if not head.startswith(HEADERS):
         return bytes(view)

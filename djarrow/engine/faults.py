@@ -9,8 +9,8 @@ from typing import Any
 from djarrow.errors import (
     AccessDenied,
     ConnectionFailed,
-    DjarrowError,
     DefinitionError,
+    DjarrowError,
     DropRefused,
     DuplicateKey,
     EngineError,
@@ -24,7 +24,9 @@ from djarrow.errors import (
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
 _PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
-_KEY = re.compile(r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is duplicated|conflicts)", re.DOTALL)
+_KEY = re.compile(
+    r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is duplicated|conflicts)", re.DOTALL
+)
 _LIBPQ = re.compile(r"\[libpq\] Execution error \[\w+\]: ERROR:\s*")  # of errors in the middle of a stream
 _NO_TABLE = re.compile(r'relation "(?P<table>[^"]+\.[^"]+)" does not exist')
 _LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")

@@ -79,9 +79,8 @@ def _from_rows(rows: Sequence[Any], heading: Heading, table: str, ignore_extra_f
         if absent:
             _check_default(attribute, table, row=absent[0])
         if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
-            raise MissingField(
-                "the database counts it up: give it in every row, or in none.", table=table, attribute=name, row=absent[0]
-            )
+            text = "the database counts it up: give it in every row, or in none."
+            raise MissingField(text, table=table, attribute=name, row=absent[0])
         if len(absent) < len(values):
             filled = _fill(values, absent, attribute)
             columns[name] = from_values(filled, attribute, table)

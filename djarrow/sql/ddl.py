@@ -63,7 +63,7 @@ def create_table(spec: TableSpec, carriers: Mapping[str, str] | None = None) -> 
 def column_comment(attribute: Attribute, spec: TableSpec) -> str:
     """The comment of a column, which keeps the attribute's type and comment (design section 5)."""
     column = f"{full_name(spec.name)}.{identifier(attribute.name)}"
-    comment = attribute.comment.replace('"', r'\"')  # as DataJoint-Python has it
+    comment = attribute.comment.replace('"', r"\"")  # as DataJoint-Python has it
     return f"COMMENT ON COLUMN {column} IS {quoted(f':{attribute.type.stored_name}:{comment}')}"
 
 
@@ -129,8 +129,8 @@ def foreign_key(key: ForeignKey, spec: TableSpec) -> list[str]:
     """The constraints that make a foreign key, with its uniqueness."""
     purpose = (str(key.parent), *(f"{child}={parent}" for child, parent in key.pairs))
     parents = _names(tuple(parent for _, parent in key.pairs))
-    text = f"CONSTRAINT {identifier(constraint_name(spec.name, 'foreign', *purpose))} FOREIGN KEY ({_names(key.attributes)})"
-    text += f" REFERENCES {full_name(key.parent)} ({parents})"
+    name = identifier(constraint_name(spec.name, "foreign", *purpose))
+    text = f"CONSTRAINT {name} FOREIGN KEY ({_names(key.attributes)}) REFERENCES {full_name(key.parent)} ({parents})"
     if not key.unique:
         return [text]
     unique = constraint_name(spec.name, "unique", *purpose)

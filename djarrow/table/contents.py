@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from djarrow.errors import DuplicateKey, IntegrityError, MissingField, RowError, TransactionError
+from djarrow.expr.nodes import Stored
 from djarrow.model.names import LOOKUP
 from djarrow.sql import ddl
 from djarrow.table.lookup_rows import given_rows, says_contents
@@ -85,8 +86,9 @@ def fill(connection: PostgresConnection, lookups: Sequence[Table], *, inside: bo
     only read is not refused. Raises RowError and its leaves, and TransactionError inside a transaction of the user's.
     """
     reports: list[Report] = []
+    held = _held(connection, lookups)
     for position, lookup in enumerate(lookups):
-        found = compare(lookup)
+        found = compare(lookup, held[position])
         if found.new and not inside:
             with _declaring(connection, lookup):
                 return (*reports, *fill(connection, lookups[position:], inside=True))
@@ -95,6 +97,24 @@ def fill(connection: PostgresConnection, lookups: Sequence[Table], *, inside: bo
         if found.differing:
             reports.append(Report(str(lookup.spec.name), found.differing))
     return tuple(reports)
+
+
+def _held(connection: PostgresConnection, lookups: Sequence[Table]) -> list[pa.Table]:
+    """The rows of the lookups' tables, read by one statement: opening a schema takes no more for having many."""
+    import pyarrow.compute as pc
+
+    from djarrow.frame.results import declared
+    from djarrow.sql.together import NUMBER, together
+
+    if not lookups:
+        return []
+    read = together([Stored(lookup.spec.name, lookup.heading) for lookup in lookups])
+    rows = connection.read(read.text)
+    found = []
+    for number, (lookup, slots) in enumerate(zip(lookups, read.slots, strict=True)):
+        own = rows.filter(pc.equal(rows.column(NUMBER), number))
+        found.append(declared(own.select(list(slots.values())).rename_columns(list(slots)), lookup.heading))
+    return found
 
 
 @contextmanager
@@ -150,8 +170,8 @@ class Comparison:
     differing: tuple[Difference, ...] = ()
 
 
-def compare(lookup: Table) -> Comparison:
-    """Read a lookup's contents and its table. Raises RowError and its leaves, with the number of the row."""
+def compare(lookup: Table, held: pa.Table) -> Comparison:
+    """A lookup's contents beside the rows that its table holds. Raises RowError and its leaves, with the row."""
     from djarrow.frame.rows import to_arrow
 
     rows, names = given_rows(lookup), lookup.primary_key
@@ -163,7 +183,6 @@ def compare(lookup: Table) -> Comparison:
         raise
     if not checked.num_rows:
         return Comparison(checked)
-    held = lookup.to_arrow()
     places = {key: number for number, key in enumerate(_keys(held, names))}
     new: dict[tuple[Any, ...], int] = {}
     pairs: list[tuple[int, int]] = []

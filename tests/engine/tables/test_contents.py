@@ -498,3 +498,28 @@ def test_a_reader_uses_and_compares(schema: dj.Schema, server: EmbeddedServer, c
         opened.close()
         connection.execute(f"DROP OWNED BY {reader}")
         connection.execute(f"DROP ROLE {reader}")
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_opening_many_lookups_takes_few_statements(schema: dj.Schema, counting: Any, count: int) -> None:
+    """Where all is there, comparing catalog and contents takes two statements, however many lookups there are."""
+    kinds = ["uint8", "uint64", "decimal(9,3)", "char(4)", "date", "bool", "uuid", "json", "float32", "blob"]
+    values = [1, 2**63, "1.5", "a", "2020-01-01", True, "6ba7b810-9dad-11d1-80b4-00c04fd430c8", [1], 0.1, b"\0"]
+
+    def pipeline(connection: PostgresConnection) -> dj.Schema:
+        made = dj.Schema(schema.name, connection=connection)
+        for number in range(count):
+            kind, value = kinds[number % len(kinds)], values[number % len(kinds)]
+            body = {
+                "definition": f"k : int32\n---\nx{number} : {kind}\ny : enum('p', 'q')",
+                "contents": [(1, value, "p"), (2, value, "q")],
+            }
+            made(type(f"Kind{number}", (dj.Lookup,), body))
+        return made
+
+    pipeline(schema.connection).activate()
+    again = pipeline(counting)
+    counting.statements.clear()
+    again.activate()
+    assert len(counting.statements) == 2
+    assert all(len(table()) == 2 for table in again.tables)

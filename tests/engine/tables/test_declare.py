@@ -343,7 +343,7 @@ BASE = "a : uint8\nb : uint8\n---\nx = 1 : float64\ny = null : varchar(8)\n-> [n
         (BASE.replace("index (x)", ""), "index (x) is in the database and not in the class"),
         (BASE.replace("a : uint8\nb : uint8\n---\n", "a : uint8\n---\nb : uint8\n"), "primary key: the class says a, "),
         (BASE.replace("a : uint8\nb : uint8", "b : uint8\na : uint8"), "primary key: the class says b, a, "),
-        (BASE.replace("[nullable] Other", "[nullable, unique] Other"), "the class says nullable unique, the database nullable"),
+        (BASE.replace("[nullable] Other", "[nullable, unique] Other"), "says nullable unique, the database nullable"),
         (BASE.replace("-> [nullable] Other\n", ""), "foreign key (o) -> "),
     ],
 )

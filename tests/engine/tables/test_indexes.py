@@ -112,7 +112,8 @@ def test_the_cast_of_a_column_leaves_its_index_in_use(schema: dj.Schema, connect
         connection.execute("SET LOCAL enable_seqscan = off")
         plan = "\n".join(connection.query(f"EXPLAIN {text}").column(0).to_pylist())
     condition = next(line for line in plan.splitlines() if "Index Cond" in line)
-    assert "rig" in condition and "side" in condition
+    assert "rig" in condition
+    assert "side" in condition
 
 
 def test_counting_up(schema: dj.Schema) -> None:

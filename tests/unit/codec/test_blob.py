@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from djarrow.codec.blob import HEADERS, LARGEST, pack, unpack
-from djarrow.codec.layout import DEEPEST, INLINE, MAGIC, MOST_WITHOUT_BYTES
+from djarrow.codec.layout import DEEPEST, INLINE, MAGIC, MOST_WITHOUT_BYTES, Tag
 from djarrow.errors import DjarrowError, InvalidBlob, UnstorableValue
 
 from ...property.sameness import same
@@ -41,7 +42,8 @@ VALUES: list[Any] = [
     datetime.time(1, tzinfo=datetime.timezone(datetime.timedelta(hours=1), "home")),
     datetime.timedelta(-1, 5, 7), datetime.timedelta.max, datetime.timedelta.min,
     np.float64(1.5), np.float16(2), np.longdouble(1) / 3, np.bool_(True), np.int8(-3), np.complex64(1j),
-    np.datetime64("NaT"), np.datetime64("2024-10-28", ("s", 25)), np.timedelta64(3, "M"), np.str_("a\0"), np.bytes_(b"a\0"),
+    np.datetime64("NaT"), np.datetime64("2024-10-28", ("s", 25)), np.timedelta64(3, "M"),
+    np.str_("a\0"), np.bytes_(b"a\0"),
     np.void(b"\1\2"), np.array([(1, "x")], [("a", "i4"), ("b", "U2")])[0],
     np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")])[0],
 ]  # fmt: skip
@@ -165,8 +167,9 @@ def test_bytes_that_look_like_a_blob(header: bytes) -> None:
 def test_bytes_of_any_memory_are_read() -> None:
     """Stored bytes are read from bytes, bytearrays and views of any kind."""
     stored = pack({"a": np.arange(1000)})
-    signed, backwards = np.frombuffer(stored, "i1").data, memoryview(stored[::-1])[::-1]
-    forms: list[Any] = [bytearray(stored), memoryview(stored), signed, backwards]
+    forms: list[Any] = [bytearray(stored), memoryview(stored), memoryview(stored[::-1])[::-1], pa.py_buffer(stored)]
+    forms += [np.frombuffer(stored, kind).data for kind in ("i1", "S1")]
+    assert same(unpack(np.frombuffer(b"plain!" * 2, "i4").data), b"plain!" * 2)
     for form in forms:
         assert same(unpack(form), {"a": np.arange(1000)})
 
@@ -365,6 +368,14 @@ def test_the_format_stays(value: Any, stored: str) -> None:
     expected = bytes.fromhex(stored)
     assert pack(value)[: len(expected)] == expected
     assert len(pack(value)) == len(expected) or isinstance(value, np.ndarray)
+
+
+def test_the_document_has_every_tag() -> None:
+    """docs/blob-format.md has a row for each tag, and no other."""
+    text = (Path(__file__).parents[3] / "docs" / "blob-format.md").read_text("utf-8")
+    table = text.partition("| tag |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1] for line in table.splitlines()[2:]]
+    assert sorted("".join(rows).replace("`", "").split()) == sorted(chr(tag) for tag in Tag)
 
 
 def test_a_later_version() -> None:
