@@ -189,9 +189,10 @@ _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _blob(value: Any, kind: AttributeType) -> bytes:
+    """The stored bytes, which is what conditions compare; values that are inserted are packed by frame/columns.py."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise _no(value, kind, ": a blob holds bytes")
+    raise _no(value, kind, ": stored bytes are compared, and dj.blob.pack gives those of a value")
 
 
 _NORMALISERS: dict[Family, Callable[[Any, AttributeType], Any]] = {

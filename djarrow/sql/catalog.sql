@@ -1,4 +1,4 @@
--- The tables of the schemas {schemas}, and of those that their foreign keys lead to, directly or not: one row a table,
+-- The tables of the schemas asked for, and of those that their foreign keys lead to, directly or not: one row a table,
 -- with columns, constraints and indexes as JSON. Tables whose names begin with ~ are DataJoint's own notes.
 WITH RECURSIVE reached (schema) AS (
     SELECT n.oid FROM pg_namespace AS n WHERE n.nspname IN ({schemas})

@@ -382,8 +382,8 @@ def test_blobs(value: Any) -> None:
 
 @pytest.mark.parametrize("value", ["text", 1, [1, 2], np.arange(3), {}], ids=repr)
 def test_no_blobs(value: Any) -> None:
-    """Other values are no blobs."""
-    assert "is no blob: a blob holds bytes" in reason(value, BLOB)
+    """Other values are not what a blob stores."""
+    assert "is no blob: stored bytes are compared" in reason(value, BLOB)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=str)
