@@ -370,6 +370,14 @@ class TransactionError(EngineError):
     """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
 
 
+class TableChanged(DefinitionError, EngineError):
+    """A table is no longer what its class says: another process altered it since this one declared the class."""
+
+    def __init__(self, message: str, *, table: str | None = None, sqlstate: str | None = None) -> None:
+        super().__init__(f"{message} Start the process anew with a class that agrees with the table.", table=table)
+        self.sqlstate = sqlstate
+
+
 class MissingTable(DefinitionError, EngineError):
     """A table is used that the database does not hold, and that is not made on first use."""
 

@@ -13,6 +13,7 @@ from djarrow.engine.connect import connect
 from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 
+from .described import check_descriptions, drop_schemas
 from .peer import Peer
 from .peer.environment import interpreter
 
@@ -41,10 +42,10 @@ def connection(server: EmbeddedServer) -> Iterator[PostgresConnection]:
 
 @pytest.fixture
 def schema(connection: PostgresConnection) -> Iterator[dj.Schema]:
-    """An empty schema, dropped after the test."""
+    """An empty schema, dropped after the test: by then, describe() of its tables must declare them again."""
     made = dj.Schema(f"test{next(_numbers)}", connection=connection)
     yield made
-    connection.execute(f'DROP SCHEMA IF EXISTS "{made.name}" CASCADE')
+    drop_schemas(connection, made.name)
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +55,9 @@ def peer(connection: PostgresConnection, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def university(connection: PostgresConnection) -> SimpleNamespace:
+def university(connection: PostgresConnection) -> Iterator[SimpleNamespace]:
     """The university of the manual with its rows, to be read only: its classes by name. Loaded once a run."""
     from .university import declare
 
-    return declare(dj.Schema("university", connection=connection))
+    yield declare(dj.Schema("university", connection=connection))
+    check_descriptions(connection, "university")

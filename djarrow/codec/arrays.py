@@ -43,15 +43,21 @@ def _write_elements(writer: Writer, array: Array, fortran: bool, depth: int) -> 
     if array.dtype.kind == "O":
         _write_objects(writer, array, depth)
     elif array.dtype.hasobject:
+        _check_bytes(array)
+        writer.room += array.nbytes
         for name in array.dtype.names or ():
             try:
                 _write_elements(writer, array[name], False, depth)
             except UnstorableValue as error:
                 raise error.within(f"[{name!r}]") from None
     else:
-        if array.dtype.itemsize == 0 and array.size > MOST_WITHOUT_BYTES:
-            raise UnstorableValue(f"its {array.size} elements of dtype {array.dtype} have no bytes")
+        _check_bytes(array)
         writer.bytes(_raw(array, fortran))
+
+
+def _check_bytes(array: Array) -> None:
+    if array.dtype.itemsize == 0 and array.size > MOST_WITHOUT_BYTES:
+        raise UnstorableValue(f"its {array.size} elements of dtype {array.dtype} have no bytes")
 
 
 def _write_objects(writer: Writer, array: Array, depth: int) -> None:
@@ -114,35 +120,27 @@ def _read_elements(reader: Reader, dtype: DType, shape: tuple[int, ...], fortran
         return _read_objects(reader, dtype, shape, depth)
     if dtype.hasobject:
         return _read_fields(reader, dtype, shape, depth)
-    count = math.prod(shape)
-    if dtype.itemsize == 0 and count > MOST_WITHOUT_BYTES:
-        raise InvalidBlob(f"an array of {count} elements has no bytes")
-    raw = reader.buffer(count * dtype.itemsize)
-    if not raw.size:
-        return np.ndarray(shape, dtype)
-    array: Array = raw.view(dtype).reshape(shape, order="F" if fortran else "C")
+    size = math.prod(shape) * dtype.itemsize
+    if size == 0:
+        return reader.room.array(shape, dtype)
+    array: Array = reader.buffer(size).view(dtype).reshape(shape, order="F" if fortran else "C")
     _check_elements(array)
     return array
 
 
 def _read_objects(reader: Reader, dtype: DType, shape: tuple[int, ...], depth: int) -> Array:
     reader.enter(depth)
-    count = reader.structure.fitting(math.prod(shape))
+    count = reader.structure.fitting(math.prod(shape))  # each is a byte at least, which its place is counted with
     items = (reader.value(depth + 1) for _ in range(count))
     return np.fromiter(items, dtype, count).reshape(shape)
 
 
 def _read_fields(reader: Reader, dtype: DType, shape: tuple[int, ...], depth: int) -> Array:
-    """Fields, some of them of objects. Each is read before room is made for all, which gaps cannot enlarge much."""
-    names = dtype.names or ()
+    """Fields, some of them of objects. What is stored of an element may be far less than its item size, or nothing."""
     fields: Mapping[str, Any] = dtype.fields or {}
-    used = sum(fields[name][0].itemsize for name in names)
-    if dtype.itemsize > used + 16 * (len(names) + 1):
-        raise InvalidBlob(f"a dtype of {dtype.itemsize} bytes has only {used} bytes of fields")
-    parts = [_read_elements(reader, fields[name][0], shape, False, depth) for name in names]
-    array = np.zeros(shape, dtype)
-    for name, part in zip(names, parts, strict=True):
-        array[name][...] = part
+    array = reader.room.array(shape, dtype)
+    for name in dtype.names or ():
+        array[name][...] = _read_elements(reader, fields[name][0], shape, False, depth)
     return array
 
 
@@ -158,6 +156,7 @@ def _check_elements(array: Array) -> None:
     elif dtype.kind == "b" and array.size and array.view(np.uint8).max() > 1:
         raise InvalidBlob("a truth value is neither 0 nor 1")
     elif dtype.kind == "U" and array.size and dtype.itemsize:
-        line = np.ascontiguousarray(array).reshape(-1)
-        if line.view(np.dtype("u4").newbyteorder(dtype.byteorder)).max() > 0x10FFFF:
+        number = np.dtype("u4").newbyteorder(dtype.byteorder)
+        characters = array.squeeze().view(np.dtype((number, (dtype.itemsize // 4,))))  # without a copy, also of a field
+        if characters.max() > 0x10FFFF:
             raise InvalidBlob("a string holds a number that is no character")

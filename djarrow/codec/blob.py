@@ -63,7 +63,7 @@ def unpack(stored: bytes | bytearray | memoryview) -> Any:
 
     Arrays have memory of their own, and can be written. Reads djarrow's format and DataJoint's (mYm and dj0, compressed
     or not). Makes at most 64 MiB and 4,096 times the stored size, whatever the bytes are. Raises InvalidBlob, a
-    ValueError, for bytes that are no blob, and nothing else.
+    ValueError, for bytes that are no blob and where this process has no memory for the value, and nothing else.
     """
     view = memoryview(stored)
     view = view.cast("B") if view.c_contiguous and view.format in ("B", "b", "c") else memoryview(bytes(view))
@@ -83,3 +83,5 @@ def unpack(stored: bytes | bytearray | memoryview) -> Any:
     except (ValueError, TypeError, ArithmeticError, LookupError, OSError, RecursionError) as error:
         # what dates, decimals, dtypes, zones and keys of sets raise when they are given what they cannot be
         raise InvalidBlob(f"The stored bytes are no valid blob: {type(error).__name__}: {error}.") from error
+    except MemoryError as error:  # a true value on a small machine: within the bound, but there is no more to be had
+        raise InvalidBlob(f"There is no memory for the value of {len(view)} stored bytes: {error}.") from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import decimal
 import struct
 from typing import Any
 
 from djarrow.errors import InvalidBlob
 
 _LONGEST_VARINT = 9  # 63 bits: more than any length, and a C integer
+_FLOAT = struct.Struct("<d")
+_COMPLEX = struct.Struct("<dd")
+_STRICT = decimal.Context(traps=[decimal.InvalidOperation])  # whatever the caller's context lets pass
 
 
 class Cursor:
@@ -65,6 +69,14 @@ class Cursor:
         """The next values of a fixed form."""
         return form.unpack(self.take(form.size))
 
+    def float(self) -> float:
+        """The next number of eight bytes."""
+        return float(self.unpack(_FLOAT)[0])
+
+    def complex(self) -> complex:
+        """The next number of sixteen bytes."""
+        return complex(*self.unpack(_COMPLEX))
+
     def text(self) -> str:
         """The next string, after its length in bytes."""
         return str(self.take(self.varint()), "utf-8", "surrogatepass")
@@ -73,3 +85,8 @@ class Cursor:
         """Nothing may be left."""
         if self.left:
             raise InvalidBlob(f"{self.left} bytes are left over after the value")
+
+
+def read_decimal(text: str) -> decimal.Decimal:
+    """The decimal that a text is. Raises decimal.InvalidOperation where it is none."""
+    return decimal.Decimal(text, _STRICT)

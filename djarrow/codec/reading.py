@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import decimal
 import struct
 import uuid
 from collections.abc import Callable
@@ -11,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from djarrow.codec.arrays import read_array, read_scalar
-from djarrow.codec.cursor import Cursor
+from djarrow.codec.cursor import Cursor, read_decimal
 from djarrow.codec.layout import BUFFER_RATIO, DEEPEST, INLINE, MAGIC, STRUCTURE_RATIO, STRUCTURE_SLACK, VERSION, Tag
 from djarrow.codec.moments import read_date, read_datetime, read_time, read_timedelta
+from djarrow.codec.room import Room, room
 from djarrow.codec.sections import read_buffer, read_section
 from djarrow.errors import InvalidBlob
 
@@ -24,7 +24,8 @@ def decode(stored: memoryview) -> Any:
     cursor.take(len(MAGIC))
     if (version := cursor.byte()) != VERSION:
         raise InvalidBlob(f"it is of version {version}, and this djarrow reads version {VERSION}; a later one may help")
-    reader = Reader(read_section(cursor, STRUCTURE_RATIO, STRUCTURE_SLACK), cursor)
+    structure = read_section(cursor, STRUCTURE_RATIO, STRUCTURE_SLACK)
+    reader = Reader(structure, cursor, room(len(stored), len(structure)))
     value = reader.value(0)
     reader.structure.finish()
     cursor.finish()
@@ -32,11 +33,12 @@ def decode(stored: memoryview) -> Any:
 
 
 class Reader:
-    """What is still to be read: the structure, and the sections that follow it."""
+    """What is still to be read: the structure, and the sections that follow it; and the room for arrays."""
 
-    def __init__(self, structure: bytes, sections: Cursor) -> None:
+    def __init__(self, structure: bytes, sections: Cursor, room: Room) -> None:
         self.structure = Cursor(structure)
         self.sections = sections
+        self.room = room
 
     def value(self, depth: int) -> Any:
         """The next value of any type."""
@@ -53,7 +55,8 @@ class Reader:
     def buffer(self, size: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         """So many bytes of an array, from where the writer put them; memory that is the array's own."""
         if size < INLINE:
-            return np.frombuffer(self.structure.take(size), np.uint8).copy()
+            return self.room.copy(self.structure.take(size))
+        self.room.take(size)
         return read_buffer(self.sections, size, BUFFER_RATIO)
 
     def bytes(self) -> bytes:
@@ -61,6 +64,7 @@ class Reader:
         size = self.structure.varint()
         if size < INLINE:
             return bytes(self.structure.take(size))
+        self.room.take(2 * size)  # a bytearray is made of bytes
         raw = read_section(self.sections, BUFFER_RATIO)
         if len(raw) != size:
             raise InvalidBlob(f"a value takes {size} bytes and its section holds {len(raw)}")
@@ -77,9 +81,6 @@ class Reader:
         return [self.value(depth + 1) for _ in range(self.structure.count())]
 
 
-_FLOAT = struct.Struct("<d")
-_COMPLEX = struct.Struct("<dd")
-_STRICT = decimal.Context(traps=[decimal.InvalidOperation])  # whatever the caller's context lets pass
 _SEQUENCES: dict[int, type[list[Any] | tuple[Any, ...]]] = {Tag.LIST: list, Tag.TUPLE: tuple}
 
 
@@ -108,8 +109,8 @@ _READERS: dict[int, Callable[[Reader, int], Any]] = {
     Tag.TRUE: lambda _, __: True,
     Tag.FALSE: lambda _, __: False,
     Tag.INTEGER: lambda reader, _: reader.integer(),
-    Tag.FLOAT: lambda reader, _: reader.structure.unpack(_FLOAT)[0],
-    Tag.COMPLEX: lambda reader, _: complex(*reader.structure.unpack(_COMPLEX)),
+    Tag.FLOAT: lambda reader, _: reader.structure.float(),
+    Tag.COMPLEX: lambda reader, _: reader.structure.complex(),
     Tag.STRING: lambda reader, _: reader.structure.text(),
     Tag.BYTES: lambda reader, _: reader.bytes(),
     Tag.BYTEARRAY: lambda reader, _: bytearray(reader.bytes()),
@@ -120,7 +121,7 @@ _READERS: dict[int, Callable[[Reader, int], Any]] = {
     Tag.DICT: _dict,
     Tag.FLOATS: _numbers("d"),
     Tag.INTEGERS: _numbers("q"),
-    Tag.DECIMAL: lambda reader, _: decimal.Decimal(reader.structure.text(), _STRICT),
+    Tag.DECIMAL: lambda reader, _: read_decimal(reader.structure.text()),
     Tag.UUID: lambda reader, _: uuid.UUID(bytes=bytes(reader.structure.take(16))),
     Tag.DATE: read_date,
     Tag.TIME: read_time,

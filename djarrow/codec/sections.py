@@ -49,12 +49,16 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-def section(raw: RawBytes, ratio: int, slack: int = 0) -> list[RawBytes]:
-    """The parts of a section: compressed where that helps. Its raw length stays within `limit`."""
+def section(raw: RawBytes, ratio: int, slack: int = 0, least: int = 0) -> list[RawBytes]:
+    """The parts of a section: compressed where that helps. Its raw length stays within `limit`.
+
+    least: a number of bytes that its stored size must not stay below.
+    """
     size = len(raw)
-    if size >= _SHORTEST:
-        stored = _padded(_codec().compress(raw, asbytes=True), size, ratio, slack)
-        if len(stored) < size * _WORTHWHILE:
+    if size >= _SHORTEST or least > size:
+        least = max(least, 0 if size <= slack else -(-size // ratio))
+        stored = _padded(_codec().compress(raw, asbytes=True), least)
+        if len(stored) < size * _WORTHWHILE or least > size:
             return [bytes([Coding.ZSTD]) + varint(size) + varint(len(stored)), stored]
     return [bytes([Coding.PLAIN]) + varint(size), raw]
 
@@ -64,8 +68,8 @@ def limit(stored: int, ratio: int, slack: int) -> int:
     return max(slack, stored * ratio)
 
 
-def _padded(stored: bytes, size: int, ratio: int, slack: int) -> bytes:
-    missing = 0 if size <= slack else -(-size // ratio) - len(stored)
+def _padded(stored: bytes, least: int) -> bytes:
+    missing = least - len(stored)
     if missing <= 0:
         return stored
     filling = max(0, missing - 8)

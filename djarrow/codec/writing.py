@@ -17,6 +17,7 @@ import numpy as np
 from djarrow.codec.arrays import write_array, write_scalar
 from djarrow.codec.layout import BUFFER_RATIO, DEEPEST, INLINE, MAGIC, STRUCTURE_RATIO, STRUCTURE_SLACK, VERSION, Tag
 from djarrow.codec.moments import write_date, write_datetime, write_time, write_timedelta
+from djarrow.codec.room import least_stored
 from djarrow.codec.sections import RawBytes, section, varint
 from djarrow.errors import UnstorableValue
 
@@ -25,16 +26,27 @@ def encode(value: Any) -> bytes:
     """The value in djarrow's blob format. Raises UnstorableValue with the path of the part that cannot be stored."""
     writer = Writer()
     writer.value(value, 0)
-    parts = [MAGIC, bytes([VERSION]), *section(bytes(writer.structure), STRUCTURE_RATIO, STRUCTURE_SLACK)]
+    structure = bytes(writer.structure)
+    least = least_stored(writer.room, len(structure)) - sum(map(len, writer.buffers))
+    if least > _MOST_FILLING:
+        raise UnstorableValue(f"its arrays take {writer.room} bytes, too many for how little is stored of them")
+    parts = [MAGIC, bytes([VERSION]), *section(structure, STRUCTURE_RATIO, STRUCTURE_SLACK, least)]
     return b"".join([*parts, *writer.buffers])
 
 
+_MOST_FILLING = 2**30  # more than a blob may have
+
+
 class Writer:
-    """What is written so far: the structure, and the sections of long arrays and bytes that follow it."""
+    """What is written so far: the structure, and the sections of long arrays and bytes that follow it.
+
+    room: how much the reader will count for arrays, or a little more.
+    """
 
     def __init__(self) -> None:
         self.structure = bytearray()
         self.buffers: list[RawBytes] = []
+        self.room = 0
         self._open: set[int] = set()
 
     def value(self, value: Any, depth: int) -> None:
@@ -65,6 +77,7 @@ class Writer:
 
     def bytes(self, raw: RawBytes) -> None:
         """Bytes whose number the reader knows: here, or in a section of their own."""
+        self.room += 2 * len(raw)
         if len(raw) < INLINE:
             self.structure += raw
         else:

@@ -72,6 +72,10 @@ class Database(Reader, Protocol):
         """
         ...
 
+    def begin(self, *, isolation: str = "REPEATABLE READ", read_only: bool = False) -> AbstractContextManager[Self]:
+        """As `transaction`, at this isolation level; read_only refuses writes."""
+        ...
+
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
         ...

@@ -42,6 +42,8 @@ def redact(text: str) -> str:
 def is_lost(error: BaseException) -> bool:
     """Whether an error of the driver says that the connection is gone."""
     state = getattr(error, "sqlstate", None) or ""
+    if state == "08P01":  # bytes of COPY that the columns do not take
+        return False
     return state.startswith(("08", "57P")) or any(words in str(error) for words in _LOST)
 
 
@@ -168,6 +170,16 @@ def _definition(message: str, _: Mapping[str, str]) -> DjarrowError:
     )
 
 
+def _memory(message: str, _: Mapping[str, str]) -> DjarrowError:
+    if "shared memory" not in message:
+        return EngineError(f"The database refused: {message}.", sqlstate="53200")
+    return EngineError(
+        "The server has no room for the locks of so many tables at once, and nothing was done. Do it in several steps, "
+        "or raise `max_locks_per_transaction` in its postgresql.conf, to 1024 or more, and start it anew.",
+        sqlstate="53200",
+    )
+
+
 _BY_STATE = {
     "23505": _duplicate,
     "23503": _reference,
@@ -176,4 +188,5 @@ _BY_STATE = {
     "25P02": _aborted,
     "2BP01": _dependents,
     "42P17": _definition,
+    "53200": _memory,
 }

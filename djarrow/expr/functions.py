@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
+from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core, decimal_digits
 
 Types = tuple[AttributeType, ...]
 Result = Callable[[Types], AttributeType | None]
@@ -77,7 +77,7 @@ def _is_decimal(kind: AttributeType) -> bool:
 
 
 def _scale(kind: AttributeType) -> int:
-    return int(kind.parameters[1]) if kind.parameters else 9
+    return decimal_digits(kind)[1]
 
 
 def arithmetic(types: Types) -> AttributeType | None:

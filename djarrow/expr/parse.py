@@ -23,6 +23,7 @@ from djarrow.expr.terms import (
     call,
     column,
     depth,
+    names,
     number,
 )
 from djarrow.model.heading import Heading
@@ -59,6 +60,11 @@ def parse_index_term(text: str, heading: Heading) -> Term:
     term = parse_term(text, heading, where="index")
     if aggregates(term):
         raise InvalidTerm("an index is on each row by itself; there is nothing to aggregate.", text=_start(text))
+    if not names(term):
+        raise InvalidTerm(
+            "no attribute is named here. Strings stand in quotes of either kind; backticks quote a name.",
+            text=_start(text),
+        )
     return term
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from djarrow.errors import InvalidValue, UnknownField
+from djarrow.errors import InvalidValue, UnknownField, shown
 from djarrow.model.heading import Attribute, Heading
+from djarrow.model.texts import read_text
 from djarrow.model.types import Family
 
 SUFFIXES = (".csv", ".parquet")
@@ -66,27 +65,9 @@ def _read_csv(path: Path, heading: Heading, table: str) -> list[dict[str, Any]]:
 
 
 def _value(text: str, attribute: Attribute, table: str, row: int) -> Any:
-    """The value that a text of CSV stands for, or the text where the check of values reads it."""
-    read = _READERS.get(attribute.type.family)
+    """The value that a text of CSV stands for, which insert checks."""
     try:
-        return text if read is None else read(text)
-    except (ValueError, KeyError, RecursionError):
-        reason = f"{text[:60]!r} is no {attribute.type}."
+        return read_text(text, attribute.type)
+    except ValueError as error:
+        reason = f"{shown(text)} is no {attribute.type}: {error}."
         raise InvalidValue(reason, table=table, attribute=attribute.name, row=row, value=text) from None
-
-
-_TRUE_FALSE = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-
-
-def _no_text(_: str) -> Any:
-    raise ValueError("bytes have no form in CSV")
-
-
-_READERS: dict[Family, Callable[[str], Any]] = {
-    Family.INTEGER: int,
-    Family.FLOAT: float,
-    Family.BOOLEAN: lambda text: _TRUE_FALSE[text.strip().lower()],
-    Family.JSON: json.loads,
-    Family.BLOB: _no_text,
-}
-"""Families whose values are no text when they are inserted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from djarrow.codec.blob import unpack
-from djarrow.errors import InvalidBlob
+from djarrow.errors import InvalidBlob, TableChanged
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.types import AttributeType, Family
 
@@ -21,7 +21,7 @@ def declared(source: pa.Table, heading: Heading) -> pa.Table:
     """The result with the heading's own Arrow types, whatever the engine carried them in."""
     if not heading.names:
         return source.select([])  # keeps the number of rows: a singleton's projection may have no attributes
-    columns = [_declared_column(source.column(a.name), a.type) for a in heading]
+    columns = [_declared_column(source.column(a.name), a) for a in heading]
     return pa.table(columns, schema=heading.arrow_schema)
 
 
@@ -29,21 +29,60 @@ def declared_batch(source: pa.RecordBatch, heading: Heading) -> pa.RecordBatch:
     """As declared, of one batch."""
     if not heading.names:
         return source.select([])
-    columns = [_declared_column(source.column(a.name), a.type) for a in heading]
+    columns = [_declared_column(source.column(a.name), a) for a in heading]
     return pa.record_batch(columns, schema=heading.arrow_schema)
 
 
-def _declared_column(array: Any, kind: AttributeType) -> Any:
+def _declared_column(array: Any, attribute: Attribute) -> Any:
+    """A column in the attribute's own Arrow type. Raises TableChanged for one that cannot be of the attribute."""
+    kind = attribute.type
     if array.type == kind.arrow:
         return array
     storage = _storage(array)
-    match kind.family:
-        case Family.UUID | Family.JSON:
-            return _wrap(_storage_as(storage, kind.arrow.storage_type), kind.arrow)
-        case Family.ENUM:
-            return _per_chunk(storage, lambda chunk: _encode(chunk, kind))
-        case _:
-            return storage.cast(kind.arrow)
+    if not _CARRIED[kind.family](storage.type, kind):
+        raise _changed(attribute, str(array.type))
+    try:
+        match kind.family:
+            case Family.UUID | Family.JSON:
+                return _wrap(_storage_as(storage, kind.arrow.storage_type), kind.arrow)
+            case Family.ENUM:
+                encoded = _per_chunk(storage, lambda chunk: _encode(chunk, kind))
+            case _:
+                return storage.cast(kind.arrow)
+    except pa.ArrowInvalid as error:
+        raise _changed(attribute, str(error)) from None
+    if encoded.null_count > array.null_count:
+        raise _changed(attribute, "a value that the class does not list")
+    return encoded
+
+
+def _changed(attribute: Attribute, found: str) -> TableChanged:
+    return TableChanged(
+        f"{attribute.name!r} is {attribute.type}, and the database gave {found}: the table was altered."
+    )
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_null(plain))
+
+
+_CARRIED: dict[Family, Callable[[pa.DataType, AttributeType], bool]] = {
+    Family.INTEGER: lambda found, _: pa.types.is_integer(found) or _is_text(found),
+    Family.FLOAT: lambda found, kind: found == kind.arrow,
+    Family.DECIMAL: lambda found, _: pa.types.is_decimal(found) or _is_text(found),
+    Family.BOOLEAN: lambda found, _: pa.types.is_boolean(found) or pa.types.is_int8(found),  # DuckDB's bool8
+    Family.STRING: lambda found, _: _is_text(found),
+    Family.ENUM: lambda found, _: _is_text(found),
+    Family.DATE: lambda found, _: pa.types.is_date(found),
+    Family.TIME: lambda found, _: pa.types.is_time(found),
+    Family.TIMESTAMP: lambda found, _: pa.types.is_timestamp(found) and found.tz is not None,
+    Family.DATETIME: lambda found, _: pa.types.is_timestamp(found) and found.tz is None,
+    Family.UUID: lambda found, _: pa.types.is_fixed_size_binary(found) or pa.types.is_binary(found),
+    Family.JSON: lambda found, _: _is_text(found),
+    Family.BLOB: lambda found, _: pa.types.is_binary(found) or pa.types.is_large_binary(found),
+}
+"""The forms in which engines give values of a family. Another one means that the table is no longer the class's."""
 
 
 def _storage_as(array: Any, kind: pa.DataType) -> Any:
@@ -79,21 +118,36 @@ def _encode(array: Any, kind: AttributeType) -> Any:
 
 def to_polars(source: pa.Table, heading: Heading) -> pl.DataFrame:
     """The result as a Polars frame. source: as the engine gave it."""
-    columns = [_polars_ready(source.column(a.name), a.type) for a in heading]
+    columns = [_polars_ready(source.column(a.name), a) for a in heading]
     if not columns:
         return pl.DataFrame()
     frame = pl.from_arrow(pa.table(columns, names=list(heading.names)))
     if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table gives a frame
         raise TypeError(type(frame))
     wanted = {a.name: a.type.polars for a in heading if frame.schema[a.name] != a.type.polars}
-    return frame.cast(wanted) if wanted else frame  # type: ignore[arg-type]
+    try:
+        return frame.cast(wanted) if wanted else frame  # type: ignore[arg-type]
+    except pl.exceptions.InvalidOperationError:
+        raise _changed(_unlisted(source, heading), "a value that the class does not list") from None
 
 
-def _polars_ready(array: Any, kind: AttributeType) -> Any:
+def _polars_ready(array: Any, attribute: Attribute) -> Any:
     """The column in a form that Polars reads without loss: enums stay strings until Polars gives them their values."""
-    if kind.family is Family.ENUM:
+    if attribute.type.family is Family.ENUM and _is_text(_storage(array).type):
         return _per_chunk(_storage(array), lambda c: c.cast(pa.string()) if pa.types.is_dictionary(c.type) else c)
-    return _storage(_declared_column(array, kind))
+    return _storage(_declared_column(array, attribute))
+
+
+def _unlisted(source: pa.Table, heading: Heading) -> Attribute:
+    """The first enum with a value that it does not list."""
+
+    def listed(attribute: Attribute) -> bool:
+        known = pa.array([*attribute.type.choices, None], pa.string())
+        return bool(
+            pc.all(pc.is_in(_storage(source.column(attribute.name)).cast(pa.string()), value_set=known)).as_py()
+        )
+
+    return next(a for a in heading if a.type.family is Family.ENUM and not listed(a))
 
 
 def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:

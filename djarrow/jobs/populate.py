@@ -12,6 +12,7 @@ from attrs import field, frozen
 from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, TransactionError
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.progress import progress_bar
+from djarrow.sql.locks import ATTEMPTS, RETRIED
 from djarrow.table.insert import making
 
 if TYPE_CHECKING:
@@ -84,10 +85,6 @@ def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpr
     return source_keys(table, restrictions) - table.proj()
 
 
-ATTEMPTS = 5
-"""How often a make is begun whose transaction the server ended for the sake of another one."""
-
-
 def make_one(table: AutoPopulated, key: dict[str, Any]) -> bool:
     """One make in one transaction. False where the row is there already: another process made it."""
     for attempt in range(1, ATTEMPTS + 1):
@@ -105,7 +102,7 @@ def make_one(table: AutoPopulated, key: dict[str, Any]) -> bool:
 
 def _in_the_way(error: DjarrowError) -> bool:
     """Whether the error can come of another process that works on the same rows: a duplicate, or a conflict."""
-    conflict = isinstance(error, EngineError) and error.sqlstate in ("40001", "40P01")
+    conflict = isinstance(error, EngineError) and error.sqlstate in RETRIED
     return conflict or isinstance(error, DuplicateKey)
 
 

@@ -150,9 +150,19 @@ Change = (
 
 
 def differences(declared: TableSpec, stored: TableSpec, *, place: str = DATABASE) -> tuple[str, ...]:
-    """The differences that matter to data; comments do not. Empty when the two agree. place: what holds the table."""
+    """The differences of definitions but for comments. Empty when the two agree. place: what holds the table."""
     found = changes(declared, stored)
     return tuple(change.line(place) for change in found if not isinstance(change, ChangeComment))
+
+
+def mismatches(declared: TableSpec, stored: TableSpec, *, place: str = DATABASE) -> tuple[str, ...]:
+    """The differences for which a class cannot be used. An index that only the table has just makes reading faster."""
+    found = changes(declared, stored)
+    return tuple(change.line(place) for change in found if not _is_harmless(change))
+
+
+def _is_harmless(change: Change) -> bool:
+    return isinstance(change, ChangeComment) or (isinstance(change, DropIndex) and not change.index.unique)
 
 
 def changes(declared: TableSpec, stored: TableSpec) -> tuple[Change, ...]:
@@ -167,7 +177,7 @@ def _changes(declared: TableSpec, stored: TableSpec) -> Iterator[Change]:
         yield ChangeKey(theirs.primary_key, ours.primary_key)
     yield from _foreign_key_changes(declared, stored)
     yield from (AddIndex(index) for index in declared.indexes if index not in stored.indexes)
-    yield from (DropIndex(index) for index in stored.indexes if index not in declared.indexes)
+    yield from (DropIndex(index) for index in dict.fromkeys(stored.indexes) if index not in declared.indexes)
     if declared.comment != stored.comment:
         yield ChangeComment(None, stored.comment, declared.comment)
     for attribute in ours:

@@ -90,6 +90,12 @@ def _length(length: int) -> Callable[[Parameters], Parameters | None]:
 _SIGNED = "also takes negative numbers"
 _MICROSECONDS = "keeps microseconds"
 _DOUBLE = LegacyName("float64", _dropped(2))
+_REAL = LegacyName(
+    "float64",
+    _dropped(2),
+    "holds all digits of MySQL's REAL; for a column that DataJoint-Python made in PostgreSQL, of half the size, write "
+    "'float32'",
+)
 
 LEGACY: dict[str, LegacyName] = {
     "boolean": LegacyName("bool", _none),
@@ -109,12 +115,12 @@ LEGACY: dict[str, LegacyName] = {
     "serial": LegacyName("int64", _none, counts=True),
     "year": LegacyName("int16", _dropped(1), "takes any number"),  # signed: years are subtracted
     "float": LegacyName("float32", _dropped(2)),
-    "real": LegacyName("float32", _dropped(2)),
+    "real": _REAL,  # as float32, a definition that comes from MySQL would lose half of its digits without an error
     **{f"float({digits})": _DOUBLE for digits in range(25, 54)},
     "double": _DOUBLE,
     "double precision": _DOUBLE,
     "float unsigned": LegacyName("float32", _dropped(2), _SIGNED),
-    "real unsigned": LegacyName("float32", _dropped(2), _SIGNED),
+    "real unsigned": LegacyName("float64", _dropped(2), _SIGNED),
     "double unsigned": LegacyName("float64", _dropped(2), _SIGNED),
     "double precision unsigned": LegacyName("float64", _dropped(2), _SIGNED),
     **{

@@ -22,6 +22,7 @@ UNKEPT = re.compile(r"[\0\ud800-\udfff]")
 
 _CLASS_NAME = re.compile(r"[A-Z][A-Za-z0-9]*\Z")
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_SYSTEM_COLUMNS = frozenset({"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"})
 _SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_\-]*\Z")
 
 
@@ -90,8 +91,11 @@ _TAKEN = frozenset({"dj", "schema", "master", "import_module"})
 
 
 def module_name(schema: str) -> str:
-    """The name of a schema in definitions and in Python: `my-lab` -> `my_lab`, `class` -> `class_`."""
-    name = re.sub(r"\W|^(?=\d)", "_", schema)
+    """The name of a schema in definitions and in Python: `my-lab` -> `my_lab`, `class` -> `class_`.
+
+    It is an identifier whatever the schema of other software is called. Two schemas can have the same.
+    """
+    name = re.sub(r"[^A-Za-z0-9_]|^(?=\d)", "_", schema) or "_"
     return name + "_" if keyword.iskeyword(name) or name in _TAKEN else name
 
 
@@ -116,17 +120,72 @@ def check_class_name(name: str) -> None:
         )
 
 
+def check_has_class(name: TableName) -> None:
+    """Refuse a table of other software that no class of Python would be: `scan_2`, `None`, `../x`, or a part of such.
+
+    What passes is safe as a folder's name and in the text of a module.
+    """
+    tier, class_name, master = split_table_name(name.table)
+    check_class_name(class_name)
+    if keyword.iskeyword(class_name):
+        raise DefinitionError(f"the class name {class_name!r} is a word of Python.")
+    if table_name(class_name, tier, master) != name.table:
+        raise DefinitionError(f"a class {class_name!r} would be the table {table_name(class_name, tier, master)!r}.")
+    if master is not None:
+        check_has_class(TableName(name.schema, master))
+
+
+def has_class(name: TableName) -> bool:
+    """Whether a class of Python would be this table."""
+    try:
+        check_has_class(name)
+    except DefinitionError:
+        return False
+    return True
+
+
+SCHEMA_RULE = "the schema name {!r} must start with a lowercase letter and hold only a-z, 0-9, _ and -."
+
+
+def is_held_schema_name(name: str) -> bool:
+    """Whether a schema that exists can be called so."""
+    try:
+        check_held_schema_name(name)
+    except DefinitionError:
+        return False
+    return True
+
+
+def is_schema_name(name: str) -> bool:
+    """Whether djarrow would make a schema of this name."""
+    try:
+        check_schema_name(name)
+    except DefinitionError:
+        return False
+    return True
+
+
 def check_schema_name(name: str) -> None:
-    """Refuse a schema name that PostgreSQL would cut or that the repository's folders could not carry."""
+    """Refuse a name for a new schema that PostgreSQL would cut or that the repository's folders could not carry."""
+    _check_users(name)
+    if not _SCHEMA_NAME.match(name):
+        raise DefinitionError(SCHEMA_RULE.format(name))
+    _check_length(name, "schema", None)
+
+
+def check_held_schema_name(name: str) -> None:
+    """Refuse what no schema of a user can be called, whatever software made it."""
+    _check_users(name)
+    if not name or UNKEPT.search(name):
+        raise DefinitionError(f"the schema name {name!r} is empty, or holds NUL or half a surrogate pair.")
+    _check_length(name, "schema", None)
+
+
+def _check_users(name: object) -> None:
     if not isinstance(name, str):
         raise DefinitionError(f"the name of a schema is text, not {name!r}.")
     if name.startswith("pg_") or name == "information_schema":
         raise DefinitionError(f"the schema name {name!r} is PostgreSQL's own. Choose another.")
-    if not _SCHEMA_NAME.match(name):
-        raise DefinitionError(
-            f"the schema name {name!r} must start with a lowercase letter and hold only a-z, 0-9, _ and -."
-        )
-    _check_length(name, "schema", None)
 
 
 def check_attribute_name(name: str, *, table: str, line: int | None = None, column: int | None = None) -> None:
@@ -138,6 +197,9 @@ def check_attribute_name(name: str, *, table: str, line: int | None = None, colu
             line=line,
             column=column,
         )
+    if name in _SYSTEM_COLUMNS:
+        problem = f"the attribute name {name!r} is taken by a hidden column that PostgreSQL gives every table."
+        raise DefinitionError(problem, table=table, line=line, column=column)
     _check_length(name, "attribute", table, line, column)
 
 

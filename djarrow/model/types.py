@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from djarrow.errors import UnknownType, hint_nearest
-from djarrow.model.legacy import LEGACY, LONGEST_TEXT
+from djarrow.model.legacy import LEGACY, LONGEST_TEXT, PLAIN_DECIMAL
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,8 +50,9 @@ class TypeRow:
     must hold where its type is wider than ours. as_text: read as text and cast in Arrow, because the driver gives
     the column's own form as an opaque string, more slowly (contract test `test_numeric_is_read_as_text`). recast: the
     type to which queries cast the column, because DataJoint-Python keeps such values in another one (an enum type, a
-    padded char, json); on a column of ours the cast is nothing. encoding: the format in which a blob stores values
-    that are no bytes (codec/). known_as: DataJoint-Python's name of the type, under which columns keep it.
+    padded char, a timestamp without zone, json); on a column of ours the cast is nothing. encoding: the format in
+    which a blob stores values that are no bytes (codec/). known_as: DataJoint-Python's name of the type, under which
+    columns keep it.
     """
 
     name: str
@@ -115,7 +116,7 @@ ROWS: dict[str, TypeRow] = {
         TypeRow("enum", Family.ENUM, "text", "VARCHAR", check="{column} IN ({choices})", recast="text"),
         TypeRow("date", Family.DATE, "date", "DATE", check=_CALENDAR),
         TypeRow("time", Family.TIME, "time", "TIME", check="{column} < '24:00:00'"),
-        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", check=_UTC_CALENDAR),
+        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", recast="timestamptz", check=_UTC_CALENDAR),
         TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", check=_CALENDAR),
         TypeRow("uuid", Family.UUID, "uuid", "UUID"),
         TypeRow("json", Family.JSON, "jsonb", "JSON", recast="jsonb"),
@@ -189,6 +190,12 @@ class AttributeType:
         return _POLARS.get(self.row.name, _polars_by_name)(self)
 
 
+def decimal_digits(kind: AttributeType) -> tuple[int, int]:
+    """Precision and scale of a decimal; those of one that states none are the decimals' that queries compute."""
+    precision, scale = kind.parameters or PLAIN_DECIMAL
+    return int(precision), int(scale)
+
+
 def _parameter_text(parameter: Parameter) -> str:
     return (
         str(parameter) if isinstance(parameter, int) else "'" + parameter.replace("\\", r"\\").replace("'", "''") + "'"
@@ -213,8 +220,7 @@ def _arrow_by_name(kind: AttributeType) -> pa.DataType:
 def _arrow_decimal(kind: AttributeType) -> pa.DataType:
     import pyarrow as pa
 
-    precision, scale = kind.parameters or (38, 9)
-    return pa.decimal128(precision, scale)
+    return pa.decimal128(*decimal_digits(kind))
 
 
 def _arrow_enum(_: AttributeType) -> pa.DataType:
@@ -263,8 +269,7 @@ def _polars_by_name(kind: AttributeType) -> pl.DataType:
 def _polars_decimal(kind: AttributeType) -> pl.DataType:
     import polars as pl
 
-    precision, scale = kind.parameters or (38, 9)
-    return pl.Decimal(int(precision), int(scale))
+    return pl.Decimal(*decimal_digits(kind))
 
 
 def _polars_enum(kind: AttributeType) -> pl.DataType:

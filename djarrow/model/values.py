@@ -14,7 +14,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from djarrow.model.types import AttributeType, Family
+from djarrow.model.texts import read_date, read_decimal, read_moment, read_time
+from djarrow.model.types import AttributeType, Family, decimal_digits
 
 
 def normalise(value: Any, kind: AttributeType) -> Any:
@@ -90,8 +91,11 @@ def _float(value: Any, kind: AttributeType) -> float:
 def _decimal(value: Any, kind: AttributeType) -> decimal.Decimal:
     if not isinstance(value, int | float | str | decimal.Decimal) or isinstance(value, bool):
         raise _no(value, kind)
-    number = decimal.Decimal(repr(value) if isinstance(value, float) else value)
-    precision, scale = (int(p) for p in kind.parameters or (38, 9))
+    if isinstance(value, str):
+        number = read_decimal(value)
+    else:
+        number = decimal.Decimal(repr(value) if isinstance(value, float) else value)
+    precision, scale = decimal_digits(kind)
     if not number.is_finite():
         raise _no(value, kind)
     exact = number.quantize(decimal.Decimal(1).scaleb(-scale), context=decimal.Context(prec=max(precision, 38)))
@@ -125,7 +129,7 @@ def _choice(value: Any, kind: AttributeType) -> str:
 
 def _date(value: Any, kind: AttributeType) -> datetime.date:
     if isinstance(value, str):
-        return datetime.date.fromisoformat(value)
+        return read_date(value)
     if isinstance(value, datetime.datetime):
         if value.time() != datetime.time() or value.tzinfo is not None:
             raise _no(value, kind, ": it has a time of day")
@@ -136,7 +140,7 @@ def _date(value: Any, kind: AttributeType) -> datetime.date:
 
 
 def _time(value: Any, kind: AttributeType) -> datetime.time:
-    moment = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+    moment = read_time(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime.time) or moment.tzinfo is not None:
         raise _no(value, kind)
     return moment
@@ -144,7 +148,7 @@ def _time(value: Any, kind: AttributeType) -> datetime.time:
 
 def _moment(value: Any, kind: AttributeType) -> datetime.datetime:
     if isinstance(value, str):
-        return datetime.datetime.fromisoformat(value)
+        return read_moment(value)
     if isinstance(value, datetime.datetime):
         if getattr(value, "nanosecond", 0):  # of a pandas Timestamp
             raise _no(value, kind, ": it has nanoseconds")

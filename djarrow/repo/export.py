@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from djarrow._version import __version__
-from djarrow.errors import RepositoryError, UnknownAttribute
+from djarrow.errors import DefinitionError, RepositoryError, UnknownAttribute
 from djarrow.expr.nodes import Order, Stored
 from djarrow.expr.terms import column
 from djarrow.model import graph
@@ -24,6 +25,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo import manifest
+from djarrow.repo.definitions import definition_of, specs_of
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.sql import snapshot
 from djarrow.table.schema import Schema
@@ -56,13 +58,14 @@ def export(
 ) -> Exported:
     """Write tables to a folder as a repository, which `dj.open` queries with no server. Returns what was written.
 
-    what: a schema, a table class, or several of them; the tables that they refer to are exported too, so that no
-    reference dangles. url: a folder, new, empty, or left by an export that was interrupted. partition_by: attributes
+    what: a schema, a table class, or several of them, as a virtual module is. Of a schema without classes all tables
+    are exported that the database holds. The tables that they refer to are exported too, so that no reference dangles.
+    url: a folder, new, empty, or left by an export that was interrupted. partition_by: attributes
     whose values split the rows of a table over files, for every table that has them, or by table class.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
-    open. Raises RepositoryError where the folder is a repository already or cannot be written, or a partition is not
-    possible, and UnknownAttribute.
+    open. Raises RepositoryError where the folder is a repository already or cannot be written, a partition is not
+    possible, or a schema or table has a name or attributes that only other software gives, and UnknownAttribute.
     """
     from djarrow.repo import companions
 
@@ -130,7 +133,7 @@ def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
         if isinstance(item, Schema):
             item.activate()
             schemas += item.linked_schemas()
-            tables += [cls().spec.name for cls in item.tables]
+            tables += [cls().spec.name for cls in item.tables or _held(item)]
         elif isinstance(item, type) and issubclass(item, Table):
             schema = item().schema
             if not isinstance(schema, Schema):
@@ -141,8 +144,17 @@ def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
         else:
             raise RepositoryError(f"{item!r} cannot be exported; give a schema or a table class.")
     if not tables:
-        raise RepositoryError("there is nothing to export: no table was given.")
+        raise RepositoryError("there is nothing to export: no table was given, and no schema that holds one.")
     return schemas, tables
+
+
+def _held(schema: Schema) -> list[type[Table]]:
+    """The tables that the database holds of a schema without classes. Warns of those that no definition describes."""
+    found = list(schema)
+    if refused := schema.held.refused:
+        listed = "".join(f"\n  - {name}: {why}" for name, why in refused.items())
+        warnings.warn(f"these tables are not exported, because no definition describes them:{listed}", stacklevel=4)
+    return found
 
 
 def _connection(schemas: Iterable[Schema]) -> PostgresConnection:
@@ -160,8 +172,23 @@ def _with_ancestors(schemas: Iterable[Schema], chosen: Iterable[TableName]) -> l
     wanted = set(chosen)
     for name in chosen:
         wanted |= graph.ancestors(name, parents)
+    manifest.check_names(sorted(wanted))
     manifest.check_distinct(sorted(wanted))
-    return [known[name] for name in graph.topological_order({name: parents[name] for name in wanted})]
+    specs = [known[name] for name in graph.topological_order({name: parents[name] for name in wanted})]
+    _check_definitions(specs)
+    return specs
+
+
+def _check_definitions(specs: Sequence[TableSpec]) -> None:
+    """Refuse tables whose definitions could not be read again when the repository is opened."""
+    entries = tuple(_entry(spec, (), ()) for spec in specs)
+    try:
+        specs_of(Manifest("", "", "", {}, entries))
+    except DefinitionError as error:
+        raise RepositoryError(
+            f"a table of other software cannot be exported, because no definition can say what it is: {error} "
+            "Change it in the database, or export only tables that do not refer to it."
+        ) from error
 
 
 def _partitions(specs: Sequence[TableSpec], partition_by: PartitionBy) -> dict[TableName, tuple[str, ...]]:
@@ -225,7 +252,7 @@ def _sorted(spec: TableSpec, partition_by: tuple[str, ...]) -> str:
 
 
 def _entry(spec: TableSpec, partition_by: tuple[str, ...], files: tuple[DataFile, ...]) -> TableEntry:
-    return TableEntry(spec.name.schema, spec.name.table, manifest.definition_of(spec), partition_by, files)
+    return TableEntry(spec.name.schema, spec.name.table, definition_of(spec), partition_by, files)
 
 
 def _manifest(root: Path, connection: PostgresConnection, entries: Sequence[TableEntry]) -> Manifest:

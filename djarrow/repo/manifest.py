@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from attrs import asdict, field, frozen
 
-from djarrow.errors import DjarrowError, RepositoryError, UnknownReference
+from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
 from djarrow.model import names
-from djarrow.model.definition import ReferenceLine
-from djarrow.model.describe import describe
 from djarrow.model.names import TableName
-from djarrow.model.spec import TableSpec, table_spec
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -81,17 +79,23 @@ class Manifest:
 
 
 def folder_of(name: TableName) -> PurePosixPath:
-    """Where a table's files lie: `<schema>/tables/<table>`, without the tier's prefix, which not every system takes."""
+    """Where a table's files lie: `<schema>/tables/<table>`, without the tier's prefix, which not every system takes.
+
+    Raises RepositoryError for a name that would lead elsewhere.
+    """
     tier, _, _ = names.split_table_name(name.table)
-    return PurePosixPath(name.schema, "tables", name.table.removeprefix(tier.prefix))
+    folder = name.table.removeprefix(tier.prefix)
+    for part in (name.schema, folder):
+        if part in ("", ".", "..") or _NO_FILE.search(part):
+            raise RepositoryError(f"{name}: no folder can be called {part!r}.")
+    return PurePosixPath(name.schema, "tables", folder)
 
 
-# --- names and definitions ---------------------------------------------------------------------------------------
+_NO_FILE = re.compile(r"[/\\\0]")
+"""What leads into another folder, on some system, or ends a path."""
 
 
-def definition_of(spec: TableSpec) -> str:
-    """The definition text of a table as the manifest keeps it."""
-    return describe(spec, lambda name: names.class_reference(name, spec.name.schema))
+# --- names -------------------------------------------------------------------------------------------------------
 
 
 def check_distinct(tables: Iterable[TableName]) -> None:
@@ -106,33 +110,17 @@ def check_distinct(tables: Iterable[TableName]) -> None:
         found[text] = name
 
 
-def specs_of(manifest: Manifest) -> dict[TableName, TableSpec]:
-    """The specs of a manifest's tables, from their definitions. Raises DefinitionError where one cannot be used."""
-    specs: dict[TableName, TableSpec] = {}
-    for entry in manifest.tables:
-
-        def find(text: str, line: ReferenceLine, entry: TableEntry = entry) -> TableSpec | None:
-            if text == names.class_reference(entry.name, entry.schema):
-                return None
-            known = {names.class_reference(name, entry.schema): spec for name, spec in specs.items()}
-            master = names.split_table_name(entry.table)[2]
-            if text == "master" and master is not None:
-                return specs[TableName(entry.schema, master)]
-            if text not in known:
-                raise UnknownReference(text, known, table=str(entry.name), line=line.line, column=line.column)
-            return known[text]
-
-        _check_master(entry, specs)
-        specs[entry.name] = spec = table_spec(entry.definition, entry.name, find)
-        for name in entry.partition_by:
-            spec.heading.attribute(name, where=f"partition_by of {entry.name}")
-    return specs
-
-
-def _check_master(entry: TableEntry, before: Iterable[TableName]) -> None:
-    master = names.split_table_name(entry.table)[2]
-    if master is not None and TableName(entry.schema, master) not in before:
-        raise RepositoryError(f"the manifest lists the part {entry.name} and, before it, no master {master!r}.")
+def check_names(tables: Iterable[TableName]) -> None:
+    """Refuse tables that a repository cannot hold: their names are folders, and code in schema.py."""
+    for name in tables:
+        try:
+            names.check_schema_name(name.schema)
+            names.check_has_class(name)
+        except DefinitionError as error:
+            raise RepositoryError(
+                f"the table {str(name)!r} has a name of other software, which no repository holds: {error} Rename it "
+                "in the database, or export only tables that neither have nor refer to such names."
+            ) from error
 
 
 # --- writing and reading -----------------------------------------------------------------------------------------
@@ -217,10 +205,7 @@ def _table(record: Any) -> TableEntry:
         files=tuple(map(_file, _member(record, "files", list))),
     )
     names.check_schema_name(entry.schema)
-    tier, class_name, master = names.split_table_name(entry.table)
-    names.check_class_name(class_name)
-    if entry.table != names.table_name(class_name, tier, master):
-        raise RepositoryError(f"{entry.table!r} is not the name of a table.")
+    names.check_has_class(entry.name)
     if not entry.files:
         raise RepositoryError(f"the table {entry.name} has no file; one without rows has an empty one.")
     return entry
@@ -236,9 +221,10 @@ def _file(record: Any) -> DataFile:
 
 
 def _check_paths(manifest: Manifest) -> None:
-    """A path must stay under the root, whoever wrote the manifest."""
+    """A path must stay under the root, whoever wrote the manifest, and the tables' own folders too."""
     for table in manifest.tables:
+        folder_of(table.name)
         for file in table.files:
             path = PurePosixPath(file.path)
-            if path.is_absolute() or ".." in path.parts or "\\" in file.path or "\0" in file.path:
+            if not path.parts or path.is_absolute() or ".." in path.parts or re.search(r"[\\:\0]", file.path):
                 raise RepositoryError(f"the path {file.path!r} leads out of the repository.")

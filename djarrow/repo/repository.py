@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.duckdb import DuckReader
 from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
-from djarrow.model.changes import differences
+from djarrow.model.changes import mismatches
 from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
+from djarrow.repo.definitions import specs_of
 from djarrow.repo.manifest import DataFile
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
@@ -40,7 +41,7 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = manifest.read(root)
-        self.specs = manifest.specs_of(self.manifest)
+        self.specs = specs_of(self.manifest)
         self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
 
     def __repr__(self) -> str:
@@ -89,7 +90,7 @@ class Repository:
         """
         for schema in _schemas_in(what):
             for name, spec in schema.specs.items():
-                if name in self.specs and (found := differences(spec, self.specs[name], place="the repository")):
+                if name in self.specs and (found := mismatches(spec, self.specs[name], place="the repository")):
                     raise DefinitionMismatch(found, table=str(name), place="the repository")
         return reading_from(self)
 
@@ -132,13 +133,15 @@ class RepositorySchema:
         """What two tables must share to be combined."""
         return self._repository
 
-    def ready_connection(self) -> DuckReader:
+    def ready_connection(self, table: TableName | None = None) -> DuckReader:  # noqa: ARG002 - as a schema has it
         """The engine that answers queries."""
         return self._repository.reader
 
-    def writable(self) -> Database:
+    def writable(self, table: TableName | None = None) -> Database:
         """A repository takes no rows. Raises InsertRefused."""
-        raise InsertRefused("a repository is read only; restore it into a database to go on there.", table=self.name)
+        raise InsertRefused(
+            "a repository is read only; restore it into a database to go on there.", table=str(table or self.name)
+        )
 
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table that one of the repository refers to."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from djarrow.model.changes import (
     AddAttribute,
@@ -27,15 +27,10 @@ from djarrow.model.heading import Attribute, Special
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
 from djarrow.model.types import Family
-from djarrow.sql import ddl
+from djarrow.sql import ddl, renaming
 from djarrow.sql.ddl import full_name
 from djarrow.sql.literals import identifier, quoted
 from djarrow.sql.physical import Column, Constraint, Physical
-
-
-def lock(tables: tuple[TableName, ...]) -> str:
-    """Keep everyone else from tables until the transaction ends."""
-    return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS EXCLUSIVE MODE"
 
 
 @frozen
@@ -126,7 +121,10 @@ class Alteration:
 
 def statements(alteration: Alteration) -> list[str]:
     """The statements that make the changes, in order."""
-    return list(chain.from_iterable(step(alteration) for step in _STEPS))
+    due = renaming.due_names(alteration.physical, alteration.stored)
+    named = evolve(alteration, physical=renaming.renamed(alteration.physical, alteration.table, due))
+    first = renaming.statements(alteration.physical, alteration.table, due)
+    return [*first, *chain.from_iterable(step(named) for step in _STEPS)]
 
 
 def _alter(table: TableName, action: str) -> str:
@@ -164,6 +162,16 @@ def _drop_attributes(alteration: Alteration) -> Iterator[str]:
             yield _alter(alteration.table, f"DROP COLUMN {identifier(change.attribute.name)}")
 
 
+def _stop_counting(alteration: Alteration) -> Iterator[str]:
+    """Before types change: PostgreSQL counts in few of them."""
+    for change in alteration.changes:
+        match change:
+            case ChangeAttribute(before, after) if before.default is Special.AUTO and after.default is not Special.AUTO:
+                column = f"ALTER COLUMN {identifier(before.name)}"
+                yield _alter(alteration.table, f"{column} DROP IDENTITY IF EXISTS")
+                yield _alter(alteration.table, f"{column} DROP DEFAULT")  # of one that another software made count up
+
+
 def _retype(alteration: Alteration) -> Iterator[str]:
     for one in alteration.retyped:
         spec = alteration.specs[one.table]
@@ -198,17 +206,14 @@ def _change_attributes(alteration: Alteration) -> Iterator[str]:
             continue
         before, after = change.before, change.after
         column = f"ALTER COLUMN {identifier(after.name)}"
+        if before.nullable != after.nullable:  # before it counts up, which only a required attribute does
+            yield _alter(alteration.table, f"{column} {'DROP' if after.nullable else 'SET'} NOT NULL")
         if before.default != after.default or type(before.default) is not type(after.default):
             yield from _change_default(alteration, before, after)
-        if before.nullable != after.nullable:
-            yield _alter(alteration.table, f"{column} {'DROP' if after.nullable else 'SET'} NOT NULL")
 
 
 def _change_default(alteration: Alteration, before: Attribute, after: Attribute) -> Iterator[str]:
     table, column = alteration.table, f"ALTER COLUMN {identifier(after.name)}"
-    if before.default is Special.AUTO:
-        yield _alter(table, f"{column} DROP IDENTITY IF EXISTS")
-        yield _alter(table, f"{column} DROP DEFAULT")  # of a column that another software made count up
     if (default := ddl.default_of(after)) is not None:
         yield _alter(table, f"{column} SET DEFAULT {default}")
     elif before.default is not Special.AUTO:
@@ -220,9 +225,10 @@ def _change_default(alteration: Alteration, before: Attribute, after: Attribute)
 
 def _count_on(attribute: Attribute, table: TableName) -> str:
     """Let an attribute count up from its largest value; a statement of a block."""
-    name = identifier(attribute.name)
+    name = f"c.{identifier(attribute.name)}"  # a bare `found` would be a variable of the block
     sequence = f"pg_get_serial_sequence({quoted(full_name(table))}, {quoted(attribute.name)})"
-    return f"PERFORM setval({sequence}, greatest(max({name}), 1)::bigint, max({name}) >= 1) FROM {full_name(table)}"
+    largest = f"greatest(max({name}), 1)::bigint, max({name}) >= 1"
+    return f"PERFORM setval({sequence}, {largest}) FROM {full_name(table)} AS c"
 
 
 def _add_attributes(alteration: Alteration) -> Iterator[str]:
@@ -275,6 +281,7 @@ _STEPS: tuple[Callable[[Alteration], Iterator[str]], ...] = (
     _drop_constraints,
     _drop_indexes,
     _drop_attributes,
+    _stop_counting,
     _retype,
     _change_attributes,
     _add_attributes,

@@ -25,7 +25,7 @@ from djarrow.model.heading import Attribute, Default, Heading, Origin, Special
 from djarrow.model.legacy import LONGEST_TEXT
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
-from djarrow.model.types import AttributeType, core
+from djarrow.model.types import AttributeType, Family, core
 from djarrow.sql.ddl import constraint_name
 from djarrow.sql.literals import quoted
 
@@ -45,6 +45,15 @@ def tables_of(schemas: Iterable[str]) -> str:
 def schemas_among(names: Iterable[str]) -> str:
     """The statement that tells which of these schemas there are."""
     return f"SELECT nspname::text AS name FROM pg_namespace WHERE nspname IN ({', '.join(map(quoted, sorted(names)))})"
+
+
+def sizes_of(tables: Iterable[TableName]) -> str:
+    """The statement that tells how many bytes these tables take, 0 where there never was a row. It reads no row."""
+    named = ", ".join(f"({quoted(name.schema)}, {quoted(name.table)})" for name in sorted(tables))
+    return (
+        'SELECT n.nspname::text AS "schema", c.relname::text AS "table", pg_relation_size(c.oid) AS "size" '
+        f"FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE (n.nspname, c.relname) IN ({named})"
+    )
 
 
 @frozen
@@ -93,6 +102,10 @@ def _in_order(
                 del parents[name]
 
 
+Sources = dict[str, tuple[Origin | None, Attribute | None]]
+"""Attribute of a foreign key -> its lineage, and the parent's attribute that it repeats where that is known."""
+
+
 class _Table:
     """One row of the catalog."""
 
@@ -137,10 +150,10 @@ class _Table:
 
     def attributes(self, key: tuple[str, ...], known: Mapping[TableName, TableSpec]) -> dict[str, Attribute]:
         """The attributes with their lineage. Of an attribute that two foreign keys bring, the first one's counts."""
-        sources: dict[str, tuple[Origin | None, Attribute | None]] = {}
-        for reference in self.references:
-            for child, (origin, source) in self.sources(reference, known).items():
-                sources.setdefault(child, (origin, source))
+        sources: Sources = {}
+        for reference in sorted(self.references, key=lambda each: _parent(each) == self.name):  # last, those to itself
+            for child, found in self.sources(reference, known, sources).items():
+                sources.setdefault(child, found)
         attributes = {}
         for name, column in self.columns.items():
             if _is_hidden(name):
@@ -149,15 +162,14 @@ class _Table:
             attributes[name] = evolve(_attribute(column, self.name, source), lineage=lineage)
         return attributes
 
-    def sources(
-        self, reference: Row, known: Mapping[TableName, TableSpec]
-    ) -> dict[str, tuple[Origin | None, Attribute | None]]:
-        """Attribute here -> its lineage, and the parent's attribute that it repeats where that is known."""
+    def sources(self, reference: Row, known: Mapping[TableName, TableSpec], own: Sources) -> Sources:
+        """Those of the attributes of a reference. own: those of the attributes that other references bring."""
         parent = _parent(reference)
-        found: dict[str, tuple[Origin | None, Attribute | None]] = {}
+        found: Sources = {}
         for child, name in zip(reference["columns"], reference["parent_columns"], strict=True):
             if parent == self.name:
-                found[child] = (Origin(parent, name), _attribute(self.columns[name], parent, None))
+                origin, source = own.get(name, (None, None))
+                found[child] = (origin or Origin(parent, name), _attribute(self.columns[name], parent, source))
             elif parent in known and name in known[parent].heading:
                 source = known[parent].heading[name]
                 found[child] = (source.lineage, source)
@@ -176,8 +188,9 @@ class _Table:
 
 
 def _is_odd(column: Row) -> bool:
-    """Whether a column is of an enum type, or of padded characters."""
-    return bool(column["labels"]) or column["type"].startswith("character(")
+    """Whether a column is of an enum type, of padded characters, or a timestamp that says no time zone."""
+    bare = column["type"].startswith("timestamp") and column["type"].endswith("without time zone")
+    return bool(column["labels"]) or column["type"].startswith("character(") or (bare and not column["comment"])
 
 
 def _json(text: str | None) -> list[dict[str, Any]]:
@@ -261,7 +274,7 @@ _BY_COLUMN = {
     "date": "date",
     "time without time zone": "time",
     "timestamp with time zone": "timestamp",
-    "timestamp without time zone": "datetime",
+    "timestamp without time zone": "timestamp",  # what DataJoint-Python makes of `timestamp`; its datetime has a comment
     "uuid": "uuid",
     "json": "json",
     "jsonb": "json",
@@ -290,10 +303,18 @@ def _default(text: str | None, kind: AttributeType) -> Default | None:
         return None
     if text == "identity" or text.startswith("nextval("):
         return Special.AUTO
-    string = re.match(r"'((?:[^']|'')*)'", text)
-    if not string and ("now()" in text or text.startswith("CURRENT_")):
+    if kind.family in _MOMENTS and _NOW.search(text):
         return Special.NOW
+    found = (_QUOTED if text.startswith("'") else _BARE).fullmatch(text)
+    if found is None or (kind.family in (Family.STRING, Family.ENUM) and not text.startswith("'")):
+        return None
     try:
-        return read_default(string[1].replace("''", "'") if string else text.strip("()"), kind)
+        return read_default(found[1].replace("''", "'"), kind)
     except (ValueError, KeyError, decimal.InvalidOperation):  # a function, which other software chose
         return None
+
+
+_MOMENTS = (Family.DATE, Family.TIMESTAMP, Family.DATETIME)
+_NOW = re.compile(r"\bnow\(\)|\bCURRENT_(?:TIMESTAMP|DATE)\b|\bLOCALTIMESTAMP\b")
+_QUOTED = re.compile(r"'((?:[^']|'')*)'(?:::[^']*)?", re.DOTALL)
+_BARE = re.compile(r"\(?([\w.+-]+)\)?(?:::[\w ]+)?")

@@ -22,11 +22,6 @@ def create_schema(name: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"
 
 
-def lock_declarations() -> str:
-    """Wait for other transactions that declare; held until ours ends."""
-    return "SELECT pg_advisory_xact_lock(7305471234)"
-
-
 def block(statements: Sequence[str]) -> str:
     """Many statements as one, because the driver takes one at a time: all or nothing, in one round trip."""
     tag = "$djarrow$"
@@ -127,14 +122,19 @@ def default_of(attribute: Attribute) -> str | None:
 
 def foreign_key(key: ForeignKey, spec: TableSpec) -> list[str]:
     """The constraints that make a foreign key, with its uniqueness."""
-    purpose = (str(key.parent), *(f"{child}={parent}" for child, parent in key.pairs))
+    name, unique = foreign_key_names(key, spec.name)
     parents = _names(tuple(parent for _, parent in key.pairs))
-    name = identifier(constraint_name(spec.name, "foreign", *purpose))
-    text = f"CONSTRAINT {name} FOREIGN KEY ({_names(key.attributes)}) REFERENCES {full_name(key.parent)} ({parents})"
+    text = f"CONSTRAINT {identifier(name)} FOREIGN KEY ({_names(key.attributes)})"
+    text += f" REFERENCES {full_name(key.parent)} ({parents})"
     if not key.unique:
         return [text]
-    unique = constraint_name(spec.name, "unique", *purpose)
     return [text, f"CONSTRAINT {identifier(unique)} UNIQUE ({_names(key.attributes)})"]
+
+
+def foreign_key_names(key: ForeignKey, table: TableName) -> tuple[str, str]:
+    """The names of the constraints that make a foreign key: of itself, and of its uniqueness."""
+    purpose = (str(key.parent), *(f"{child}={parent}" for child, parent in key.pairs))
+    return constraint_name(table, "foreign", *purpose), constraint_name(table, "unique", *purpose)
 
 
 def reference_indexes(spec: TableSpec) -> tuple[Index, ...]:

@@ -46,22 +46,35 @@ def row_counts(names: Sequence[TableName]) -> str:
     return "SELECT " + ", ".join(counts)
 
 
-def wait_at_most(seconds: int) -> str:
-    """Give up a lock in this transaction that is not had within so long."""
-    return f"SELECT set_config('lock_timeout', '{seconds}s', true) AS waiting"
-
-
 def drop_tables(names: Sequence[TableName]) -> str:
     """The statement that drops tables, and refuses where something else depends on one of them."""
     return f"DROP TABLE {', '.join(map(full_name, names))}"
 
 
 def enum_types(schema: str) -> str:
-    """The statement that lists the enum types of a schema, which DataJoint-Python makes for its attributes."""
-    return (
-        'SELECT t.typname::text AS "name" FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace '
-        f"WHERE t.typtype = 'e' AND n.nspname = {quoted(schema)}"
-    )
+    """The statement that lists the enum types of a schema, each once for every table that has a column of it.
+
+    DataJoint-Python makes them for its attributes. One that no table uses has a row without a table.
+    """
+    return f"""SELECT DISTINCT t.typname::text AS "name", cn.nspname::text AS "schema", c.relname::text AS "table"
+FROM pg_type AS t
+JOIN pg_namespace AS n ON n.oid = t.typnamespace
+LEFT JOIN pg_attribute AS a ON a.atttypid IN (t.oid, t.typarray) AND a.attnum > 0 AND NOT a.attisdropped
+    AND EXISTS (SELECT 1 FROM pg_class AS h WHERE h.oid = a.attrelid AND h.relkind IN ('r', 'p'))
+LEFT JOIN pg_class AS c ON c.oid = a.attrelid
+LEFT JOIN pg_namespace AS cn ON cn.oid = c.relnamespace
+WHERE t.typtype = 'e' AND n.nspname = {quoted(schema)}
+ORDER BY 1, 2, 3"""
+
+
+def read_types(rows: Iterable[Mapping[str, Any]]) -> dict[str, frozenset[TableName]]:
+    """Type -> the tables that have a column of it."""
+    users: dict[str, set[TableName]] = {}
+    for row in rows:
+        found = users.setdefault(row["name"], set())
+        if row["table"] is not None:
+            found.add(TableName(row["schema"], row["table"]))
+    return {name: frozenset(tables) for name, tables in users.items()}
 
 
 def drop_type(schema: str, name: str) -> str:

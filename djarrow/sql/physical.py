@@ -84,8 +84,12 @@ class Constraint:
 
     def holds_range_of(self, attribute: str) -> bool:
         """Whether it holds the values of an attribute to its type; one of another name was added by someone else."""
-        prefix = f"{self.table.table} check ".encode()[: NAME_BYTES - 13].decode(errors="ignore")
-        return self.kind == "c" and self.columns == (attribute,) and self.name.startswith(prefix)
+        return self.kind == "c" and self.columns == (attribute,) and has_role(self.name, self.table, "check")
+
+
+def has_role(name: str, table: TableName, role: str) -> bool:
+    """Whether a constraint or index has a name that we would give to one of the table in this role."""
+    return name.startswith(f"{table.table} {role} ".encode()[: NAME_BYTES - 13].decode(errors="ignore"))
 
 
 @frozen

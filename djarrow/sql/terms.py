@@ -13,7 +13,7 @@ from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions import RENDER
 from djarrow.sql.functions.numbers import float_to_whole
-from djarrow.sql.tree import Expression, cast, typed
+from djarrow.sql.tree import Expression, cast, in_utc, typed
 
 MARK = "\0"
 """Around the number of a value in the generated text: values travel beside it and are put in last."""
@@ -48,4 +48,6 @@ def render(term: Term, columns: Mapping[str, Expression], values: Values, dialec
 def _cast(term: Cast, node: Expression, dialect: Dialect) -> Expression:
     if term.type.family is Family.INTEGER and term.term.type.family is Family.FLOAT:
         return float_to_whole(node, term.type, dialect)
+    if term.term.type.family is Family.TIMESTAMP and term.type.family in (Family.DATE, Family.DATETIME):
+        return cast(in_utc(term.term, node, dialect), term.type, dialect)
     return typed(term.term, node, term.type, dialect)

@@ -86,6 +86,16 @@ def real(term: Term, node: Expression, dialect: Dialect) -> Expression:
     return typed(term, node, FLOAT64, dialect)
 
 
+def in_utc(term: Term, node: Expression, dialect: Dialect) -> Expression:
+    """The node; a moment as its date and time in UTC.
+
+    Sessions run in UTC, so that this is what they give anyway. But PostgreSQL indexes only what no session decides.
+    """
+    if term.type.family is not Family.TIMESTAMP or dialect is not Dialect.POSTGRES:
+        return node
+    return exp.AtTimeZone(this=closed(node), zone=exp.Literal.string("UTC"))
+
+
 def positive(node: Expression) -> Expression:
     """The node > 0."""
     return exp.GT(this=closed(node), expression=number(0))

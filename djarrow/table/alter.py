@@ -9,17 +9,25 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from djarrow.errors import AccessDenied, AlterRefused, ConnectionFailed, EngineError, IntegrityError, TransactionError
+from djarrow.errors import (
+    AccessDenied,
+    AlterRefused,
+    ConnectionFailed,
+    DjarrowError,
+    EngineError,
+    IntegrityError,
+    TransactionError,
+)
 from djarrow.model import graph, names
 from djarrow.model.changes import AddForeignKey, Change, DropAttribute, changes
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql import alter as text
-from djarrow.sql import catalog, ddl, evidence, physical
+from djarrow.sql import catalog, ddl, evidence, locks, physical
 from djarrow.sql.alter import Alteration
 from djarrow.table import activation, declare
 from djarrow.table.confirm import confirm
-from djarrow.table.safety import Survey, reasons, rename_hints
+from djarrow.table.safety import Survey, index_hints, reasons, rename_hints
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
@@ -45,6 +53,17 @@ class Changes(tuple[Change, ...]):
     __str__ = __repr__
 
 
+class Declined(Changes):
+    """No changes, because the answer to the question was no."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Nothing was altered: the answer was no."
+
+    __str__ = __repr__
+
+
 def alter(table: Table, *, prompt: bool | None) -> Changes:
     """What Table.alter does."""
     spec = table.spec
@@ -55,14 +74,15 @@ def alter(table: Table, *, prompt: bool | None) -> Changes:
         return _make(schema, spec)
     if not survey.changes:
         return Changes()
-    asked = None
-    if prompt is not False and any(isinstance(change, DropAttribute) for change in survey.changes):
+    asked = None if prompt is False else _question(schema.connection, survey)
+    if asked:
         _check(schema.connection, survey)
-        asked = _question(schema.connection, survey)
         if not confirm(asked, prompt=prompt):
-            return Changes()
+            return Declined()
     with activation.declaring:
-        return _apply(schema, spec, asked)
+        return locks.repeated(
+            lambda: _apply(schema, spec, asked), lambda reason: AlterRefused((reason,), table=str(spec.name))
+        )
 
 
 def _alterable(table: Table) -> Schema:
@@ -135,32 +155,46 @@ def _row(connection: PostgresConnection, question: str) -> dict[str, Any]:
 
 
 def _question(connection: PostgresConnection, survey: Survey) -> str:
-    """What is to be confirmed: all changes, how many values each dropped attribute has, and what may be a renaming."""
+    """What is to be confirmed: all changes, how many values each dropped attribute has, and what may be a renaming.
+
+    Nothing where no attribute is dropped, and no index that somebody else made.
+    """
     dropped = [change.attribute.name for change in survey.changes if isinstance(change, DropAttribute)]
-    counts = _row(connection, evidence.values(survey.stored, dropped))
+    hints = [*rename_hints(survey), *index_hints(survey)]
+    if not dropped and not hints:
+        return ""
+    counts = _row(connection, evidence.values(survey.stored, dropped)) if dropped else {}
     lines = [f"Altering {survey.declared.name}:"]
     for change in survey.changes:
-        lost = f"; {counts[change.attribute.name]} values are lost" if isinstance(change, DropAttribute) else ""
+        lost = _lost(counts[change.attribute.name]) if isinstance(change, DropAttribute) else ""
         lines.append(f"  - {change.line()}{lost}")
-    return "\n".join([*lines, *(f"  - {hint}" for hint in rename_hints(survey)), "Alter the table?"])
+    return "\n".join([*lines, *(f"  - {hint}" for hint in hints), "Alter the table?"])
+
+
+def _lost(count: int) -> str:
+    return f"; {count} {'value is' if count == 1 else 'values are'} lost"
 
 
 # --- doing it ----------------------------------------------------------------------------------------------------
 
 
 def _apply(schema: Schema, spec: TableSpec, confirmed: str | None) -> Changes:
-    """Make the changes, as they are once nobody else can change the table. confirmed: what was agreed to, if asked."""
+    """Make the changes, as they are once nobody else can change the table.
+
+    confirmed: the question that was agreed to, empty where there was none; None where there was to be none.
+    """
     connection = schema.connection
     with connection.begin(isolation="READ COMMITTED"):
-        connection.read(ddl.lock_declarations())
+        connection.read(locks.lock_declarations())
+        connection.read(locks.wait_at_most())
         survey = _survey(schema, spec)
         if survey is None:
             raise AlterRefused(("the table was dropped meanwhile",), table=str(spec.name))
         specs = survey.becoming
-        connection.execute(text.lock(tuple(specs)))
+        connection.execute(locks.lock_tables(tuple(specs)))
         _check(connection, survey)
         if confirmed is not None and _question(connection, survey) != confirmed:
-            changed = "the table changed while the question was answered; call alter() again"
+            changed = "the table changed meanwhile, and what you would lose with it; call alter() again"
             raise AlterRefused((changed,), table=str(spec.name))
         creating = _creating(schema, survey)
         carriers = declare.carriers_of(spec, survey.carriers)
@@ -186,7 +220,10 @@ def _creating(schema: Schema, survey: Survey) -> list[str]:
 
 
 def _execute(connection: PostgresConnection, survey: Survey, statements: list[str]) -> None:
-    """Run the statements. What the database then finds against them is a refusal, too: views, for one."""
+    """Run the statements. What the database then finds against them is a refusal, too: views, for one.
+
+    Raises the errors that do not tell of the table, such as those of waiting, as they are.
+    """
     if not statements:
         return
     try:
@@ -197,7 +234,9 @@ def _execute(connection: PostgresConnection, survey: Survey, statements: list[st
         rows = ", ".join(f"{name} = {value}" for name, value in error.key.items())
         reason = f"the rows do not allow it, such as {rows or '(unknown)'}: the constraint {error.constraint!r} refuses"
         raise AlterRefused((reason,), table=str(survey.declared.name)) from error
-    except EngineError as error:
+    except DjarrowError as error:
+        if isinstance(error, EngineError) and error.sqlstate in (*locks.RETRIED, locks.WAITED):
+            raise
         raise AlterRefused((error.message,), table=str(survey.declared.name)) from error
 
 
@@ -227,8 +266,8 @@ def _warn_of_another_tier(schema: Schema, spec: TableSpec) -> None:
         if (
             name.schema == spec.name.schema
             and name != spec.name
-            and name not in schema.specs
             and _same(name, spec.name)
+            and name not in schema.specs
         ):
             tier = names.split_table_name(name.table)[0].name
             warnings.warn(

@@ -62,8 +62,8 @@ class Declaration:
             try:
                 found = resolve(reference, spaces, table=name.table, line=line, home=self.home, searched=self.searched)
             except UnknownReference:
-                if reference == self.cls.__name__:
-                    return None  # a part of which no other table has the name
+                if reference == self.cls.__name__ and line.renames:
+                    return None  # a hierarchy of a part of which no other table has the name
                 raise
             referenced.append(found)
             spec = spec_of(found)

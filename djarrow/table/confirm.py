@@ -8,7 +8,7 @@ from djarrow.errors import NotConfirmed
 
 
 def confirm(question: str, *, prompt: bool | None) -> bool:
-    """Whether to go on: the answer of the person at the terminal or notebook; yes only if it says so.
+    """Whether to go on: the answer of the person at the terminal or notebook: `y` or `yes`, in any case.
 
     question: what will happen, in full; its last line is where the answer is typed. prompt: False goes on without a
     question, True asks, None asks where someone can answer.
@@ -23,7 +23,7 @@ def confirm(question: str, *, prompt: bool | None) -> bool:
     sys.stdout.write(shown + separator)
     sys.stdout.flush()
     try:
-        return input(f"{last} [yes/no] ").strip().lower() in ("yes", "y")
+        return input(f"{last} [y/N] ").strip().lower() in ("yes", "y")
     except EOFError:
         raise NotConfirmed(question) from None
 

@@ -19,7 +19,7 @@ from attrs import frozen
 from djarrow.errors import DuplicateKey, IntegrityError, MissingField, RowError, TransactionError
 from djarrow.expr.nodes import Stored
 from djarrow.model.names import LOOKUP
-from djarrow.sql import ddl
+from djarrow.sql import locks
 from djarrow.table.lookup_rows import given_rows, says_contents
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _declaring(connection: PostgresConnection, lookup: Table) -> Iterator[None]:
             "Call `schema.activate()` before it."
         )
     with connection.begin(isolation="READ COMMITTED"):
-        connection.read(ddl.lock_declarations())
+        connection.read(locks.lock_declarations())
         yield
 
 

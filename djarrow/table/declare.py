@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from attrs import field, frozen
 
 from djarrow.errors import DefinitionMismatch, MissingSchema, TransactionError
 from djarrow.model import graph
-from djarrow.model.changes import differences
+from djarrow.model.changes import mismatches
 from djarrow.model.heading import Origin
+from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.sql import catalog, ddl
+from djarrow.sql import catalog, ddl, locks
 from djarrow.sql.catalog import Catalog
 from djarrow.table import contents
 
@@ -26,19 +29,31 @@ def stored(connection: PostgresConnection, schemas: Iterable[str]) -> Catalog:
     return catalog.read_catalog(connection.read(catalog.tables_of(wanted)).to_pylist() if wanted else [])
 
 
-def missing(connection: PostgresConnection, declared: Sequence[TableSpec]) -> list[TableSpec]:
-    """The declared tables that the database lacks. Raises DefinitionMismatch for one that it holds otherwise."""
+@frozen
+class Compared:
+    """Declared tables beside the database: those that it lacks, and those that it holds otherwise, with their lines."""
+
+    absent: tuple[TableSpec, ...] = ()
+    disagreeing: Mapping[TableName, tuple[str, ...]] = field(factory=dict)
+
+    def check(self) -> None:
+        """Raise DefinitionMismatch for the first that the database holds otherwise."""
+        for name, lines in self.disagreeing.items():
+            raise DefinitionMismatch(lines, table=str(name))
+
+
+def compare(connection: PostgresConnection, declared: Sequence[TableSpec]) -> Compared:
+    """What the database lacks of the declared tables, and what it holds otherwise."""
     if not declared:
-        return []
-    return _missing(declared, stored(connection, {spec.name.schema for spec in declared}))
+        return Compared()
+    return _compared(declared, stored(connection, {spec.name.schema for spec in declared}))
 
 
-def _missing(declared: Sequence[TableSpec], held: Catalog) -> list[TableSpec]:
-    for spec in declared:
-        other = held.spec(spec.name)
-        if other is not None and (found := differences(spec, other)):
-            raise DefinitionMismatch(found, table=str(spec.name))
-    return [spec for spec in declared if spec.name not in held.specs]
+def _compared(declared: Sequence[TableSpec], held: Catalog) -> Compared:
+    others = {spec.name: held.spec(spec.name) for spec in declared}
+    lines = {spec.name: mismatches(spec, other) for spec in declared if (other := others[spec.name]) is not None}
+    absent = tuple(spec for spec in declared if others[spec.name] is None)
+    return Compared(absent, {name: found for name, found in lines.items() if found})
 
 
 def carriers_of(spec: TableSpec, known: dict[Origin, str]) -> dict[str, str]:
@@ -74,9 +89,11 @@ def create(
             f"{waiting}: made on first use, which cannot be inside a transaction. Call `schema.activate()` before it."
         )
     with connection.begin(isolation="READ COMMITTED"):
-        connection.read(ddl.lock_declarations())
+        connection.read(locks.lock_declarations())
         held = stored(connection, {name.schema for spec in declared for name in (spec.name, *spec.parents)})
-        absent = {spec.name: spec for spec in _missing(declared, held)}
+        compared = _compared(declared, held)
+        compared.check()
+        absent = {spec.name: spec for spec in compared.absent}
         order = graph.topological_order(graph.parents_of(absent.values()))
         wanted = {name.schema for name in absent} | set(schemas)
         lacking = sorted(wanted - existing_schemas(connection, wanted)) if wanted else []

@@ -6,15 +6,15 @@ A table takes with it all that depend on it, in every schema of the database; a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from djarrow.errors import CyclicDependency, DropRefused, EngineError, TransactionError
+from djarrow.errors import CyclicDependency, DropRefused, TransactionError
 from djarrow.model import graph, names
 from djarrow.model.graph import Parents
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.sql import ddl, dependencies
+from djarrow.sql import ddl, dependencies, locks
 from djarrow.table import activation, declare
 from djarrow.table.confirm import confirm
 from djarrow.table.source import current_offline
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.table.schema import Schema
     from djarrow.table.table import Table
-
-LOCK_SECONDS = 10
-"""How long a drop waits for others to finish with the tables. An open stream of this very thread would never end."""
-
-ATTEMPTS = 5
-"""How often a drop is begun that the server ended for the sake of another transaction."""
 
 Going = Callable[[Parents], tuple[TableName, ...]]
 """What a drop takes of the tables that there are, parents first."""
@@ -50,8 +44,9 @@ def drop_table(table: Table, *, prompt: bool | None) -> list[str]:
     planned = going(_parents(connection))
     if not planned or not _confirmed(connection, planned, "", prompt=prompt):
         return []
-    dropped = _repeated(lambda: _drop_tables(connection, planned, going))
-    _forget(schema, dropped)
+    with activation.declaring:
+        dropped = locks.repeated(lambda: _drop_tables(connection, planned, going), _refused)
+        _forget(schema, dropped)
     return list(map(str, dropped))
 
 
@@ -72,11 +67,12 @@ def drop_schema(schema: Schema, *, prompt: bool | None) -> list[str]:
         return every
 
     planned = going(_parents(connection))
-    ending = f" and the schema {schema.name!r}"
-    if not schema.exists or not _confirmed(connection, planned, ending, prompt=prompt):
+    types = _types(connection, schema.name)
+    if not schema.exists or not _confirmed(connection, planned, _ending(schema.name, types, planned), prompt=prompt):
         return []
-    dropped = _repeated(lambda: _drop_all(connection, schema.name, planned, going))
-    _forget(schema, [*dropped, *schema.specs])
+    with activation.declaring:
+        dropped = locks.repeated(lambda: _drop_all(connection, schema.name, planned, types, going), _refused)
+        _forget(schema, [*dropped, *schema.specs])
     return [str(name) for name in dropped if not _is_note(name)]
 
 
@@ -135,6 +131,18 @@ def _parents(connection: PostgresConnection) -> Parents:
     return dependencies.read_parents(connection.read(dependencies.every_reference()).to_pylist())
 
 
+def _types(connection: PostgresConnection, schema: str) -> dict[str, frozenset[TableName]]:
+    """The enum types of a schema, and the tables that use each."""
+    return dependencies.read_types(connection.read(dependencies.enum_types(schema)).to_pylist())
+
+
+def _ending(schema: str, types: Mapping[str, frozenset[TableName]], planned: Sequence[TableName]) -> str:
+    """The end of the question for a schema: it names the types that are not just those of attributes that go."""
+    others = [name for name, users in types.items() if not users or not users <= set(planned)]
+    named = f", the enum {'type' if len(others) == 1 else 'types'} {', '.join(others)}" if others else ""
+    return f"{named} and the schema {schema!r}"
+
+
 def _confirmed(
     connection: PostgresConnection, planned: Sequence[TableName], ending: str, *, prompt: bool | None
 ) -> bool:
@@ -168,21 +176,8 @@ def _rows(count: int, digits: int = 0) -> str:
 # --- dropping ----------------------------------------------------------------------------------------------------
 
 
-def _repeated(work: Callable[[], tuple[TableName, ...]]) -> tuple[TableName, ...]:
-    """Work again where the server ended it for the sake of another transaction; say what it means to wait in vain."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with activation.declaring:
-                return work()
-        except EngineError as error:
-            if error.sqlstate == "55P03":
-                raise DropRefused(
-                    f"others have used the tables for more than {LOCK_SECONDS} seconds, and nothing was dropped. End "
-                    "their transactions, and iterations that were not exhausted, also those of this process."
-                ) from error
-            if error.sqlstate not in ("40001", "40P01") or attempt == ATTEMPTS:
-                raise
-    raise AssertionError  # pragma: no cover - the last attempt returns or raises
+def _refused(reason: str) -> DropRefused:
+    return DropRefused(f"{reason}. Nothing was dropped.")
 
 
 def _drop_tables(connection: PostgresConnection, planned: Sequence[TableName], going: Going) -> tuple[TableName, ...]:
@@ -195,14 +190,13 @@ def _drop_tables(connection: PostgresConnection, planned: Sequence[TableName], g
 
 
 def _drop_all(
-    connection: PostgresConnection, schema: str, planned: Sequence[TableName], going: Going
+    connection: PostgresConnection, schema: str, planned: Sequence[TableName], types: Collection[str], going: Going
 ) -> tuple[TableName, ...]:
-    """Drop the tables, the types of their attributes, and the schema. Anything else in it makes the server refuse."""
+    """Drop the tables, the enum types, and the schema. Anything else in it makes the server refuse."""
     with connection.begin(isolation="READ COMMITTED"):
         left = _locked(connection, planned, going)
-        types = [row["name"] for row in connection.read(dependencies.enum_types(schema)).to_pylist()]
         statements = [dependencies.drop_tables(left)] if left else []
-        statements += [dependencies.drop_type(schema, name) for name in types]
+        statements += [dependencies.drop_type(schema, name) for name in _types(connection, schema) if name in types]
         if declare.existing_schemas(connection, {schema}):
             connection.execute(ddl.block([*statements, dependencies.drop_schema(schema)]))
     return left
@@ -213,8 +207,8 @@ def _locked(connection: PostgresConnection, planned: Sequence[TableName], going:
 
     Raises DropRefused where something else would go as well: the user has not seen it.
     """
-    connection.read(dependencies.wait_at_most(LOCK_SECONDS))
-    connection.read(ddl.lock_declarations())
+    connection.read(locks.lock_declarations())
+    connection.read(locks.wait_at_most())
     left = going(_parents(connection))
     if new := [str(name) for name in left if name not in planned]:
         raise DropRefused(f"{', '.join(new)} would go, too, and was made meanwhile. Nothing was dropped; drop again.")

@@ -67,13 +67,13 @@ def collect(schema: Schema, one: Decorated) -> None:
 
 def declare(schema: Schema, one: Decorated) -> None:
     """Make a class and its parts tables of the schema: all of them, or none. Raises DefinitionError and its leaves."""
-    held = dict(schema._classes), list(schema._pending)
+    held = dict(schema._classes), list(schema._pending), list(schema._linked)
     before = [(cls, vars(cls).get("_spec"), vars(cls).get("_schema")) for cls in one.classes]
     try:
         for cls in one.classes:
             _register(schema, cls, None if cls is one.cls else one.cls, one)
     except BaseException:
-        schema._classes, schema._pending = held
+        schema._classes, schema._pending, schema._linked = held
         for cls, spec, owner in before:
             cls._spec, cls._schema = spec, owner
         raise

@@ -24,6 +24,7 @@ from djarrow.model.changes import (
     DropForeignKey,
     DropIndex,
 )
+from djarrow.model.describe import index_line
 from djarrow.model.heading import Attribute, Origin
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
@@ -32,6 +33,7 @@ from djarrow.sql.alter import Retyped
 from djarrow.sql.ddl import full_name
 from djarrow.sql.literals import identifier
 from djarrow.sql.physical import Physical
+from djarrow.sql.renaming import has_our_name
 
 Ask = Callable[[str], Mapping[str, Any]]
 """Runs a statement that gives one row."""
@@ -111,6 +113,19 @@ def rename_hints(survey: Survey) -> list[str]:
         for old in dropped
         for new in added
         if old.type == new.type
+    ]
+
+
+def index_hints(survey: Survey) -> list[str]:
+    """What to say of indexes that go, with none of the class in their place, and that somebody else made."""
+    kept = {index.terms for index in survey.declared.indexes}
+    gone = {
+        change.index for change in survey.changes if isinstance(change, DropIndex) and change.index.terms not in kept
+    }
+    return [
+        f"the index {name!r} was not made by djarrow. A line `{index_line(index)}` in the definition would keep it"
+        for name, index in survey.physical.indexes[survey.declared.name]
+        if index in gone and not has_our_name(name, survey.declared.name)
     ]
 
 

@@ -65,7 +65,7 @@ class Schema:
         add_objects: Linked | None = None,
     ) -> None:
         if schema_name is not None:
-            names.check_schema_name(schema_name)
+            activation.check_name(schema_name, create=create_schema)
         if context is not None and not isinstance(context, Mapping):
             raise DefinitionError(
                 f"`context`, the second argument, is a mapping of names to table classes, not {context!r}. "
@@ -81,6 +81,7 @@ class Schema:
         self._settled = schema_name is not None
         self._linked: list[Schema] = []
         self._pending: list[TableName] = []
+        self._blocked: dict[TableName, TableName] = {}
         self._maker: int | None = None
         self._lock = threading.RLock()
 
@@ -210,27 +211,42 @@ class Schema:
         then, so that `describe()` and `alter()` of the class can tell and settle the difference.
         """
         if schema_name is not None:
-            names.check_schema_name(schema_name)
+            activation.check_name(schema_name, create=self._create_schema if create_schema is None else create_schema)
         activation.checked_connection(connection)
         added = () if add_objects is None else (namespace_given(add_objects),)
         activation.activate(self, schema_name, Terms(connection, create_schema, create_tables, added))
 
-    def ready_connection(self) -> PostgresConnection:
-        """The connection, after what is pending was made here and in the schemas that the tables refer to."""
+    def ready_connection(self, table: TableName | None = None) -> PostgresConnection:
+        """The connection, after what is pending was made here and in the schemas that the tables refer to.
+
+        table: that is to be used. Raises DefinitionMismatch where the database holds it otherwise than its class says.
+        """
         if any(schema.is_waiting() for schema in self.linked_schemas()):
             with activation.declaring:
                 activation.make_pending(self)
         if self._name is None:
             raise NoSchema("the schema is not activated. Call `schema.activate('name')` before using its tables.")
+        if table in self._blocked:
+            self.check_agrees(self._blocked[table])
         return self.connection
+
+    def check_agrees(self, *tables: TableName) -> None:
+        """Raise DefinitionMismatch for the first of these tables, or of all, that the database holds otherwise."""
+        from djarrow.table import declare
+
+        linked = self.linked_schemas()
+        wanted = tables or tuple(cause for each in linked for cause in each._blocked.values())
+        # Of two classes of one table, in two objects of one schema, that of the schema in use counts: it comes first.
+        specs = {name: spec for each in reversed(linked) for name, spec in each.specs.items() if name in wanted}
+        declare.compare(self.connection, list(specs.values())).check()
 
     def is_waiting(self) -> bool:
         """Whether tables are to be made before use. The thread that makes them uses them: for contents of lookups."""
         return bool(self._pending) and self._maker != threading.get_ident()
 
-    def writable(self) -> PostgresConnection:
+    def writable(self, table: TableName | None = None) -> PostgresConnection:
         """The connection, for writing."""
-        return self.ready_connection()
+        return self.ready_connection(table)
 
     def stored_spec(self, name: TableName) -> TableSpec:
         """What the database holds under this name, read from its catalog, also where its class says otherwise.
@@ -282,7 +298,9 @@ class Schema:
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a table of this name, of a class or in the database."""
-        return isinstance(name, str) and find(self.held.read(), name) is not None
+        if not isinstance(name, str):
+            return False
+        return find(self._classes, name) is not None or find(self.held.read(), name) is not None
 
     def __iter__(self) -> Iterator[type[Table]]:
         """The classes of all tables, parents first."""

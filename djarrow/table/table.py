@@ -37,11 +37,11 @@ class Home(Protocol):
         """What two tables must share to be combined in a query."""
         ...
 
-    def ready_connection(self) -> Reader:
-        """The engine that answers queries, after what is pending was declared."""
+    def ready_connection(self, table: TableName | None = None) -> Reader:
+        """The engine that answers queries, after what is pending was declared. table: that is to be used."""
         ...
 
-    def writable(self) -> Database:
+    def writable(self, table: TableName | None = None) -> Database:
         """The same, for writing. Raises InsertRefused where nothing can be written."""
         ...
 
@@ -136,7 +136,7 @@ class Table(QueryExpression, metaclass=TableClass):
         return full_name(self.spec.name)
 
     def _reader(self) -> Reader:
-        return self.schema.ready_connection()
+        return self.schema.ready_connection(self.spec.name)
 
     def _place(self) -> object:
         return self.schema.place
@@ -154,7 +154,7 @@ class Table(QueryExpression, metaclass=TableClass):
     @on_class_too
     def declare(self) -> None:
         """Make the table in the database now, where it is not there; using it does so anyway (001 5.3.1)."""
-        self.schema.ready_connection()
+        self.schema.ready_connection(self.spec.name)
 
     @on_class_too
     def alter(self, prompt: bool | None = None) -> Changes:

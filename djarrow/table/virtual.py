@@ -223,7 +223,8 @@ class VirtualModule(SchemaModule):
     module_name: what the module calls itself. schema_name: the schema in the database. connection, create_schema,
     create_tables, add_objects: as of dj.Schema; what a mapping gives as add_objects become attributes, too.
 
-    Raises MissingSchema, with the nearest name, where there is no such schema and it may not be created.
+    Raises MissingSchema, with the nearest name, where there is no such schema and it may not be created, and
+    DefinitionError for what cannot be the name of one. A schema that exists can have any name that PostgreSQL gives.
     """
 
     def __init__(
@@ -236,9 +237,12 @@ class VirtualModule(SchemaModule):
         create_tables: bool = False,
         add_objects: Linked | None = None,
     ) -> None:
-        from djarrow.table import declare
+        from djarrow.table import activation, declare
         from djarrow.table.schema import Schema
 
+        activation.check_name(schema_name, create=create_schema)  # None, too: a schema can do without a name
+        if not isinstance(module_name, str):
+            raise DefinitionError(f"the name of a module is text, not {module_name!r}.")
         schema = Schema(
             schema_name,
             connection=connection,
@@ -267,7 +271,7 @@ def virtual(
 
     They work wherever table classes do: in queries, inserts, and as parents, `-> lab.Subject`. Those that compute
     cannot be populated: `make` is not in the database. connection: the default one when not given. The other arguments
-    are those of dj.VirtualModule. Raises MissingSchema. Specification: 001 6.1.
+    are those of dj.VirtualModule. Raises MissingSchema, and DefinitionError for no name. Specification: 001 6.1.
     """
     return VirtualModule(
         schema_name,

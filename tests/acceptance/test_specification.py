@@ -21,6 +21,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DuplicateKey, IncompatibleOperands, InsertRefused, MissingParent, UnknownType
 
+from ..described import drop_schemas
 from .specification import FORMS, WRITTEN, Runner, classes_in
 
 # --- 000: table definition ---------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ def chemistry(connection: PostgresConnection, monkeypatch: pytest.MonkeyPatch) -
     """The test server as the default connection, and the schema of the block dropped afterwards."""
     monkeypatch.setattr("djarrow.engine.connect._default", connection)
     yield
-    connection.execute("DROP SCHEMA IF EXISTS chemistry CASCADE")
+    drop_schemas(connection, "chemistry")
 
 
 @pytest.mark.usefixtures("chemistry")
@@ -144,7 +145,7 @@ def test_the_forms_that_run(run: Runner, granted: dict[str, Any], title: str) ->
             assert table().schema.stored_spec(table().spec.name) == table().spec
     finally:
         for home in homes:
-            home.connection.execute(f"DROP SCHEMA IF EXISTS {home.name} CASCADE")
+            drop_schemas(home.connection, home.name)
 
 
 def test_the_documentation_lists_them() -> None:
@@ -167,7 +168,7 @@ def test_recordings_of_the_documented_form(run: Runner, granted: dict[str, Any])
         assert module.FilteredRecording.to_dicts("session_id") == [{"session_id": 101}, {"session_id": 102}]
         assert (module.FilteredRecording & "session_id = 101").fetch1("filtered_data").tolist() == list(range(13))
     finally:
-        home.connection.execute(f"DROP SCHEMA IF EXISTS {home.name} CASCADE")
+        drop_schemas(home.connection, home.name)
 
 
 # --- 000: data operations and queries ----------------------------------------------------------------------------

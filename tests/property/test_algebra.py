@@ -22,6 +22,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import IncompatibleOperands, QueryError
 from djarrow.repo.repository import Repository
 from djarrow.table.expression import QueryExpression
+from tests.described import drop_schemas
 
 from . import naive
 from .naive import Aggregate, Attribute, Relation, Term
@@ -153,7 +154,7 @@ def data_sets(connection: PostgresConnection, tmp_path_factory: pytest.TempPathF
     yield loaded
     for data_set in loaded:
         data_set.repository.close()
-        connection.execute(f'DROP SCHEMA "{data_set.schema.name}" CASCADE')
+        drop_schemas(connection, data_set.schema.name)
 
 
 # --- terms -------------------------------------------------------------------------------------------------------

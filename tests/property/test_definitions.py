@@ -24,6 +24,7 @@ from djarrow.model.heading import Attribute, Default, Heading, Special
 from djarrow.model.names import NAME_BYTES, TableName, camel_case, check_attribute_name, check_class_name, snake_case
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.model.types import KEYLESS_FAMILIES, ROWS, AttributeType, Family, core
+from tests.described import drop_schemas
 
 NAMES = st.from_regex(rf"[a-z][a-z0-9_]{{0,{NAME_BYTES - 1}}}", fullmatch=True)
 LINE = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")
@@ -248,7 +249,7 @@ def lab(connection: PostgresConnection) -> Iterator[dj.Schema]:
         schema(type(class_name, (dj.Manual,), {"definition": text}))
     schema.activate()
     yield schema
-    connection.execute(f"DROP SCHEMA {schema.name} CASCADE")
+    drop_schemas(connection, schema.name)
 
 
 def made(lab: dj.Schema, text: str) -> Any:

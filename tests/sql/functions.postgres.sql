@@ -12,8 +12,8 @@ SELECT
     THEN POWER(CAST(t1."rt" AS double precision), CAST(0.5 AS double precision))
   END AS "p",
   CASE WHEN t1."correct" THEN 'yes' ELSE 'no' END AS "s",
-  CAST(EXTRACT(YEAR FROM t1."moment") AS bigint) AS "y",
-  CAST(EXTRACT(DOW FROM t1."moment") AS bigint) + 1 AS "d",
+  CAST(EXTRACT(YEAR FROM CAST(t1."moment" AS timestamptz) AT TIME ZONE 'UTC') AS bigint) AS "y",
+  CAST(EXTRACT(DOW FROM CAST(t1."moment" AS timestamptz) AT TIME ZONE 'UTC') AS bigint) + 1 AS "d",
   CAST(t1."session" AS varchar) || '-' || CAST(t1."trial" AS varchar) AS "c",
   CASE
     WHEN t1."rt" IS NULL

@@ -10,7 +10,7 @@ SELECT
   CAST(t2."weight" AS text) AS "weight",
   t3."correct",
   t3."rt",
-  t3."moment"
+  CAST(t3."moment" AS timestamptz) AS "moment"
 FROM "lab"."session" AS t1
 JOIN "lab"."subject" AS t2
   ON t1."subject_id" = t2."subject_id"

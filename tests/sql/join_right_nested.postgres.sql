@@ -5,7 +5,7 @@ SELECT
   t1."method",
   t2."correct",
   t2."rt",
-  t2."moment"
+  CAST(t2."moment" AS timestamptz) AS "moment"
 FROM "lab"."#method" AS t1
 CROSS JOIN "lab"."_trial" AS t2
 JOIN "lab"."session" AS t3

@@ -1,15 +1,13 @@
 """DataJoint's blobs -> Python values, with a limit on the memory that they may make.
 
 The format compresses small objects together with everything else, so the stored size says little about how much they
-take. Each value is therefore charged to a budget before it is made. Decision 005.
+take. Each value is therefore counted before it is made. Decision 005.
 """
 
 from __future__ import annotations
 
 import datetime
-import decimal
 import math
-import struct
 import uuid
 import zlib
 from collections.abc import Callable
@@ -17,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from djarrow.codec.cursor import Cursor
+from djarrow.codec.cursor import Cursor, read_decimal
 from djarrow.codec.datajoint.codes import (
     CHARACTER,
     COMPRESSED,
@@ -32,13 +30,10 @@ from djarrow.codec.datajoint.codes import (
     Code,
 )
 from djarrow.codec.layout import DEEPEST
+from djarrow.codec.room import DATAJOINT_SLACK, RATIO, Room
 from djarrow.errors import InvalidBlob
 
 Array = np.ndarray[Any, Any]
-
-BUDGET_RATIO = 4096
-BUDGET_SLACK = 48 * 2**20
-"""What the values may take in memory: so many times the stored size, and so many bytes more."""
 
 _DEFLATE_RATIO = 1032  # no deflate stream can hold more
 _PLACE = 24  # of a value in its container, which grows by copying
@@ -66,12 +61,12 @@ _ITEM = 9  # each value in a container has eight bytes for its length and at lea
 
 def decode(stored: memoryview) -> Any:
     """The value in a blob of DataJoint. Raises InvalidBlob, or what Python's types raise for parts that they refuse."""
-    budget = BUDGET_RATIO * len(stored) + BUDGET_SLACK
+    room = Room(RATIO * len(stored) + DATAJOINT_SLACK)
     raw = bytes(stored)
     if raw.startswith(COMPRESSED):
         raw = _decompressed(raw[len(COMPRESSED) :])
-        budget -= len(raw)
-    reader = _Reader(raw, budget)
+        room.take(len(raw))
+    reader = _Reader(raw, room)
     header = reader.cursor.take(len(MYM))
     if header not in (MYM, DJ0):
         raise InvalidBlob(f"the compressed bytes begin with {header!r}, not with {MYM!r} or {DJ0!r}")
@@ -99,18 +94,16 @@ def _decompressed(wrapped: bytes) -> bytes:
 class _Reader:
     """What is still to be read, and how much memory may still be taken."""
 
-    def __init__(self, raw: bytes, budget: int) -> None:
+    def __init__(self, raw: bytes, room: Room) -> None:
         self.raw = raw
         self.cursor = Cursor(raw)
-        self.budget = budget
+        self.room = room
 
-    def charge(self, count: int) -> None:
-        """Take so many bytes from the budget. Raises InvalidBlob when it is spent."""
-        self.budget -= count
-        if self.budget < 0:
-            raise InvalidBlob(
-                f"its values take more than {BUDGET_RATIO} times the stored size, which no data of this kind does"
-            )
+    def view(self, count: int, size: int) -> memoryview:
+        """The bytes of the next elements of this size: no copy, which for long arrays would have to be counted too."""
+        start = self.cursor.position
+        self.cursor.position += self.cursor.fitting(count, size) * size
+        return memoryview(self.raw)[start : self.cursor.position]
 
     def number(self) -> int:
         """The next length."""
@@ -122,14 +115,14 @@ class _Reader:
         read = _READERS.get(code)
         if read is None:
             raise InvalidBlob(f"a value has the unknown structure code {code:#04x}")
-        self.charge(_COSTS.get(code, _COST))
+        self.room.take(_COSTS.get(code, _COST))
         return read(self, depth)
 
     def item(self, depth: int) -> Any:
         """The next value in a container, after its length. It may not reach beyond that, and must fill it."""
         if depth > DEEPEST:
             raise InvalidBlob(f"values are nested more than {DEEPEST} deep")
-        self.charge(_PLACE)
+        self.room.take(_PLACE)
         cursor = self.cursor
         end, outer = cursor.position + 8 + cursor.fitting(self.number()), cursor.end
         cursor.end = end
@@ -163,15 +156,15 @@ class _Reader:
     def names(self) -> list[str]:
         """The next names of fields, after their number."""
         count = self.cursor.fitting(self.cursor.unpack(U32)[0], 2)
-        self.charge(count * 512)  # a dtype keeps a name, a tuple and an entry of a dict for each
+        self.room.take(count * 512)  # a dtype keeps a name, a tuple and an entry of a dict for each
         return [self.name() for _ in range(count)]
 
     def numbers(self, dtype: np.dtype[Any], count: int) -> Array:
         """The next elements of an array, in memory of their own."""
-        raw = self.cursor.take(self.cursor.fitting(count, dtype.itemsize) * dtype.itemsize)
-        self.charge(len(raw))
-        elements: Array = np.frombuffer(raw, np.uint8) != 0 if dtype.kind == "b" else np.frombuffer(raw, dtype).copy()
-        return elements
+        elements = self.room.copy(self.view(count, dtype.itemsize))
+        if dtype.kind == "b":
+            np.minimum(elements, 1, out=elements)
+        return elements.view(dtype)
 
 
 def _array(reader: _Reader, depth: int) -> Any:
@@ -190,8 +183,7 @@ def _array(reader: _Reader, depth: int) -> Any:
         if elements.dtype.kind not in "iuf":
             raise InvalidBlob(f"an array of {elements.dtype} claims to be complex")
         real = elements
-        reader.charge(16 * count)
-        elements = np.empty(count, np.complex64 if real.dtype == np.float32 else np.complex128)
+        elements = reader.room.array((count,), np.dtype(np.complex64 if real.dtype == np.float32 else np.complex128))
         elements.real, elements.imag = real, reader.numbers(real.dtype, count)
     return elements.reshape(shape, order="F") if shape else elements[0]
 
@@ -205,9 +197,10 @@ def _objects(reader: _Reader, shape: tuple[int, ...], depth: int) -> Array:
 def _characters(reader: _Reader, shape: tuple[int, ...]) -> Array:
     """Text of MATLAB, two bytes a character: an array of one string where it is one row, else of characters."""
     count = math.prod(shape)
-    raw = reader.cursor.take(2 * reader.cursor.fitting(count, 2))
-    reader.charge(4 * count)
+    raw = reader.view(count, 2)
+    reader.room.take(4 * count)
     if len(shape) == 1 or (len(shape) == 2 and shape[0] == 1):
+        reader.room.take(4 * count)  # a string takes as much where one of its characters needs it
         return np.array([str(raw, "utf-16-le", "surrogatepass")])
     return np.frombuffer(raw, "<u2").astype(np.uint32).view("U1").reshape(shape, order="F")
 
@@ -220,10 +213,9 @@ def _struct(reader: _Reader, depth: int) -> Array:
         return np.array(None)  # as DataJoint has it
     count = math.prod(shape)
     reader.cursor.fitting(count, _ITEM * len(names))
-    rows = [tuple(reader.item(depth + 1) for _ in names) for _ in range(count)]
-    array = np.empty(count, [(name, object) for name in names])
-    for place, row in enumerate(rows):
-        array[place] = row
+    array = reader.room.array((count,), np.dtype([(name, object) for name in names]))
+    for place in range(count):
+        array[place] = tuple(reader.item(depth + 1) for _ in names)
     return array.reshape(shape, order="F")
 
 
@@ -242,8 +234,8 @@ def _recarray(reader: _Reader, depth: int) -> Array:
     first = fields[0]
     if any(not isinstance(field, np.ndarray | np.generic) or field.shape != first.shape for field in fields):
         raise InvalidBlob("the fields of a record array are not arrays of one shape")
-    reader.charge(sum(field.nbytes for field in fields))
-    records = np.empty(first.shape, [(name, field.dtype) for name, field in zip(names, fields, strict=True)])
+    dtype = np.dtype([(name, field.dtype) for name, field in zip(names, fields, strict=True)])
+    records = reader.room.array(first.shape, dtype)
     for name, field in zip(names, fields, strict=True):
         records[name] = field
     return records.view(np.recarray)
@@ -251,7 +243,7 @@ def _recarray(reader: _Reader, depth: int) -> Array:
 
 def _binary(reader: _Reader, copies: int = 1) -> bytes:
     size = reader.cursor.fitting(reader.number())
-    reader.charge(copies * size)
+    reader.room.take(copies * size)
     return bytes(reader.cursor.take(size))
 
 
@@ -259,19 +251,19 @@ def _integer(reader: _Reader, _: int) -> int:
     raw = reader.cursor.take(reader.cursor.unpack(U16)[0])
     number = int.from_bytes(raw, "little", signed=True)
     if not -5 <= number <= 256:
-        reader.charge(32 + 2 * len(raw))
+        reader.room.take(32 + 2 * len(raw))
     return number
 
 
 def _dict(reader: _Reader, depth: int) -> dict[Any, Any]:
     count = reader.cursor.fitting(reader.number(), 2 * _ITEM)
-    reader.charge(128 * min(count, 1) + 64 * count)
+    reader.room.take(128 * min(count, 1) + 64 * count)
     return {reader.item(depth + 1): reader.item(depth + 1) for _ in range(count)}
 
 
 def _set(reader: _Reader, depth: int) -> set[Any]:
     items = reader.items(depth)
-    reader.charge(128 * len(items))
+    reader.room.take(128 * len(items))
     return set(items)
 
 
@@ -289,10 +281,6 @@ def _sparse(_: _Reader, __: int) -> Any:
     raise InvalidBlob("it holds a sparse array of MATLAB, which is not read")
 
 
-_FLOAT = struct.Struct("<d")
-_COMPLEX = struct.Struct("<dd")
-_STRICT = decimal.Context(traps=[decimal.InvalidOperation])  # whatever the caller's context lets pass
-
 _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     Code.ARRAY: _array,
     Code.SPARSE: _sparse,
@@ -307,10 +295,10 @@ _READERS: dict[int, Callable[[_Reader, int], Any]] = {
     Code.BYTES: lambda reader, _: _binary(reader),
     Code.INTEGER: _integer,
     Code.BOOLEAN: lambda reader, _: bool(reader.cursor.byte()),
-    Code.COMPLEX: lambda reader, _: complex(*reader.cursor.unpack(_COMPLEX)),
-    Code.FLOAT: lambda reader, _: reader.cursor.unpack(_FLOAT)[0],
+    Code.COMPLEX: lambda reader, _: reader.cursor.complex(),
+    Code.FLOAT: lambda reader, _: reader.cursor.float(),
     Code.RECARRAY: _recarray,
-    Code.DECIMAL: lambda reader, _: decimal.Decimal(_binary(reader, copies=2).decode("ascii"), _STRICT),
+    Code.DECIMAL: lambda reader, _: read_decimal(_binary(reader, copies=2).decode("ascii")),
     Code.DATETIME: _datetime,
     Code.UUID: lambda reader, _: uuid.UUID(bytes=bytes(reader.cursor.take(16))),
 }

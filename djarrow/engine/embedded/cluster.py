@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from typing import TYPE_CHECKING
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 USER = "djarrow"
 DATABASE = "djarrow"
 _LOCALES = ("C.UTF-8", "C")  # the order of code points, in every version of every system; older macOS has only C
-_SETTINGS = """
+_LATER = {"max_locks_per_transaction": "1024"}  # dropping a schema of hundreds of tables takes locks on all of them
+_SETTINGS = f"""
 # --- set by djarrow when the files were made; may be changed ---
 max_connections = 100
 shared_buffers = 128MB
 wal_level = minimal        # nothing replicates from an embedded server
 max_wal_senders = 0
-"""
+{"".join(f"{name} = {value}{chr(10)}" for name, value in _LATER.items())}"""
 
 
 @frozen
@@ -62,6 +64,14 @@ def check_version(folder: ServerFolder, binaries: Binaries) -> None:
         found=found,
         available=available,
     )
+
+
+def later_settings(folder: ServerFolder) -> dict[str, str]:
+    """The settings that are ours by now, and of which the configuration of older files says nothing: name -> value."""
+    with folder.access():
+        files = [folder.data / name for name in ("postgresql.conf", "postgresql.auto.conf")]
+        text = "\n".join(path.read_text("utf-8", errors="replace") for path in files if path.exists())
+    return {name: value for name, value in _LATER.items() if not re.search(rf"(?im)^\s*{name}\b", text)}
 
 
 def create(folder: ServerFolder, programs: Programs, *, password: str, boot_lock: int) -> None:

@@ -17,7 +17,7 @@ from attrs import evolve
 from djarrow.engine.embedded import locks, supervisor
 from djarrow.engine.embedded.account import choose_account, environment, make_readable
 from djarrow.engine.embedded.binaries import find_binaries
-from djarrow.engine.embedded.cluster import Programs, check_version, create
+from djarrow.engine.embedded.cluster import Programs, check_version, create, later_settings
 from djarrow.engine.embedded.folder import Remembered, ServerFolder
 from djarrow.engine.embedded.postmaster import cluster_name, is_postgres_of, read_pid_file
 from djarrow.errors import ConfigError, ServerStartFailed
@@ -190,6 +190,7 @@ def _launch(folder: ServerFolder, programs: Programs, port: int, sockets: Path, 
         "unix_socket_permissions": "0700",
         "cluster_name": cluster_name(folder.data),
         "logging_collector": "off",
+        **later_settings(folder),
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     account = programs.account

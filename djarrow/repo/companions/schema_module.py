@@ -9,7 +9,7 @@ from djarrow.errors import CyclicDependency
 from djarrow.model import graph
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table.module_text import Module
+from djarrow.table.module_text import Module, literal
 
 
 def text(schema: str, specs: Mapping[TableName, TableSpec]) -> str:
@@ -28,7 +28,7 @@ def _import(schema: str, name: str) -> str:
     """The line that brings another schema of the repository."""
     if schema.isidentifier() and not keyword.iskeyword(schema):
         return f"import {schema}.schema as {name}"
-    return f'{name} = import_module("{schema}.schema")'
+    return f"{name} = import_module({literal(schema + '.schema')})"
 
 
 def _entangled(specs: Iterable[TableSpec]) -> set[str]:

@@ -5,38 +5,42 @@ from __future__ import annotations
 from sqlglot import exp
 
 from djarrow.expr.functions import INT64
-from djarrow.expr.terms import Call
+from djarrow.expr.terms import Call, Term
 from djarrow.model.types import core
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build
-from djarrow.sql.tree import Expression, cast, function, number
+from djarrow.sql.tree import Expression, cast, function, in_utc, number
 
 
-def _extract(part: str, node: Expression) -> Expression:
-    return exp.Extract(this=exp.Var(this=part), expression=node)
+def _extract(part: str, call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+    return exp.Extract(this=exp.Var(this=part), expression=in_utc(call.arguments[0], nodes[0], dialect))
 
 
 def _part(name: str) -> Build:
-    return lambda _, nodes, dialect: cast(_extract(name, nodes[0]), INT64, dialect)
+    return lambda call, nodes, dialect: cast(_extract(name, call, nodes, dialect), INT64, dialect)
 
 
-def _second(_: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+def _second(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """Whole seconds: without FLOOR, PostgreSQL would round half a second up to 60."""
-    return cast(function("FLOOR", _extract("SECOND", nodes[0])), INT64, dialect)
+    return cast(function("FLOOR", _extract("SECOND", call, nodes, dialect)), INT64, dialect)
 
 
-def _day_of_week(_: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+def _day_of_week(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """1 for Sunday to 7 for Saturday."""
-    return exp.Add(this=cast(_extract("DOW", nodes[0]), INT64, dialect), expression=number(1))
+    return exp.Add(this=cast(_extract("DOW", call, nodes, dialect), INT64, dialect), expression=number(1))
 
 
-def _weekday(_: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+def _weekday(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """0 for Monday to 6 for Sunday."""
-    return exp.Sub(this=cast(_extract("ISODOW", nodes[0]), INT64, dialect), expression=number(1))
+    return exp.Sub(this=cast(_extract("ISODOW", call, nodes, dialect), INT64, dialect), expression=number(1))
 
 
-def _date_difference(_: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-    first, second = (cast(node, core("date"), dialect) for node in nodes)
+def _date(term: Term, node: Expression, dialect: Dialect) -> Expression:
+    return cast(in_utc(term, node, dialect), core("date"), dialect)
+
+
+def _date_difference(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+    first, second = (_date(term, node, dialect) for term, node in zip(call.arguments, nodes, strict=True))
     return cast(exp.Sub(this=first, expression=second), INT64, dialect)
 
 
@@ -51,6 +55,6 @@ MOMENTS: dict[str, Build] = {
     "hour": _part("HOUR"),
     "minute": _part("MINUTE"),
     "second": _second,
-    "date": lambda _, nodes, dialect: cast(nodes[0], core("date"), dialect),
+    "date": lambda call, nodes, dialect: _date(call.arguments[0], nodes[0], dialect),
     "datediff": _date_difference,
 }

@@ -183,6 +183,20 @@ def test_a_first_start_that_was_killed(new_root: Path, query: Query) -> None:
     assert not staging.exists()
 
 
+def test_settings_of_older_files(root: Path, query: Query) -> None:
+    """Files of an older version, whose configuration lacks a setting, start with it; what is written there counts."""
+    configuration = root / "data" / "postgresql.conf"
+    written = configuration.read_text()
+    line = "max_locks_per_transaction = 1024\n"
+    for text, expected in ((line, "1024"), ("", "1024"), (line.replace("1024", "99"), "99")):
+        configuration.write_text(written.replace(line, text))
+        server = EmbeddedServer(root)
+        assert query(server.join(), "SELECT current_setting('max_locks_per_transaction')") == [(expected,)]
+        server.leave()
+        server.stop()
+    assert written.count(line) == 1
+
+
 def test_a_failed_start_tells_the_log(root: Path, eventually: Eventually) -> None:
     """What postgres said is in the error, and this process is no user afterwards."""
     with (root / "data" / "postgresql.conf").open("a") as file:

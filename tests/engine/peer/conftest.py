@@ -16,6 +16,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.model.spec import TableSpec
 from djarrow.table.declare import stored
 
+from ...described import check_descriptions
 from ...peer import Peer
 from .pipelines import (
     ANIMALS,
@@ -38,11 +39,12 @@ MODULES = {"lab": PEER_HEAD + LAB, "ephys": PEER_HEAD + EPHYS, "native": PEER_HE
 
 
 @pytest.fixture(scope="session")
-def pipeline(peer: Peer) -> Peer:
+def pipeline(peer: Peer, connection: PostgresConnection) -> Iterator[Peer]:
     """The peer, after it declared and filled the pipeline."""
     rows: dict[str, Any] = {"animals": ANIMALS, "sessions": SESSIONS, "trials": TRIALS, "moment": MOMENT}
     peer.run(FILL, modules=MODULES, everything=EVERYTHING, blobs=BLOBS, **rows)
-    return peer
+    yield peer
+    check_descriptions(connection, *SCHEMAS)
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def ours(pipeline: Peer, connection: PostgresConnection, tmp_path_factory: pytes
     modules: dict[str, ModuleType] = {}
     for name, text in (("lab", LAB), ("ephys", EPHYS)):
         path = folder / f"{name}.py"
-        path.write_text(OUR_HEAD + text, "utf-8")
+        path.write_text(OUR_HEAD + text.replace(": real", ": float32"), "utf-8")  # a real is a float64 to djarrow
         modules[name] = sys.modules[name] = _load(name, path, connection)
     yield SimpleNamespace(**modules)
     for name in modules:

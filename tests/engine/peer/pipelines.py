@@ -246,10 +246,11 @@ class Native(dj.Manual):
     a_moment = CURRENT_TIMESTAMP : timestamp
     '''
 """
-"""Native types of PostgreSQL whose names mean something else in djarrow: `float` is 32 bits wide, `timestamp` has a
-zone, and `serial` counts in 64 bits. A database with them opens; the class has to be changed."""
+"""Native types of PostgreSQL whose names mean something else in djarrow: `float` is 32 bits wide, `serial` counts in
+64 bits. A database with them opens; the class has to be changed. `timestamp` has no zone there; it is read as UTC."""
 
 MOMENT = datetime.datetime(2021, 6, 1, 1, 2, 3)
+MOMENT_UTC = MOMENT.replace(tzinfo=datetime.UTC)
 
 TAGS = [uuid.UUID(int=number << 64 | 7) for number in range(3)]
 

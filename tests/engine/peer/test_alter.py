@@ -9,6 +9,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 
+from ...described import drop_schemas
 from ...peer import Peer
 
 pytestmark = pytest.mark.timeout(600)
@@ -83,7 +84,7 @@ def test_tables_of_the_peer_are_altered(peer: Peer, connection: PostgresConnecti
         Visit.insert([(2, "vole", "cccccc", 70000), (3, "vole", "cccccc", 70000)])
         found: dict[str, Any] = peer.run(READ)
     finally:
-        connection.execute('DROP SCHEMA "peer_alter" CASCADE')
+        drop_schemas(connection, "peer_alter")
     animals = [(a["kind"], a["tag"], a["number"], a["weight"], a["sex"], a["cage"]) for a in found["animals"]]
     assert animals == [("rat", "a", 1, 7, "M", 5), ("mouse", "bb", 2, 8, "U", 5), ("vole", "cccccc", 70000, 2, "M", 5)]
     assert [(v["visit"], v["kind"]) for v in found["visits"]] == [(1, "rat"), (2, "vole"), (3, "vole")]

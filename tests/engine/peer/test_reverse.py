@@ -14,6 +14,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 
+from ...described import drop_schemas
 from ...peer import Peer
 from ...peer.values import same
 
@@ -175,7 +176,7 @@ def made(connection: PostgresConnection) -> Iterator[Ours]:
     own.Session.Trial.insert([{"subject": 1, "session": 1, "trial": 1, "outcome": "hit"}])
     own.Result.insert([{"subject": 1, "session": 1, "score": 0.5}], allow_direct_insert=True)
     yield own
-    connection.execute('DROP SCHEMA "ours" CASCADE')
+    drop_schemas(connection, "ours")
 
 
 def test_the_peer_opens_it_without_classes(made: Ours, peer: Peer) -> None:

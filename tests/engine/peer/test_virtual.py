@@ -16,7 +16,7 @@ from djarrow.errors import MissingParent
 from ...peer import Peer
 from ...peer.values import same
 from .conftest import MODULES
-from .pipelines import ANIMALS, BLOBS, MOMENT, SESSIONS
+from .pipelines import ANIMALS, BLOBS, MOMENT_UTC, SESSIONS
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -56,8 +56,8 @@ def test_native_types(pipeline: Peer, connection: PostgresConnection) -> None:
     """Native types whose names mean something else in djarrow are read as what they are."""
     native = dj.virtual("peer_native", connection=connection)
     assert native.Native().to_dicts(order_by="number") == [
-        {"number": 1, "a_float": 0.1, "a_double": None, "a_moment": MOMENT},
-        {"number": 2, "a_float": 1e300, "a_double": None, "a_moment": MOMENT},
+        {"number": 1, "a_float": 0.1, "a_double": None, "a_moment": MOMENT_UTC},
+        {"number": 2, "a_float": 1e300, "a_double": None, "a_moment": MOMENT_UTC},
     ]
 
 

@@ -16,6 +16,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.repo.repository import Repository
 from djarrow.table.expression import QueryExpression, as_expression
+from tests.described import drop_schemas
 
 Row = dict[str, Any]
 Evaluate = Callable[[Any], list[Row]]
@@ -195,9 +196,9 @@ def declare_kinds(schema: dj.Schema) -> type[dj.Manual]:
 @pytest.fixture(scope="session")
 def queries(connection: PostgresConnection) -> Iterator[dj.Schema]:
     """The schema of the tables, for all tests of this suite, which only read."""
-    connection.execute('DROP SCHEMA IF EXISTS "queries" CASCADE')
+    drop_schemas(connection, "queries")
     yield dj.Schema("queries", connection=connection)
-    connection.execute('DROP SCHEMA "queries" CASCADE')
+    drop_schemas(connection, "queries")
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.repo.export import Exported
 from djarrow.repo.repository import Repository
+from tests.described import drop_schemas
 
 Opener = Callable[[Path], Repository]
 Another = Callable[[str], dj.Schema]
@@ -255,7 +256,7 @@ def another(connection: PostgresConnection) -> Iterator[Another]:
 
     yield make
     for schema in made:
-        connection.execute(f'DROP SCHEMA IF EXISTS "{schema.name}" CASCADE')
+        drop_schemas(connection, schema.name)
 
 
 @pytest.fixture

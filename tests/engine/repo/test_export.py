@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,79 @@ def test_nothing_to_export(schema: dj.Schema, folder: Path) -> None:
     for what in (schema, [], [5], "flights"):
         with pytest.raises(RepositoryError):
             dj.export(what, folder)  # type: ignore[arg-type]
+    assert not folder.exists()
+
+
+def test_schemas_without_classes(lab: dj.Schema, folder: Path, opened: Opener) -> None:
+    """Of a schema without classes, as itself, of a virtual module or that module, what the database holds is taken."""
+    lab.activate()
+    bare = dj.Schema(lab.name, connection=lab.connection)
+    module = dj.virtual(lab.name, connection=lab.connection)
+    every: tuple[Any, ...] = (bare, module.schema, module, [bare])
+    for number, what in enumerate(every):
+        assert dj.export(what, folder / str(number)).tables == 8
+    assert same(opened(folder / "0")[lab.name].Session.fetch(order_by="KEY"), module.Session.fetch(order_by="KEY"))
+    lab.connection.execute(f'CREATE TABLE "{lab.name}".heap (a integer)')
+    with pytest.warns(UserWarning, match="not exported") as caught:
+        assert dj.export(bare, folder / "heap").tables == 8
+    assert f"{lab.name}.heap: " in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+HOSTILE = {
+    "code": "z(dj.Manual): pass; print('run')#",
+    "a path that climbs": "../../../evil",
+    "a path that climbs from a part": "../../../evil__part",
+    "an absolute path": "/evil",
+    "a backslash": "a\\b",
+    "a word of Python": "none",
+    "no way back": "scan_2",
+    "upper case": "Upper",
+    "a new line": "a\nb",
+}
+
+
+@pytest.mark.parametrize("table", HOSTILE.values(), ids=HOSTILE.keys())
+def test_names_of_other_software(schema: dj.Schema, folder: Path, table: str) -> None:
+    """Tables whose names are no folders or no classes are refused, with what to do, and nothing is written."""
+    declared(schema, "Fine", "a : int32").declare()
+    connection = schema.connection
+    odd = f'"{schema.name}"."{table}"'
+    connection.execute(f"CREATE TABLE {odd} (a integer PRIMARY KEY)")
+    connection.execute(f'CREATE TABLE "{schema.name}".child (a integer PRIMARY KEY REFERENCES {odd})')
+    module = dj.virtual(schema.name, connection=connection)
+    for what in (module, module.schema, module[table], module.Child):
+        with pytest.raises(RepositoryError, match=r"name of other software.*Rename it in the database") as caught:
+            dj.export(what, folder)
+        assert repr(f"{schema.name}.{table}") in str(caught.value)
+    assert not folder.exists()
+    assert dj.export(module.Fine, folder).tables == 1
+    assert not list(folder.parent.rglob("*evil*"))
+
+
+def test_a_schema_of_another_name(schema: dj.Schema, folder: Path) -> None:
+    """A schema whose name is code is refused, also where only a reference leads there; nothing is written."""
+    hostile = '"x""); import os; os.system(""touch run"")#"'
+    declared(schema, "Fine", "a : int32").declare()
+    connection = schema.connection
+    connection.execute(f"CREATE SCHEMA {hostile}")
+    try:
+        connection.execute(f"CREATE TABLE {hostile}.p (a integer PRIMARY KEY)")
+        connection.execute(f'CREATE TABLE "{schema.name}".s (a integer PRIMARY KEY REFERENCES {hostile}.p)')
+        with pytest.raises(RepositoryError, match="must start with a lowercase letter"):
+            dj.export(dj.virtual(schema.name, connection=connection), folder)
+        assert not folder.exists()
+    finally:
+        connection.execute(f"DROP SCHEMA {hostile} CASCADE")
+
+
+def test_attributes_of_other_software(schema: dj.Schema, folder: Path) -> None:
+    """A table with attributes that no definition can name is refused, because its repository would not open."""
+    schema.activate()
+    schema.connection.execute(f'CREATE SCHEMA "{schema.name}"')
+    schema.connection.execute(f'CREATE TABLE "{schema.name}".b (a integer PRIMARY KEY, "../x" integer)')
+    with pytest.raises(RepositoryError, match="no definition can say what it is"):
+        dj.export(schema, folder, partition_by=["a"])
     assert not folder.exists()
 
 

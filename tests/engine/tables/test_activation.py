@@ -28,6 +28,8 @@ from djarrow.errors import (
     UnknownReference,
 )
 
+from ...described import drop_schemas
+
 Ask = Callable[[str], list[dict[str, Any]]]
 _numbers = itertools.count(1)
 
@@ -46,7 +48,7 @@ def prefix(connection: PostgresConnection, monkeypatch: pytest.MonkeyPatch) -> I
     for row in connection.query(
         f"SELECT nspname::text AS name FROM pg_namespace WHERE nspname ~ '^{prefix}'"
     ).to_pylist():
-        connection.execute(f'DROP SCHEMA "{row["name"]}" CASCADE')
+        drop_schemas(connection, row["name"])
 
 
 @pytest.fixture
@@ -484,7 +486,7 @@ def test_a_refusal_of_the_database(prefix: str, connection: PostgresConnection, 
     A = make(schema, "A", "a : uint8\n---")
     try:
         connection.execute(f"SET ROLE {role}")
-        with pytest.raises(AccessDenied):
+        with pytest.raises(AccessDenied, match="create_tables=False"):
             schema.activate(f"{prefix}a")
     finally:
         connection.execute("RESET ROLE")

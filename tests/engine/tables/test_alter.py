@@ -7,6 +7,7 @@ import datetime
 import decimal
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 import djarrow as dj
@@ -31,6 +33,9 @@ from djarrow.errors import (
     TransactionError,
 )
 from djarrow.model.changes import AddAttribute, ChangeAttribute, DropAttribute
+from djarrow.sql import locks
+
+from ...described import drop_schemas
 
 Ask = Callable[[str], list[dict[str, Any]]]
 Unchanged = Callable[[], AbstractContextManager[None]]
@@ -226,6 +231,36 @@ def test_counting_up_can_begin_and_end(schema: dj.Schema, later: dj.Schema, seco
     check_agrees(B)
 
 
+@pytest.mark.parametrize("name", ["found", "c"])
+def test_an_attribute_of_any_name_counts_up(schema: dj.Schema, later: dj.Schema, name: str) -> None:
+    """Names that mean something in the statements that begin the counting are names of attributes there, too."""
+    make(schema, "A", f"{name} : int32\n---\nx : int8").insert1((5, 1))
+    A = make(later, "A", f"{name} : int32 auto_increment\n---\nx : int8")
+    A.alter()
+    A.insert([{"x": 2}])
+    assert (A & "x = 2").fetch1(name) == 6
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("int64 auto_increment", "uint64"),
+        ("int64 auto_increment", "decimal(19,0)"),
+        ("int16 auto_increment", "int32"),
+        ("uint64", "uint8 auto_increment"),
+        ("int32 auto_increment", "int64 auto_increment"),
+    ],
+)
+def test_the_type_of_what_counts_up(schema: dj.Schema, later: dj.Schema, before: str, after: str) -> None:
+    """The type of an attribute changes together with whether it counts up, although few types can."""
+    make(schema, "A", f"a : {before}\n---\nx : int8").insert1((7, 1))
+    A = make(later, "A", f"a : {after}\n---\nx : int8")
+    A.alter()
+    A.insert([{"x": 2} if "auto" in after else {"a": 8, "x": 2}])
+    assert A.fetch(order_by="a")["a"].to_list() == [7, 8]
+    check_agrees(A)
+
+
 def test_a_cell_run_again(rows: Any, schema: dj.Schema) -> None:
     """In a notebook the class is defined anew in the same schema: altered, it is used on the same connection."""
     assert len(rows & "x > 10") == 2
@@ -266,7 +301,9 @@ def test_the_answer_counts(
     A = make(later, "A", "a : uint8\n---\nx = 2 : int16\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("no\nyes\n"))
     with unchanged():
-        assert A.alter(prompt=True) == ()
+        declined = A.alter(prompt=True)
+    assert declined == ()
+    assert repr(declined) == str(declined) == "Nothing was altered: the answer was no."
     assert "the class says int16 = 2, the database int16 = 1" in capsys.readouterr().out
     assert len(A.alter(prompt=True)) == 2
     check_agrees(A)
@@ -284,7 +321,7 @@ def test_what_was_confirmed_is_what_is_done(
             return "yes\n"
 
     monkeypatch.setattr("sys.stdin", Slow())
-    with pytest.raises(AlterRefused, match="changed while the question was answered"):
+    with pytest.raises(AlterRefused, match="changed meanwhile"):
         A.alter(prompt=True)
     assert len(rows) == 4
     assert set(rows.fetch().columns) == {"a", "x", "y"}
@@ -306,6 +343,32 @@ def test_a_renaming_is_not_guessed(schema: dj.Schema, later: dj.Schema, ask: Ask
     wider.alter()
     wider.insert1((2, 300))  # the range that the column had under its first name holds no longer
     check_agrees(wider)
+
+
+RENAMED = "a : uint8\n---\nx = 1 : uint8\ny = 2 : uint8\n-> [nullable, unique] Rig\nindex (x)\nunique index (y, a)"
+
+
+def test_the_name_of_a_renamed_attribute_is_free(
+    schema: dj.Schema, later: dj.Schema, connection: PostgresConnection
+) -> None:
+    """After a renaming in the database, another attribute takes the first name, with its checks, keys and indexes."""
+    make(schema, "Rig", "rig : uint8\n---").insert1((1,))
+    make(schema, "A", RENAMED).insert1((1, 2, 3, 1))
+    for old, new in (("x", "z"), ("y", "x"), ("z", "y"), ("rig", "first")):  # x and y change places
+        connection.execute(f'ALTER TABLE "{later.name}"."a" RENAME COLUMN "{old}" TO "{new}"')
+    make(later, "Rig", "rig : uint8\n---")
+    text = RENAMED.replace("-> ", "-> [nullable, unique] Rig.proj(first='rig')\n-> ").replace("index (x)", "index (y)")
+    A = make(later, "A", text.replace("(y, a)", "(x, a)").replace("x = 1 : uint8", "x = 1 : int16\nw = 7 : uint8"))
+    A.alter()
+    assert A.fetch1() == {"a": 1, "x": 3, "w": 7, "y": 2, "rig": None, "first": 1}
+    with pytest.raises(InvalidValue) as caught:
+        connection.execute(f"UPDATE {A().full_table_name} SET y = 256")
+    assert caught.value.attribute == "y"
+    check_agrees(A)
+    connection.execute(f'ALTER TABLE "{later.name}"."a" RENAME COLUMN "y" TO "v"')
+    B = make(dj.Schema(later.name, connection=connection), "A", BASE.replace("int16", "uint8").partition("\ny")[0])
+    B.alter(prompt=False)
+    check_agrees(B)
 
 
 # --- what is refused ---------------------------------------------------------------------------------------------
@@ -383,6 +446,16 @@ def test_a_view_in_the_way(rows: Any, later: dj.Schema, connection: PostgresConn
         A.alter()
 
 
+def test_a_view_on_what_is_dropped(
+    rows: Any, later: dj.Schema, connection: PostgresConnection, unchanged: Unchanged
+) -> None:
+    """An attribute that a view reads is not dropped, and the refusal, which is alter's, names the view."""
+    connection.execute(f'CREATE VIEW "{later.name}".lately AS SELECT y FROM "{later.name}".a')
+    A = make(later, "A", "a : uint8\n---\nx = 1 : int16\n")
+    with unchanged(), pytest.raises(AlterRefused, match=r"view .*lately depends on column y"):
+        A.alter(prompt=False)
+
+
 def test_where_tables_are_not_changed(
     rows: Any, later: dj.Schema, second: PostgresConnection, unchanged: Unchanged
 ) -> None:
@@ -456,7 +529,7 @@ def test_a_key_in_other_schemas(family: dict[str, Any], later: dj.Schema, connec
         far = make(dj.Schema(other.name, connection=later.connection, context=new), "Far", "far : uint8\n---\n-> Scan")
         check_agrees(far)
     finally:
-        connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
+        drop_schemas(connection, other.name)
 
 
 def test_an_inherited_attribute_follows_its_parent(
@@ -611,6 +684,27 @@ def test_indexes_come_and_go(rows: Any, later: dj.Schema, second: PostgresConnec
         check_agrees(A)
         found = ask(f"SELECT indexdef FROM pg_indexes WHERE schemaname = '{later.name}'")
         assert len(found) == 1 + text.count("index")
+
+
+def test_an_index_that_an_administrator_added(
+    rows: Any, later: dj.Schema, connection: PostgresConnection, unchanged: Unchanged, ask: Ask
+) -> None:
+    """It hinders nobody; alter shows it and drops it only when that is agreed to; a unique one is a difference."""
+    connection.execute(f"CREATE INDEX of_theirs ON {rows().full_table_name} (y, x)")
+    A = make(later, "A", BASE)
+    assert len(A) == 3
+    with unchanged(), pytest.raises(NotConfirmed) as caught:
+        A.alter()
+    assert "index (y, x) is in the database and not in the class" in caught.value.question
+    assert "the index 'of_theirs' was not made by djarrow" in caught.value.question
+    assert len(A.alter(prompt=False)) == 1
+    check_agrees(A)
+    connection.execute(f"CREATE UNIQUE INDEX of_theirs ON {rows().full_table_name} (x)")
+    B = make(dj.Schema(later.name, connection=connection), "A", BASE)
+    with pytest.raises(DefinitionMismatch, match=r"unique \(x\)"):
+        len(B)
+    with unchanged(), pytest.raises(NotConfirmed):
+        B.alter()
 
 
 @pytest.mark.parametrize("terms", ["y", "x, y", "(length(y))"])
@@ -774,6 +868,50 @@ def test_many_alter_at_once(rows: Any, server: EmbeddedServer, schema: dj.Schema
         assert sorted(pool.map(run, range(4))) == [0, 0, 0, 2]
 
 
+def test_what_comes_before_the_lock_is_asked_for(rows: Any, later: dj.Schema, connection: PostgresConnection) -> None:
+    """What would be lost, and was not there when alter looked whether to ask, is not dropped without a question."""
+    A = make(later, "A", BASE + "z = 1 : int8")
+    with ThreadPoolExecutor(1) as pool:
+        with connection.transaction:
+            connection.read(locks.lock_declarations())
+            altering = pool.submit(A.alter)
+            time.sleep(0.5)
+            connection.execute(f"ALTER TABLE {rows().full_table_name} ADD COLUMN late integer")
+        with pytest.raises(AlterRefused, match="changed meanwhile"):
+            altering.result(timeout=20)
+    assert "late" in connection.query(f"SELECT * FROM {rows().full_table_name}").column_names
+
+
+def test_an_iteration_that_does_not_end(schema: dj.Schema, later: dj.Schema, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alter gives up where it would wait forever for an iteration of its own thread, and works once that is closed."""
+    monkeypatch.setattr("djarrow.sql.locks.SECONDS", 1)
+    Long = make(schema, "Long", "number : uint32\n---\nlabel : varchar(100)")
+    Long.insert(pl.DataFrame({"number": range(200_000)}).with_columns(label=pl.lit("x" * 100)))
+    rows = iter(Long)
+    next(rows)
+    Later = make(later, "Long", "number : uint32\n---\nlabel : varchar(100)\nnew = 1 : int8")
+    with pytest.raises(AlterRefused, match="more than 1 seconds"):
+        Later.alter()
+    rows.close()
+    assert len(Later.alter()) == 1
+
+
+def test_a_reader_that_would_wait_for_alter(
+    schema: dj.Schema, later: dj.Schema, connection: PostgresConnection
+) -> None:
+    """Where a reader and alter would wait for each other, alter begins anew, and both get what they asked for."""
+    family = tree(schema)
+    family["Subject"].insert1((1, "a", None))
+    wider = tree(later, Subject=TREE["Subject"].replace("uint8", "uint16"))["Subject"]
+    with ThreadPoolExecutor(1) as pool:
+        with connection.transaction:
+            assert len(family["Session"]) == 0
+            altering = pool.submit(wider.alter)
+            time.sleep(0.5)
+            assert len(family["Subject"]) == 1
+        assert len(altering.result(timeout=20)) == 2
+
+
 def test_others_wait(rows: Any, later: dj.Schema, connection: PostgresConnection) -> None:
     """While another process declares, alter waits for it, and does its work then."""
     A = make(later, "A", BASE + "z = 1 : int8")
@@ -785,7 +923,7 @@ def test_others_wait(rows: Any, later: dj.Schema, connection: PostgresConnection
 
     worker = threading.Thread(target=run)
     with connection.transaction:
-        connection.read("SELECT pg_advisory_xact_lock(7305471234)")
+        connection.read(locks.lock_declarations())
         worker.start()
         assert not done.wait(0.5)
     worker.join(20)

@@ -221,6 +221,7 @@ def test_a_csv_file_is_read_by_the_types_of_the_attributes(schema: dj.Schema, tm
     [
         ("mode,x\na,1\nb,two\n", InvalidValue, r"'x', row 1: 'two' is no uint8"),
         ("mode,x\na,1\nb,256\n", InvalidValue, r"'x', row 1: 256 is no uint8"),
+        ("mode,x\na,1\nb,1_0\n", InvalidValue, r"'x', row 1: '1_0' is no uint8: it is no plain number"),
         ("mode,x\na,1\nb,\n", MissingField, r"'x', row 1: a value is required"),
         ("mode,x\na,1\nb,1,2\n", InvalidValue, r"cannot be read: .*Expected 2 columns, got 3"),
         ("mode,x,y\na,1,1\n", UnknownField, r"no attribute 'y'"),

@@ -33,6 +33,8 @@ from djarrow.errors import (
     TransactionError,
 )
 
+from ...described import drop_schemas
+
 Ask = Callable[[str], list[dict[str, Any]]]
 
 
@@ -102,7 +104,7 @@ def test_a_schema_that_links_to_another_makes_both(schema: dj.Schema, connection
         assert tables(ask, other.name, schema.name) == ["image", "mask"]
         assert Mask().spec.parents == (acq.Image().spec.name,)
     finally:
-        connection.execute(f'DROP SCHEMA IF EXISTS "{other.name}" CASCADE')
+        drop_schemas(connection, other.name)
 
 
 def test_declaring_again_in_another_process_changes_nothing(
@@ -203,14 +205,19 @@ def test_sixty_tables_take_few_statements(schema: dj.Schema, counting: Any, seco
     assert len(counting.statements) == 1
 
 
-def test_a_use_after_the_first_takes_one_statement(schema: dj.Schema, counting: Any) -> None:
-    """Once declared, a fetch is one statement and an insert one."""
+def test_a_use_after_the_first_asks_nothing_again(schema: dj.Schema, counting: Any) -> None:
+    """Once declared, a fetch is one statement; an insert is a transaction that looks at the columns, then sends rows."""
     A = make(dj.Schema(schema.name, connection=counting), "A", "a : uint8\n---")
     A.insert1((1,))
     counting.statements.clear()
-    A.insert1((2,))
     A.fetch()
-    assert len(counting.statements) == 2
+    assert len(counting.statements) == 1
+    A.insert1((2,))
+    assert len(counting.statements) == 1 + 5
+    with counting.transaction:
+        counting.statements.clear()
+        A.insert1((3,))
+        assert len(counting.statements) == 2
 
 
 # --- names -------------------------------------------------------------------------------------------------------
@@ -276,7 +283,7 @@ def test_a_schema_with_hyphens(schema: dj.Schema, connection: PostgresConnection
         assert len(A & B) == 1
         assert "-> A" in B.describe()
     finally:
-        connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
+        drop_schemas(connection, other.name)
 
 
 # --- references --------------------------------------------------------------------------------------------------
@@ -327,7 +334,8 @@ def test_redeclaring_a_class_replaces_it(schema: dj.Schema) -> None:
 
 # --- differences -------------------------------------------------------------------------------------------------
 
-BASE = "a : uint8\nb : uint8\n---\nx = 1 : float64\ny = null : varchar(8)\n-> [nullable] Other\nindex (x)"
+BASE = "a : uint8\nb : uint8\n---\nx = 1 : float64\ny = null : varchar(8)\n-> [nullable] Other\n"
+BASE += "index (x)\nunique index (y)"
 
 
 @pytest.mark.parametrize(
@@ -340,7 +348,7 @@ BASE = "a : uint8\nb : uint8\n---\nx = 1 : float64\ny = null : varchar(8)\n-> [n
         (BASE.replace("y = null", "y"), "attribute 'y': the class says varchar(8), the database varchar(8) = null"),
         (BASE.replace("index (x)", "z = 1 : int8\nindex (x)"), "attribute 'z' (int8) is not in the database"),
         (BASE.replace("index (x)", "unique index (x)"), "index unique (x) is not in the database"),
-        (BASE.replace("index (x)", ""), "index (x) is in the database and not in the class"),
+        (BASE.replace("unique index (y)", ""), "index unique (y) is in the database and not in the class"),
         (BASE.replace("a : uint8\nb : uint8\n---\n", "a : uint8\n---\nb : uint8\n"), "primary key: the class says a, "),
         (BASE.replace("a : uint8\nb : uint8", "b : uint8\na : uint8"), "primary key: the class says b, a, "),
         (BASE.replace("[nullable] Other", "[nullable, unique] Other"), "says nullable unique, the database nullable"),
@@ -583,7 +591,7 @@ def test_describe_of_parts_and_other_schemas(schema: dj.Schema, connection: Post
         assert Scan.Line.describe() == "-> master\nline : uint8\n---\nx : float32\n"
         assert Scan.describe() == f"-> {other.name}.Image\nscan : uint8\n---\n"
     finally:
-        connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
+        drop_schemas(connection, other.name)
 
 
 # --- lookups -----------------------------------------------------------------------------------------------------
@@ -791,7 +799,7 @@ def test_lookups_of_two_schemas_are_filled_parents_first(schema: dj.Schema, conn
     try:
         assert Setting.to_dicts() == Mode.to_dicts() == [{"mode": 1}]
     finally:
-        connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
+        drop_schemas(connection, other.name)
 
 
 def test_who_may_only_read_uses_a_schema_with_lookups(

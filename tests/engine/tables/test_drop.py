@@ -30,6 +30,9 @@ from djarrow.errors import (
     TransactionError,
     UnknownTable,
 )
+from djarrow.table import activation
+
+from ...described import drop_schemas
 
 Ask = Callable[[str], list[dict[str, Any]]]
 
@@ -49,7 +52,7 @@ def other(schema: dj.Schema, connection: PostgresConnection) -> Iterator[dj.Sche
     """A second schema, dropped after the test."""
     made = dj.Schema(f"{schema.name}_b", connection=connection)
     yield made
-    connection.execute(f'DROP SCHEMA IF EXISTS "{made.name}" CASCADE')
+    drop_schemas(connection, made.name)
 
 
 @pytest.fixture
@@ -175,7 +178,7 @@ def test_what_goes_is_shown_first(
         answering(monkeypatch, answer)
         assert pipeline["Session"].drop(prompt=True) == []
     shown = capsys.readouterr().out
-    assert shown.count("Drop 3 tables with 43 rows? [yes/no] ") == 3
+    assert shown.count("Drop 3 tables with 43 rows? [y/N] ") == 3
     lines = [line.strip() for line in shown.splitlines() if line.startswith("  ")][:3]
     assert re.fullmatch(rf"{pipeline.name}\.session +3 rows", lines[0])
     assert {re.sub(" +", " ", line) for line in lines[1:]} == {
@@ -209,7 +212,7 @@ print("dropped:", lab.Subject.drop())
 """
 
 
-@pytest.mark.parametrize(("answer", "count"), [("y", 1), ("n", 0)])
+@pytest.mark.parametrize(("answer", "count"), [("y", 1), (" YES ", 1), ("n", 0), ("", 0), ("yess", 0)])
 def test_a_terminal_is_asked(schema: dj.Schema, connection: PostgresConnection, answer: str, count: int) -> None:
     """At a terminal the question is asked without being told to, and the answer counts."""
     make(schema, "Subject", "subject : uint8\n---").declare()
@@ -223,7 +226,7 @@ def test_a_terminal_is_asked(schema: dj.Schema, connection: PostgresConnection, 
         shown, _ = process.communicate(timeout=60)
     os.close(controller)
     os.close(terminal)
-    assert "Drop 1 table with 0 rows? [yes/no]" in shown
+    assert "Drop 1 table with 0 rows? [y/N]" in shown
     assert f"dropped: {[f'{schema.name}.subject'] * count}" in shown
 
 
@@ -239,7 +242,7 @@ def test_a_notebook_is_asked(schema: dj.Schema, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("builtins.input", answer)
     assert A.drop() == [f"{schema.name}.a"]
-    assert asked == ["Drop 1 table with 0 rows? [yes/no] "]
+    assert asked == ["Drop 1 table with 0 rows? [y/N] "]
 
 
 class Slow(io.StringIO):
@@ -422,9 +425,24 @@ def test_a_reader_that_would_wait_for_the_drop(pipeline: dj.Schema, second: Post
         assert len(dropping.result(timeout=20)) == 4
 
 
+def test_classes_are_forgotten_before_others_declare(schema: dj.Schema, tables: Any) -> None:
+    """Nobody declares between the drop of a table and the end of its class, which would be declared with the rest."""
+    A = make(schema, "A", "a : uint8\n---")
+    A.declare()
+    with ThreadPoolExecutor(1) as pool:
+        with schema._lock:  # the class cannot be forgotten yet
+            dropping = pool.submit(A.drop, prompt=False)
+            end = time.monotonic() + 20
+            while tables() and time.monotonic() < end:
+                time.sleep(0.01)
+            assert not activation.declaring.acquire(timeout=0.5)
+        assert dropping.result(timeout=20) == [f"{schema.name}.a"]
+    assert schema.tables == ()
+
+
 def test_a_reader_that_does_not_end(schema: dj.Schema, tables: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A drop that would wait forever, for an iteration of its own process, gives up, and works once that is closed."""
-    monkeypatch.setattr("djarrow.table.drop.LOCK_SECONDS", 1)
+    monkeypatch.setattr("djarrow.sql.locks.SECONDS", 1)
     Long = make(schema, "Long", "number : uint32\n---\nlabel : varchar(100)")
     Long.insert(pl.DataFrame({"number": range(200_000)}).with_columns(label=pl.lit("x" * 100)))
     rows = iter(Long)
@@ -455,13 +473,46 @@ def test_a_schema_goes_with_all_that_is_in_it(
     assert other.drop(prompt=True) == []
     assert name in dj.list_schemas(connection)
     shown = capsys.readouterr().out
-    assert f"Drop 5 tables with 40 rows and the schema '{name}'? [yes/no]" in shown
+    assert f"Drop 5 tables with 40 rows and the schema '{name}'? [y/N]" in shown
     assert "~lineage" not in shown
     dropped = other.drop(prompt=False)
     assert sorted(dropped) == [f"{name}.{table}" for table in ("draft", "note", "report", "report__use", "theirs")]
     assert name not in dj.list_schemas(connection)
     assert other.tables == ()
     assert pipeline["Session"].fetch().height == 3
+
+
+def test_types_that_no_table_of_the_schema_uses(
+    schema: dj.Schema,
+    other: dj.Schema,
+    connection: PostgresConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Enum types that other software made for something else are in the question; one that is in use stays."""
+    home, near = f'"{schema.name}"', f'"{other.name}"'
+    make(schema, "A", "a : uint8\n---").declare()
+    for name in ("mood", "unused", "of_column"):
+        connection.execute(f"CREATE TYPE {home}.{name} AS ENUM ('a')")
+    connection.execute(f"CREATE TABLE {home}.theirs (a integer PRIMARY KEY, b {home}.of_column[])")
+    connection.execute(f"CREATE SCHEMA {near}")
+    connection.execute(f"CREATE TABLE {near}.far (a {home}.mood PRIMARY KEY)")
+    answering(monkeypatch, "n\n")
+    assert schema.drop(prompt=True) == []
+    question = f"Drop 2 tables with 0 rows, the enum types mood, unused and the schema '{schema.name}'? [y/N]"
+    assert question in capsys.readouterr().out
+    with pytest.raises(DropRefused, match=r"far depends on type"):
+        schema.drop(prompt=False)
+    connection.execute(f"DROP TABLE {near}.far")
+
+    def another() -> None:
+        connection.execute(f"CREATE TYPE {home}.late AS ENUM ('a')")
+
+    monkeypatch.setattr(sys, "stdin", Slow(another))
+    with pytest.raises(DropRefused, match=r"type .*late depends on schema"):
+        schema.drop(prompt=True)
+    assert len(schema.drop(prompt=False)) == 2
+    assert schema.name not in dj.list_schemas(connection)
 
 
 def test_a_dropped_schema_is_used_again(pipeline: dj.Schema, other: dj.Schema) -> None:

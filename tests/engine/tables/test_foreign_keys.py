@@ -16,6 +16,8 @@ from djarrow.errors import CyclicDependency, DefinitionError, DuplicateKey, Miss
 from djarrow.model import graph
 from djarrow.model.changes import differences
 
+from ...described import drop_schemas
+
 Ask = Callable[[str], list[dict[str, Any]]]
 
 
@@ -56,7 +58,7 @@ def lab(schema: dj.Schema) -> Iterator[SimpleNamespace]:
         getattr(made, name).insert(rows)
     made.Image.insert([(1, 1, 5)])
     yield made
-    schema.connection.execute(f'DROP SCHEMA IF EXISTS "{schema.name}-far" CASCADE')
+    drop_schemas(schema.connection, f"{schema.name}-far")
 
 
 # Each: the definition; the primary key; origin of each attribute that has one, table.attribute; a row that is taken;
@@ -448,6 +450,23 @@ def test_a_part_that_is_a_hierarchy(schema: dj.Schema) -> None:
     assert str(Tree.Node().heading["parent"].lineage) == f"{schema.name}.tree__node.node"
 
 
+def test_a_hierarchy_by_a_key_of_other_tables(schema: dj.Schema) -> None:
+    """Where the key comes from elsewhere, so does the lineage of its new name, in the class and in the catalog."""
+
+    @schema
+    class Species(dj.Manual):
+        definition = "species : uint8\n---"
+
+    @schema
+    class Taxon(dj.Manual):
+        definition = "-> Species\n---\n-> [nullable] Taxon.proj(ancestor='species')"
+
+    Taxon.declare()
+    stored = schema.stored_spec(Taxon().spec.name)
+    assert str(stored.heading["ancestor"].lineage) == f"{schema.name}.species.species"
+    assert stored == Taxon().spec
+
+
 def test_several_references_to_itself(schema: dj.Schema) -> None:
     """Two references of a table to itself are told apart by name; one may be unique."""
     text = "cell : uint8\n---\n-> [nullable] Cell.proj(mother='cell')\n-> [nullable, unique] Cell.proj(twin='cell')"
@@ -520,7 +539,7 @@ def test_a_cycle_across_schemas(schema: dj.Schema) -> None:
     [
         ("m : uint8\n---\n-> [nullable] Master.Part", "-> master\np : uint8\n---", "master master__part master"),
         ("m : uint8\n---\n-> [nullable] Part", "-> master\np : uint8\n---", "master master__part master"),
-        ("m : uint8\n---", "-> master\n-> Part\n---", "master__part master__part"),
+        ("m : uint8\n---", "-> master\n-> Master.Part\n---", "master__part master__part"),
         ("m : uint8\n---", "-> master\np : uint8\n-> Master.Part.proj(q='p')\n---", "master__part master__part"),
     ],
     ids=["its part", "its part by name", "a part in its key", "a part by its full name"],

@@ -13,6 +13,8 @@ import pytest
 import djarrow as dj
 from djarrow.errors import DefinitionError, DuplicateKey, MissingParent
 
+from ...described import drop_schemas
+
 Ask = Callable[[str], list[dict[str, Any]]]
 
 RESERVED = [
@@ -162,7 +164,7 @@ def test_reserved_words_as_schemas(schema: dj.Schema, name: str) -> None:
         assert len(Table * Group) == 1
         assert Table.describe() == f"-> {name.replace('-', '_')}.Group\n---\n"
     finally:
-        schema.connection.execute(f'DROP SCHEMA "{name}" CASCADE')
+        drop_schemas(schema.connection, name)
 
 
 def test_reserved_words_in_a_repository(schema: dj.Schema, tmp_path: Path) -> None:
@@ -223,7 +225,7 @@ def test_names_of_63_bytes(schema: dj.Schema, ask: Ask) -> None:
         indexes = ask(f"SELECT count(DISTINCT indexname) AS n FROM pg_indexes WHERE schemaname = '{name}'")
         assert indexes == [{"n": 5}]
     finally:
-        schema.connection.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+        drop_schemas(schema.connection, name)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.table.declare import stored
 
+from ...described import drop_schemas
 from ...peer import Peer
 
 Another = Callable[[str], dj.Schema]
@@ -58,7 +59,7 @@ def another(schema: dj.Schema, connection: PostgresConnection) -> Iterator[Anoth
 
     yield make
     for each in made:
-        connection.execute(f'DROP SCHEMA IF EXISTS "{each.name}" CASCADE')
+        drop_schemas(connection, each.name)
 
 
 def make(schema: dj.Schema, name: str, definition: str, base: type[dj.Table] = dj.Manual, **members: Any) -> Any:
@@ -322,6 +323,56 @@ def test_what_no_class_can_say(schema: dj.Schema, tmp_path: Path, connection: Po
     assert run(USE, tmp_path, connection.url) == "2\n"
 
 
+def test_two_tables_of_one_name(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Of two tables with one class name, the one with rows is kept, else the one that others need, with a warning."""
+    for name in ("Full", "Needed", "Alike"):
+        make(schema, name, "a : int32\n---").declare()
+    make(schema, "Child", "-> Needed\n---").declare()
+    again = dj.Schema(schema.name, connection=connection)
+    lookups = {name: make(again, name, "a : int32\n---", dj.Lookup) for name in ("Full", "Needed", "Alike")}
+    again.activate(add_objects=lookups)
+    make(again, "OfEmpty", "-> Full\n---").declare()
+    schema["full"].insert1((1,))
+    with pytest.warns(UserWarning, match="have no class in the module") as caught:
+        text = schema.save()
+    expected = [
+        f"{schema.name}.alike: {schema.name}.#alike is Alike, too",
+        f"{schema.name}.#full: {schema.name}.full is Full, too, and holds rows, which this one does not",
+        f"{schema.name}.#needed: {schema.name}.needed is Needed, too, and more tables refer to it",
+        f"{schema.name}.of_empty: it refers to {schema.name}.#full, which has no class",
+    ]
+    assert str(caught[0].message).splitlines()[1:] == [f"  - {line}" for line in expected]
+    assert [line for line in text.splitlines() if line.startswith("class ")] == [
+        "class Alike(dj.Lookup):",
+        "class Full(dj.Manual):",
+        "class Needed(dj.Manual):",
+        "class Child(dj.Manual):",
+    ]
+
+
+def test_references_to_tables_of_one_name(
+    schema: dj.Schema, another: Another, tmp_path: Path, connection: PostgresConnection
+) -> None:
+    """Tables of another schema that are no attributes of it are referred to by their names, each the right one."""
+    lab = another("_lab")
+    lab.activate(create_tables=True)
+    make(lab, "Rig", "a : int32\n---", P=part("P", "-> master\np : int32")).declare()
+    for table in ("#rig", "scan_2", "None", "lone__part"):
+        connection.execute(f'CREATE TABLE "{lab.name}"."{table}" (a integer PRIMARY KEY)')
+    found = dj.virtual(lab.name, connection=connection)
+    tables = ("rig", "#rig", "rig__p", "scan_2", "None", "lone__part")
+    schema.activate(add_objects={f"t{number}": found[table] for number, table in enumerate(tables)})
+    for number in range(len(tables)):
+        make(schema, f"Of{number}", f"-> t{number}\n---").declare()
+    before = held(connection, schema.name)
+    text = schema.save(tmp_path / "saved.py")
+    assert f'{lab.name}__rig = {lab.name}["#rig"]\n' in text
+    assert run(USE, tmp_path, connection.url) == f"{len(tables)}\n"
+    connection.execute(f'DROP SCHEMA "{schema.name}" CASCADE')
+    assert run(DECLARE, tmp_path, connection.url) == f"{len(tables)}\n"
+    assert held(connection, schema.name) == before
+
+
 def test_a_part_that_came_after(schema: dj.Schema, tmp_path: Path, connection: PostgresConnection) -> None:
     """A part that refers to a table which refers to its master is left out: a class is declared with its parts."""
     make(schema, "A", "a : uint8\n---")
@@ -345,7 +396,7 @@ def test_a_schema_named_by_a_word_of_python(schema: dj.Schema, tmp_path: Path, c
         assert run(USE, tmp_path, connection.url) == "2\n"
     finally:
         for word in words:
-            connection.execute(f'DROP SCHEMA IF EXISTS "{word.name}" CASCADE')
+            drop_schemas(connection, word.name)
 
 
 # --- the file ----------------------------------------------------------------------------------------------------
@@ -363,8 +414,22 @@ def test_a_file_that_is_there(schema: dj.Schema, tmp_path: Path) -> None:
     text = schema.save(str(path), overwrite=True)
     assert path.read_text("utf-8") == text
     assert [each.name for each in tmp_path.iterdir()] == ["saved.py"]
-    with pytest.raises(FileNotFoundError):
-        schema.save(tmp_path / "no folder" / "saved.py")
+
+
+def test_where_no_file_can_be(schema: dj.Schema, tmp_path: Path) -> None:
+    """A folder that is missing, one in the place of the file, and a name that is too long are named as given."""
+    make(schema, "A", "a : uint8\n---")
+    (tmp_path / "folder.py").mkdir()
+    for path, error in (
+        (tmp_path / "missing" / "saved.py", FileNotFoundError),
+        (tmp_path / "folder.py", IsADirectoryError),
+        (tmp_path / f"{'n' * 254}.py", OSError),
+    ):
+        for overwrite in (False, True):
+            with pytest.raises(error) as caught:
+                schema.save(path, overwrite=overwrite)
+            assert caught.value.filename == str(path)
+    assert [each.name for each in tmp_path.rglob("*")] == ["folder.py"]
 
 
 def test_an_empty_schema(schema: dj.Schema, tmp_path: Path, connection: PostgresConnection) -> None:

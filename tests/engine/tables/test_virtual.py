@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import djarrow as dj
@@ -22,8 +23,12 @@ from djarrow.errors import (
     MissingSchema,
     MissingTable,
     NoSchema,
+    RepositoryError,
     UnknownTable,
 )
+from djarrow.table.module_text import literal
+
+from ...described import drop_schemas
 
 SUBJECT = "subject_id : uint16  # number\n---\nname : varchar(20)"
 
@@ -60,7 +65,7 @@ def other(schema: dj.Schema, connection: PostgresConnection) -> Iterator[dj.Sche
     """A second schema, dropped after the test."""
     made = dj.Schema(f"{schema.name}-b", connection=connection)
     yield made
-    connection.execute(f'DROP SCHEMA IF EXISTS "{made.name}" CASCADE')
+    drop_schemas(connection, made.name)
 
 
 # --- classes -----------------------------------------------------------------------------------------------------
@@ -84,6 +89,16 @@ def test_opening_takes_one_statement(pipeline: dj.Schema, counting: Any) -> None
     counting.statements.clear()
     assert next(cls().heading.names for cls in lab) in (("rig",), ("subject_id", "name"))
     assert len(lab.Subject) == 2
+    assert len(counting.statements) == 1
+
+
+def test_asking_for_a_class_takes_no_statement(pipeline: dj.Schema, counting: Any) -> None:
+    """Whether a schema has a table is known without the database where a class of the schema is that table."""
+    mine = dj.Schema(pipeline.name, connection=counting)
+    make(mine, "Subject", SUBJECT)
+    assert "Subject" in mine
+    assert counting.statements == []
+    assert "Session" in mine
     assert len(counting.statements) == 1
 
 
@@ -192,8 +207,13 @@ def test_a_schema_that_is_not_there(pipeline: dj.Schema, connection: PostgresCon
     """A wrong name of a schema raises with the nearest right one, and one that cannot be a name says so."""
     with pytest.raises(MissingSchema, match=f"no schema '{pipeline.name}x'.*Did you mean '{pipeline.name}'"):
         dj.virtual(pipeline.name + "x", connection=connection)
-    with pytest.raises(DefinitionError, match="must start with a lowercase letter"):
+    with pytest.raises(MissingSchema, match="no schema 'No Schema'"):
         dj.virtual("No Schema", connection=connection)
+    for name in (None, 5, "", "a\0b", "pg_catalog", "information_schema", "n" * 64):
+        with pytest.raises(DefinitionError, match="name"):
+            dj.virtual(name, connection=connection)  # type: ignore[arg-type]
+    with pytest.raises(DefinitionError, match="name of a module"):
+        dj.VirtualModule(None, pipeline.name, connection=connection)  # type: ignore[arg-type]
 
 
 def test_the_names_that_datajoint_users_know(lab: Any, pipeline: dj.Schema, connection: PostgresConnection) -> None:
@@ -270,6 +290,67 @@ def test_names_that_no_class_has(schema: dj.Schema, connection: PostgresConnecti
         _ = lab["lone__part"]().master  # type: ignore[attr-defined]
 
 
+ODD = ["Odd_Schema", 'it\'s "odd"', "two\nlines --", "$djarrow$; %s {schemas}", "tab\tand\\", "\u65e5\u672c", "None"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_schemas_of_any_name(name: str, schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
+    """A schema that other software named is listed, read, written, referred to, saved, declared in and dropped."""
+    identifier = '"' + name.replace('"', '""') + '"'
+    connection.execute(f"CREATE SCHEMA {identifier}")
+    try:
+        connection.execute(f"CREATE TABLE {identifier}.subject (a integer PRIMARY KEY, t text)")
+        assert name in dj.list_schemas(connection)
+        lab = dj.virtual(name, connection=connection)
+        lab.Subject.insert([(1, "x"), (2, "y")])
+        lab.Subject.insert(pl.DataFrame({"a": [3], "t": ["z"]}))
+        schema.activate(add_objects={"lab": lab})
+        Note = make(schema, "Note", "-> lab.Subject\n---\nn : int8")
+        Note.insert1((3, 7))
+        assert (Note * lab.Subject).fetch1("t") == "z"
+        assert "agrees" in str(Note.alter(prompt=False))
+        assert f"= dj.virtual({literal(name)})\n" in schema.save()
+        existing = dj.Schema(name, connection=connection, create_schema=False)
+        existing.activate(add_objects={"lab": lab})
+        More = make(existing, "More", "-> lab.Subject\n---\nkind : enum('a', 'b')  # of it\nindex (kind)")
+        More.insert1((1, "a"))
+        assert f"schema = dj.Schema({literal(name)}, create_schema=False)\n" in existing.save()
+        with pytest.raises(DefinitionError, match="One that exists is opened by"):
+            dj.Schema(name, connection=connection)
+        with pytest.raises(RepositoryError, match="name of other software"):
+            dj.export(lab, tmp_path / "out")
+        schema.drop(prompt=False)
+        assert len(existing.drop(prompt=False)) == 2
+        assert name not in dj.list_schemas(connection)
+    finally:
+        connection.execute(f"DROP SCHEMA IF EXISTS {identifier} CASCADE")
+
+
+def test_the_name_of_a_schema_is_no_statement(
+    schema: dj.Schema, other: dj.Schema, connection: PostgresConnection
+) -> None:
+    """A schema whose name ends a comment of SQL, with a table that refers to ours, puts nothing into our statements."""
+    hostile = f'"x\nINSERT INTO ""{other.name}"".target --"'
+    A = make(schema, "A", "a : int32\n---\nb : int32")
+    Target = make(other, "Target", "t : int32\n---")
+    schema.activate()
+    other.activate()
+    connection.execute(f"CREATE SCHEMA {hostile}")
+    try:
+        connection.execute(f'CREATE TABLE {hostile}.u (a integer PRIMARY KEY REFERENCES "{schema.name}".a)')
+        A.insert1((1, 2))
+        again = dj.Schema(schema.name, connection=connection)
+        wider = make(again, "A", "a : int32\n---\nb : int32\nc = 0 : int32")
+        wider.alter(prompt=False)
+        assert "c : int32 = 0" in wider.describe()
+        assert len(dj.virtual(schema.name, connection=connection).A) == 1
+        name = next(each for each in dj.list_schemas(connection) if each.startswith("x\n"))
+        assert len(dj.virtual(name, connection=connection).U) == 0
+        assert len(Target) == 0
+    finally:
+        connection.execute(f"DROP SCHEMA {hostile} CASCADE")
+
+
 # --- the classes of a schema -------------------------------------------------------------------------------------
 
 
@@ -290,6 +371,7 @@ def test_classes_of_a_schema(pipeline: dj.Schema, connection: PostgresConnection
     assert "Session.Trial" in mine
     assert "scan" in mine
     assert "Nope" not in mine
+    assert 5 not in mine
 
 
 def test_looking_makes_nothing(schema: dj.Schema) -> None:

@@ -69,6 +69,8 @@ ARRAYS: list[np.ndarray[Any, Any]] = [
     np.ones(2, np.dtype([(("a title", "a"), "i4"), ("b", "f4")])), np.array([("é",)], [("größe", "U1")]),
     np.rec.array([(1, 2.5)], dtype=[("a", "i4"), ("b", "f8")]), np.zeros(2, np.dtype([("a", "i4")])).view(np.recarray),
     np.array([1, "a", None, {"b": [1.5]}], object), np.array([[1, 2.5], ["x", b"y"]], object, order="F"),
+    np.zeros(3, [("o", "O"), ("s", "f8", (100,))])[["o"]], np.zeros((1,) * 64, [("a", "i1"), ("b", ">U2")]),
+    np.zeros((2, 2), [("a", "O", (0,))]), np.zeros(5, np.dtype({"names": ["a"], "formats": ["(0,)O"], "itemsize": 32})),
     np.array(None), np.empty((0, 2), object), np.fromiter([np.arange(3), [1, 2], (3,)], object, 3),
     np.array([(1, [1, 2], [None, "x"])], [("a", "i4"), ("b", "O"), ("c", "O", (2,))]),
     np.zeros((2, 2), np.dtype([("a", "i1"), ("b", [("c", "O"), ("d", "f8")])], align=True)),
@@ -225,6 +227,7 @@ class Local(datetime.tzinfo):
         return None
 
 
+WIDE = np.zeros((), np.dtype({"names": ["a"], "formats": ["(0,)O"], "itemsize": 2**24}))
 Point = collections.namedtuple("Point", ["x", "y"])
 
 
@@ -247,6 +250,8 @@ Point = collections.namedtuple("Point", ["x", "y"])
         (np.ma.masked_array([1], [True]), "the value", "whose mask would be lost"),
         (np.array(["a"], np.dtypes.StringDType()), "the value", "give .astype(object)"),
         (np.ndarray((MOST_WITHOUT_BYTES + 1,), "S0"), "the value", "have no bytes"),
+        (np.zeros(MOST_WITHOUT_BYTES + 1, [("a", "O", (0,))]), "the value", "have no bytes"),
+        (np.broadcast_to(WIDE, (2**20,)), "the value", "its arrays take 17592186044416 bytes, too many for how little"),
         ({NOON.replace(tzinfo=Local()): 1}, "value{key <datetime>}", "its time zone is a "),
         ({"t": NOON.time().replace(tzinfo=Local())}, "value['t']", "give zoneinfo.ZoneInfo(name)"),
         (range(3), "the value", "it is of type range"),

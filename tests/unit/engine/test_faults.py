@@ -213,6 +213,8 @@ def test_details_can_be_absent(state: str) -> None:
         (server_error("40001", "could not serialize access"), EngineError, "could not serialize access"),
         (server_error("40P01", "deadlock detected"), EngineError, "deadlock detected"),
         (server_error("53300", "too many clients"), EngineError, "too many clients"),
+        (server_error("53200", "out of shared memory"), EngineError, "raise `max_locks_per_transaction`"),
+        (server_error("53200", "out of memory"), EngineError, "The database refused: out of memory"),
         (server_error("57014", "canceling statement due to user request"), EngineError, "canceling statement"),
         (DriverError("something odd"), EngineError, "something odd"),
     ],
@@ -226,7 +228,7 @@ def test_families(error: DriverError, kind: type[DjarrowError], text: str) -> No
     assert "[libpq]" not in str(found) or error.sqlstate is None
 
 
-@pytest.mark.parametrize("state", ["40001", "40P01", "42601", "22012", "25P02", "08006", "42501", "28P01"])
+@pytest.mark.parametrize("state", ["40001", "40P01", "42601", "53200", "22012", "25P02", "08006", "42501", "28P01"])
 def test_the_code_is_kept(state: str) -> None:
     """An error of the engine carries PostgreSQL's code, so that a program can tell what may be tried again."""
     found = translate(server_error(state, "message"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +41,22 @@ def test_the_form_of_the_file(tmp_path: Path) -> None:
         (core("bool"), "f", False),
         (core("bool"), "0", False),
         (core("json"), '"{""a"": [1, null]}"', {"a": [1, None]}),
-        (core("decimal", 5, 2), "1.10", "1.10"),
+        (core("float64"), "NaN", pytest.approx(float("nan"), nan_ok=True)),
+        (core("decimal", 5, 2), "1.10", decimal.Decimal("1.10")),
         (core("varchar", 8), "007", "007"),
         (core("varchar", 8), "NULL", "NULL"),
         (core("varchar", 8), " x ", " x "),
-        (core("date"), "2024-10-28", "2024-10-28"),
+        (core("date"), "2024-10-28", datetime.date(2024, 10, 28)),
+        (core("time"), "10:20", datetime.time(10, 20)),
+        (core("datetime"), "2024-10-28 10:20:30.123456000", datetime.datetime(2024, 10, 28, 10, 20, 30, 123456)),
+        (core("timestamp"), "2024-10-28T10:20:30Z", datetime.datetime(2024, 10, 28, 10, 20, 30, tzinfo=datetime.UTC)),
+        (core("enum", "a", "1"), "1", "1"),
+        (core("uuid"), "c" * 32, "c" * 32),
     ],
     ids=str,
 )
 def test_a_field_by_its_type(tmp_path: Path, kind: AttributeType, text: str, value: Any) -> None:
-    """A field is read as its attribute's type, not as what it looks like; insert reads dates and decimals itself."""
+    """A field is read as its attribute's type, not as what it looks like; insert then checks ranges and lengths."""
     assert read(tmp_path, f"a,b\n{text},1\n".encode(), Attribute("a", kind), Attribute("b", core("int8"))) == [
         {"a": value, "b": 1}
     ]
@@ -60,8 +68,22 @@ def test_a_field_by_its_type(tmp_path: Path, kind: AttributeType, text: str, val
         (core("int32"), "1.0"),
         (core("int32"), "0x10"),
         (core("int32"), "one"),
+        (core("int32"), "1_000"),
+        (core("int32"), "٣"),
+        (core("int32"), " 12"),
+        (core("int32"), "9" * 5000),
         (core("float64"), "1,5"),
+        (core("float64"), "1_000.5"),
+        (core("float64"), "٣.5"),
+        (core("float64"), "1e400"),
+        (core("decimal", 9, 2), "1_000.5"),
+        (core("decimal", 9, 2), "٣"),
+        (core("decimal", 9, 2), "NaN"),
+        (core("date"), "31.10.2024"),
+        (core("datetime"), "2024-10-28 10:20:30.1234567"),
+        (core("time"), "10:20:30.000000001"),
         (core("bool"), "maybe"),
+        (core("bool"), " true"),
         (core("json"), "{"),
         (core("blob"), "00ff"),
     ],

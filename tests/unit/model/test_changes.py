@@ -12,6 +12,7 @@ from djarrow.model.changes import (
     DropAttribute,
     changes,
     differences,
+    mismatches,
 )
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, TableSpec, table_spec
@@ -111,6 +112,18 @@ def test_comments_are_changes_and_no_differences() -> None:
         "comment of attribute 'a': the class says 'id', the database 'number'",
     ]
     assert differences(ours, theirs) == ()
+
+
+def test_an_index_that_only_the_table_has() -> None:
+    """It is a difference, and the class can be used all the same; not so where it is unique or only in the class."""
+    base = "a : int8\n---\nb : int8\n"
+    plain, indexed, unique = (declare(base + line) for line in ("", "index (b)", "unique index (b)"))
+    assert differences(plain, indexed) == ("index (b) is in the database and not in the class",)
+    assert mismatches(plain, indexed) == mismatches(indexed, indexed) == ()
+    assert mismatches(indexed, plain) == ("index (b) is not in the database",)
+    assert mismatches(plain, unique) == ("index unique (b) is in the database and not in the class",)
+    assert mismatches(indexed, unique) == ("index (b) is not in the database", *mismatches(plain, unique))
+    assert mismatches(evolve(plain, comment="x"), plain, place="there") == ()
 
 
 def test_changes_carry_what_they_concern() -> None:

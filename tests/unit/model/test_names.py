@@ -75,6 +75,14 @@ def test_wrong_attribute_names(name: str) -> None:
     assert repr(name) in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"])
+def test_names_of_system_columns(name: str) -> None:
+    """PostgreSQL has columns of these names in every table, so that no attribute can have them; the place is told."""
+    with pytest.raises(DefinitionError, match="taken by a hidden column that PostgreSQL gives every table") as caught:
+        names.check_attribute_name(name, table="subject", line=4, column=7)
+    assert (caught.value.line, caught.value.column) == (4, 7)
+
+
 def test_long_names() -> None:
     """A name that PostgreSQL would cut is refused with its length and the limit."""
     for check in (
@@ -143,3 +151,34 @@ def test_schema_names_in_definitions(schema: str, name: str) -> None:
     """A definition refers to another schema by a name that the grammar and Python take, and that is not taken."""
     assert names.class_reference(TableName(schema, "subject__part"), "other") == f"{name}.Subject.Part"
     assert names.class_reference(TableName(schema, "#subject"), schema) == "Subject"
+
+
+@pytest.mark.parametrize("name", ["Lab_Ephys", "two words", "it's", 'a"b', "a\nb", "public", "\u65e5\u672c", "1"])
+def test_held_schema_names(name: str) -> None:
+    """A schema that exists can have a name that djarrow would not give."""
+    names.check_held_schema_name(name)
+    assert names.module_name(name).isidentifier()
+    assert names.module_name(name).isascii()
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "pg_toast", "information_schema", "n" * 64, None, 5])
+def test_what_no_schema_is_called(name: Any) -> None:
+    """PostgreSQL's own schemas, and what is no name in it, are refused."""
+    with pytest.raises(DefinitionError, match="name"):
+        names.check_held_schema_name(name)
+
+
+@pytest.mark.parametrize(
+    "table", ["", "scan_2", "Upper", "none", "true", "a b", "../x", "a__none", "../x__part", "a__b__c", "x\n", "___a"]
+)
+def test_tables_without_a_class(table: str) -> None:
+    """A table whose name no class leads to, or the master of which has such a name, is known as such."""
+    assert not names.has_class(TableName("lab", table))
+    with pytest.raises(DefinitionError):
+        names.check_has_class(TableName("lab", table))
+
+
+@pytest.mark.parametrize("table", ["a", "#a_b", "_scan2", "__mask", "session__trial", "__a__b"])
+def test_tables_with_a_class(table: str) -> None:
+    """A table of ours has one."""
+    assert names.has_class(TableName("lab", table))

@@ -209,7 +209,8 @@ def test_unknown_type(wrong: str, near: str) -> None:
         ("float(53)", "float64"),
         ("float(7,3)", "float32"),
         ("float unsigned", "float32"),
-        ("real", "float32"),
+        ("real", "float64"),
+        ("real unsigned", "float64"),
         ("double", "float64"),
         ("double(9,3)", "float64"),
         ("double unsigned", "float64"),
@@ -255,6 +256,11 @@ def test_legacy_names(written: str, new: str) -> None:
             "decimal(5,2) unsigned",
             "the type 'decimal(5, 2) unsigned' is read as 'decimal(5,2)'; write 'decimal(5,2)', "
             "which also takes negative numbers (table 'rig', line 2)",
+        ),
+        (
+            "real",
+            "the type 'real' is read as 'float64'; write 'float64', which holds all digits of MySQL's REAL; for a "
+            "column that DataJoint-Python made in PostgreSQL, of half the size, write 'float32' (table 'rig', line 2)",
         ),
         (
             "timestamp(3)",

@@ -71,6 +71,8 @@ SPOILED: dict[str, Callable[[Json], Json]] = {
     "an absolute path": _set(*FILE, "path", "/etc/passwd"),
     "a path with a backslash": _set(*FILE, "path", "..\\secret"),
     "a path with a NUL": _set(*FILE, "path", "a\0b"),
+    "a path with a drive": _set(*FILE, "path", "C:secret.parquet"),
+    "the root as a path": _set(*FILE, "path", "."),
     "a newer format": _set("djarrow_repository", 2),
     "no format": _without("djarrow_repository"),
     "a list": lambda _: [],
@@ -92,6 +94,8 @@ SPOILED: dict[str, Callable[[Json], Json]] = {
     "a schema name that climbs": _set("tables", 0, "schema", ".."),
     "a table name that is none": _set("tables", 0, "table", "../subject"),
     "a table name with a NUL": _set("tables", 0, "table", "sub\0ject"),
+    "a table named by a word of Python": _set("tables", 0, "table", "none"),
+    "a master that climbs": lambda d: {**d, "tables": [{**d["tables"][0], "table": "../x__part"}]},
     "an empty table name": _set("tables", 0, "table", ""),
     "a part without its master": _without("tables", 0),
     "the same table twice": lambda d: {**d, "tables": [d["tables"][0]] * 2},
@@ -107,6 +111,15 @@ def test_spoiled_manifests(tmp_path: Path, change: Callable[[Json], Json]) -> No
     """A manifest that lacks something, or says what cannot be, is refused when the repository is opened."""
     with pytest.raises(RepositoryError):
         open_repository(_write(tmp_path, change(_document())))
+
+
+@pytest.mark.parametrize("table", ["", "#", "..", "../x", "a/b", "/x", "a\\b", "a\0b", "#../x"])
+def test_folders_stay_under_the_root(table: str) -> None:
+    """A table or schema whose name is no folder's name has none, whoever asks."""
+    with pytest.raises(RepositoryError, match="no folder"):
+        manifest.folder_of(TableName("lab", table))
+    with pytest.raises(RepositoryError, match="no folder"):
+        manifest.folder_of(TableName(table.removeprefix("#"), "subject"))
 
 
 DEFINITIONS = {
