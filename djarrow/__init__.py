@@ -12,10 +12,10 @@ from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.table.conditions import AndList, Not, Top
+from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
-from djarrow.table.virtual import VirtualModule, list_schemas, virtual
 
 schema = Schema
 """Another name of `Schema`, as pipelines published for DataJoint write it: `schema = dj.schema()`."""

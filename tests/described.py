@@ -14,7 +14,7 @@ from djarrow.model import names
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.repo.definitions import definition_of, resolver
 from djarrow.sql.catalog import Catalog
-from djarrow.table import declare
+from djarrow.table.declaring import declare
 
 REFERRING = """
 SELECT DISTINCT child_home.nspname::text AS name

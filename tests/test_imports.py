@@ -55,7 +55,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Driver or library -> the layers that may import it."""
 
-NAMED_BY_USERS = ("table.references",)
+NAMED_BY_USERS = ("table.declaring.references",)
 """Modules that may import what a user names: the linking module that `activate` is given."""
 
 LAZY = {
@@ -180,8 +180,8 @@ def test_the_table_has_no_cycle() -> None:
         ("engine.embedded.server", "from djarrow.table.schema import Schema"),
         ("frame.rows", "from djarrow.engine.postgres import PostgresConnection"),
         ("frame.rows", "from djarrow.engine import postgres"),
-        ("table.declare", "from djarrow.engine.postgres import PostgresConnection"),
-        ("table.declare", "def f():\n    from djarrow.engine import postgres"),
+        ("table.declaring.declare", "from djarrow.engine.postgres import PostgresConnection"),
+        ("table.declaring.declare", "def f():\n    from djarrow.engine import postgres"),
         ("table.table", "from djarrow.jobs.populate import populate"),
         ("jobs.populate", "import djarrow.repo"),
         ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
@@ -211,11 +211,11 @@ def test_violations_are_seen(module: str, source: str) -> None:
         ("sql.compile", "import sqlglot.expressions\nfrom djarrow.expr import nodes"),
         ("engine.duckdb", "def f():\n    import duckdb"),
         ("table.schema", "def f():\n    from djarrow.engine import connect"),
-        ("table.declare", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
+        ("table.declaring.declare", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
         ("cli.main", "from djarrow.engine.embedded import EmbeddedServer\nimport djarrow as dj"),
         ("__init__", "from djarrow import errors"),
         ("model.types", "import pyarrow\nimport polars as pl"),
-        ("table.references", "import importlib\nimportlib.import_module(name)"),
+        ("table.declaring.references", "import importlib\nimportlib.import_module(name)"),
     ],
 )
 def test_allowed_imports_are_not(module: str, source: str) -> None:

@@ -274,7 +274,7 @@ _BY_COLUMN = {
     "date": "date",
     "time without time zone": "time",
     "timestamp with time zone": "timestamp",
-    "timestamp without time zone": "timestamp",  # what DataJoint-Python makes of `timestamp`; its datetime has a comment
+    "timestamp without time zone": "timestamp",  # so DataJoint-Python has it; its datetime has a comment
     "uuid": "uuid",
     "json": "json",
     "jsonb": "json",

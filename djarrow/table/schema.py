@@ -19,13 +19,13 @@ from djarrow.errors import DefinitionError, MissingTable, NoSchema, QueryError
 from djarrow.model import graph, names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table import activation, members
-from djarrow.table.activation import Terms
-from djarrow.table.classes import adopt_parts
-from djarrow.table.members import Decorated
-from djarrow.table.references import Linked, Namespace, namespace_given, namespaces_of
+from djarrow.table.declaring import activation, members
+from djarrow.table.declaring.activation import Terms
+from djarrow.table.declaring.classes import adopt_parts
+from djarrow.table.declaring.members import Decorated
+from djarrow.table.declaring.references import Linked, Namespace, namespace_given, namespaces_of
+from djarrow.table.existing.virtual import Held, SchemaModule, attributes_of, find
 from djarrow.table.table import Table, TableClass
-from djarrow.table.virtual import Held, SchemaModule, attributes_of, find
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
@@ -105,7 +105,7 @@ class Schema:
     @property
     def exists(self) -> bool:
         """Whether the database has a schema of this name."""
-        from djarrow.table import declare
+        from djarrow.table.declaring import declare
 
         return self._name is not None and bool(declare.existing_schemas(self.connection, {self._name}))
 
@@ -232,7 +232,7 @@ class Schema:
 
     def check_agrees(self, *tables: TableName) -> None:
         """Raise DefinitionMismatch for the first of these tables, or of all, that the database holds otherwise."""
-        from djarrow.table import declare
+        from djarrow.table.declaring import declare
 
         linked = self.linked_schemas()
         wanted = tables or tuple(cause for each in linked for cause in each._blocked.values())
@@ -253,7 +253,7 @@ class Schema:
 
         Raises QueryError where the table was dropped since it was made.
         """
-        from djarrow.table import declare
+        from djarrow.table.declaring import declare
 
         held = declare.stored(self.connection, {name.schema}).spec(name)
         if held is None:
@@ -313,7 +313,7 @@ class Schema:
         is left out, with a warning, and listed in the module; so are `make` and contents, which the database does not
         keep. Raises ModuleExists. Specification: 001 5.3.3.
         """
-        from djarrow.table.save import save
+        from djarrow.table.existing.save import save
 
         return save(self, path, overwrite=overwrite)
 
@@ -328,6 +328,6 @@ class Schema:
         meanwhile; NotConfirmed where there is nobody to ask; TransactionError inside of a transaction; AccessDenied.
         Nothing was dropped then.
         """
-        from djarrow.table.drop import drop_schema
+        from djarrow.table.changing.drop import drop_schema
 
         return drop_schema(self, prompt=prompt)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
     from djarrow.expr.nodes import Node
     from djarrow.model.names import TableName
-    from djarrow.table.alter import Changes
+    from djarrow.table.changing.alter import Changes
 
 
 class Home(Protocol):
@@ -167,7 +167,7 @@ class Table(QueryExpression, metaclass=TableClass):
         Raises AlterRefused with every reason where a change would lose or alter values, or cannot be made; then the
         table is as it was. Raises NotConfirmed where there is nobody to ask, TransactionError inside a transaction.
         """
-        from djarrow.table.alter import alter
+        from djarrow.table.changing.alter import alter
 
         return alter(self, prompt=prompt)
 
@@ -183,7 +183,7 @@ class Table(QueryExpression, metaclass=TableClass):
         DropRefused of a part, and where others use the tables meanwhile; NotConfirmed where there is nobody to ask;
         TransactionError inside of a transaction; AccessDenied. Nothing was dropped then. Specification: 001 5.13.
         """
-        from djarrow.table.drop import drop_table
+        from djarrow.table.changing.drop import drop_table
 
         return drop_table(self, prompt=prompt)
 

@@ -9,7 +9,7 @@ from djarrow.errors import CyclicDependency
 from djarrow.model import graph
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table.module_text import Module, literal
+from djarrow.table.existing.module_text import Module, literal
 
 
 def text(schema: str, specs: Mapping[TableName, TableSpec]) -> str:

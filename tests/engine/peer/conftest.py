@@ -14,7 +14,7 @@ import pytest
 
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.model.spec import TableSpec
-from djarrow.table.declare import stored
+from djarrow.table.declaring.declare import stored
 
 from ...described import check_descriptions
 from ...peer import Peer

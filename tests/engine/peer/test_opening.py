@@ -14,7 +14,7 @@ from djarrow.model.heading import Special
 from djarrow.model.names import Tier
 from djarrow.model.spec import Index, TableSpec
 from djarrow.model.types import Family
-from djarrow.table.declare import stored
+from djarrow.table.declaring.declare import stored
 
 from ...peer import Peer
 from .conftest import SCHEMAS

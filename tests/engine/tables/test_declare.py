@@ -206,7 +206,7 @@ def test_sixty_tables_take_few_statements(schema: dj.Schema, counting: Any, seco
 
 
 def test_a_use_after_the_first_asks_nothing_again(schema: dj.Schema, counting: Any) -> None:
-    """Once declared, a fetch is one statement; an insert is a transaction that looks at the columns, then sends rows."""
+    """Once declared, a fetch is one statement; an insert a transaction that looks at the columns, then sends rows."""
     A = make(dj.Schema(schema.name, connection=counting), "A", "a : uint8\n---")
     A.insert1((1,))
     counting.statements.clear()

@@ -30,7 +30,7 @@ from djarrow.errors import (
     TransactionError,
     UnknownTable,
 )
-from djarrow.table import activation
+from djarrow.table.declaring import activation
 
 from ...described import drop_schemas
 

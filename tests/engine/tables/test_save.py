@@ -17,7 +17,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import ModuleExists
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table.declare import stored
+from djarrow.table.declaring.declare import stored
 
 from ...described import drop_schemas
 from ...peer import Peer

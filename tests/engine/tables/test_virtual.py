@@ -26,7 +26,7 @@ from djarrow.errors import (
     RepositoryError,
     UnknownTable,
 )
-from djarrow.table.module_text import literal
+from djarrow.table.existing.module_text import literal
 
 from ...described import drop_schemas
 

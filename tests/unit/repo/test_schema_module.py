@@ -12,7 +12,7 @@ from djarrow.model.definition import ReferenceLine
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.repo.companions.schema_module import text
-from djarrow.table.module_text import Module, literal
+from djarrow.table.existing.module_text import Module, literal
 
 HOSTILE = [
     'x"); import os; os.system("touch run")#',

@@ -20,7 +20,7 @@ from djarrow.errors import DuplicateKey, IntegrityError, MissingField, RowError,
 from djarrow.expr.nodes import Stored
 from djarrow.model.names import LOOKUP
 from djarrow.sql import locks
-from djarrow.table.lookup_rows import given_rows, says_contents
+from djarrow.table.declaring.lookup_rows import given_rows, says_contents
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -21,15 +21,15 @@ from djarrow.errors import (
     TransactionError,
 )
 from djarrow.model import graph, names
-from djarrow.table import members
-from djarrow.table.references import Namespace
+from djarrow.table.declaring import members
+from djarrow.table.declaring.references import Namespace
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.model.names import TableName
     from djarrow.model.spec import TableSpec
-    from djarrow.table.contents import Report
-    from djarrow.table.declare import Compared
+    from djarrow.table.declaring.contents import Report
+    from djarrow.table.declaring.declare import Compared
     from djarrow.table.schema import Schema
     from djarrow.table.table import Table
 
@@ -225,7 +225,7 @@ def _make(
     schema: Schema, waiting: _Waiting, *, create: bool
 ) -> tuple[tuple[Report, ...], Mapping[TableName, TableName]]:
     """Make what is missing and fill lookups; gives what lookups hold otherwise, and the tables that are blocked."""
-    from djarrow.table import contents, declare
+    from djarrow.table.declaring import contents, declare
 
     tables, owners = waiting.tables, waiting.owners
     compared = declare.compare(schema.connection, [table.spec for table in tables.values()])

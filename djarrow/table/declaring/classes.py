@@ -11,8 +11,8 @@ from djarrow.model import names
 from djarrow.model.definition import ReferenceLine, parse_definition
 from djarrow.model.names import TableName, Tier
 from djarrow.model.spec import TableSpec, table_spec
+from djarrow.table.declaring.references import Namespace, resolve, spec_of
 from djarrow.table.methods import property_on_class_too
-from djarrow.table.references import Namespace, resolve, spec_of
 from djarrow.table.table import Part, Table
 
 

@@ -25,9 +25,9 @@ from djarrow.model.spec import TableSpec
 from djarrow.sql import alter as text
 from djarrow.sql import catalog, ddl, evidence, locks, physical
 from djarrow.sql.alter import Alteration
-from djarrow.table import activation, declare
-from djarrow.table.confirm import confirm
-from djarrow.table.safety import Survey, index_hints, reasons, rename_hints
+from djarrow.table.changing.confirm import confirm
+from djarrow.table.changing.safety import Survey, index_hints, reasons, rename_hints
+from djarrow.table.declaring import activation, declare
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql import catalog, ddl, locks
 from djarrow.sql.catalog import Catalog
-from djarrow.table import contents
+from djarrow.table.declaring import contents
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.table.contents import Report
+    from djarrow.table.declaring.contents import Report
     from djarrow.table.table import Table
 
 

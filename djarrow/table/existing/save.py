@@ -19,9 +19,9 @@ from djarrow.model.describe import describe
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.sql.catalog import sizes_of
-from djarrow.table import declare
-from djarrow.table.classes import check_has_master
-from djarrow.table.module_text import Module, group_parents, literal, top
+from djarrow.table.declaring import declare
+from djarrow.table.declaring.classes import check_has_master
+from djarrow.table.existing.module_text import Module, group_parents, literal, top
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection

@@ -18,7 +18,7 @@ from djarrow.table.table import BASES, Home, Part, Table
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.model.spec import TableSpec
-    from djarrow.table.references import Linked
+    from djarrow.table.declaring.references import Linked
     from djarrow.table.schema import Schema
 
 Classes = Mapping[TableName, type[Table]]
@@ -116,7 +116,7 @@ class Held:
 
     def read(self) -> dict[TableName, type[Table]]:
         """The classes of all tables, parents first: the schema's own, also of tables to be made on first use."""
-        from djarrow.table import declare
+        from djarrow.table.declaring import declare
 
         schema = self._schema
         if schema.name is None:
@@ -237,7 +237,7 @@ class VirtualModule(SchemaModule):
         create_tables: bool = False,
         add_objects: Linked | None = None,
     ) -> None:
-        from djarrow.table import activation, declare
+        from djarrow.table.declaring import activation, declare
         from djarrow.table.schema import Schema
 
         activation.check_name(schema_name, create=create_schema)  # None, too: a schema can do without a name

@@ -15,8 +15,8 @@ from djarrow.model.graph import Parents
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql import ddl, dependencies, locks
-from djarrow.table import activation, declare
-from djarrow.table.confirm import confirm
+from djarrow.table.changing.confirm import confirm
+from djarrow.table.declaring import activation, declare
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:

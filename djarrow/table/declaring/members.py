@@ -11,8 +11,8 @@ from djarrow.errors import DefinitionError
 from djarrow.model import graph, names
 from djarrow.model.changes import differences
 from djarrow.model.names import TableName
-from djarrow.table.classes import Declaration, check_alone
-from djarrow.table.references import Namespace
+from djarrow.table.declaring.classes import Declaration, check_alone
+from djarrow.table.declaring.references import Namespace
 from djarrow.table.table import Part, Table
 
 if TYPE_CHECKING:

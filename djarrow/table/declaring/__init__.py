@@ -1,0 +1,1 @@
+"""How classes become tables: what their definitions refer to, activating a schema, making tables, filling lookups."""
