@@ -7,6 +7,8 @@ import datetime
 import decimal
 import enum
 import math
+import subprocess
+import sys
 import uuid
 import zoneinfo
 from collections.abc import Iterator
@@ -339,6 +341,29 @@ def test_a_stack_that_is_nearly_used_up() -> None:
         within(850, lambda: pack(value))
     with pytest.raises(InvalidBlob, match="recursion"):
         within(850, lambda: unpack(stored))
+
+
+SHORT_OF_MEMORY = """
+import resource, sys
+from djarrow.codec.blob import unpack
+from djarrow.codec import reading
+from djarrow.errors import InvalidBlob
+stored = sys.stdin.buffer.read()
+unpack(stored[:0])
+resource.setrlimit(resource.RLIMIT_AS, (2**20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+try:
+    unpack(stored)
+except InvalidBlob as error:
+    print(error, type(error.__cause__).__name__)
+"""
+
+
+def test_a_machine_without_the_memory() -> None:
+    """A value that is within the bound, but finds no memory, is refused as such, not as damaged."""
+    stored = pack([np.random.default_rng(0).bytes(10**7)])
+    run = subprocess.run([sys.executable, "-c", SHORT_OF_MEMORY], input=stored, capture_output=True, check=True)
+    assert run.stdout.decode().startswith(f"There is no memory for the value of {len(stored)} stored bytes: ")
+    assert run.stdout.split()[-1] == b"MemoryError"
 
 
 def test_size() -> None:
