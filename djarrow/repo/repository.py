@@ -22,7 +22,7 @@ from djarrow.repo.definitions import specs_of
 from djarrow.repo.manifest import DataFile
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
-from djarrow.table.existing.virtual import attributes_of, classes_of
+from djarrow.table.existing.classes import attributes_of, classes_of
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
 from djarrow.table.table import Table

@@ -24,7 +24,9 @@ from djarrow.table.declaring.activation import Terms
 from djarrow.table.declaring.classes import adopt_parts
 from djarrow.table.declaring.members import Decorated
 from djarrow.table.declaring.references import Linked, Namespace, namespace_given, namespaces_of
-from djarrow.table.existing.virtual import Held, SchemaModule, attributes_of, find
+from djarrow.table.existing.classes import attributes_of, find
+from djarrow.table.existing.held import Held
+from djarrow.table.existing.virtual import SchemaModule
 from djarrow.table.table import Table, TableClass
 
 if TYPE_CHECKING:

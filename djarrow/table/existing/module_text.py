@@ -18,8 +18,7 @@ from djarrow.model import graph, names
 from djarrow.model.describe import describe
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-
-_BASES = {"lookup": "dj.Lookup", "manual": "dj.Manual", "imported": "dj.Imported", "computed": "dj.Computed"}
+from djarrow.table.table import BASES
 
 Group = tuple[TableSpec, ...]
 """A table and its parts, which are one class with others nested in it."""
@@ -134,7 +133,7 @@ class Module:
         references = self.references(group)
         lines = [f"{name}_ = {name}  # a part has the same name" for name in sorted(first)]
         lines += ["", "", "@schema"] if lines else ["@schema"]
-        lines.append(f"class {_checked(table)}({_BASES[table.tier.name]}):")
+        lines.append(f"class {_checked(table)}(dj.{BASES[table.tier].__name__}):")
         lines += _assigned(describe(table, references.__getitem__), "    ")
         for part in parts:
             lines += ["", f"    class {_checked(part)}(dj.Part):"]
