@@ -19,8 +19,8 @@ from djarrow.errors import DefinitionError, MissingTable, NoSchema, QueryError
 from djarrow.model import graph, names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.table.declaring import activation, members
-from djarrow.table.declaring.activation import Terms
+from djarrow.table.declaring import activation, members, pending
+from djarrow.table.declaring.activation import Options
 from djarrow.table.declaring.classes import adopt_parts
 from djarrow.table.declaring.members import Decorated
 from djarrow.table.declaring.references import Linked, Namespace, namespace_given, namespaces_of
@@ -165,12 +165,12 @@ class Schema:
         Two of them can have one name: each module, or each run of a notebook's cell, makes an object of its own.
         """
         found: list[Schema] = []
-        pending = [self]
-        while pending:
-            schema = pending.pop()
+        waiting = [self]
+        while waiting:
+            schema = waiting.pop()
             if schema not in found:
                 found.append(schema)
-                pending += schema._linked
+                waiting += schema._linked
         return tuple(found)
 
     def all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
@@ -216,7 +216,7 @@ class Schema:
             activation.check_name(schema_name, create=self._create_schema if create_schema is None else create_schema)
         activation.checked_connection(connection)
         added = () if add_objects is None else (namespace_given(add_objects),)
-        activation.activate(self, schema_name, Terms(connection, create_schema, create_tables, added))
+        activation.activate(self, schema_name, Options(connection, create_schema, create_tables, added))
 
     def ready_connection(self, table: TableName | None = None) -> PostgresConnection:
         """The connection, after what is pending was made here and in the schemas that the tables refer to.
@@ -224,8 +224,8 @@ class Schema:
         table: that is to be used. Raises DefinitionMismatch where the database holds it otherwise than its class says.
         """
         if any(schema.is_waiting() for schema in self.linked_schemas()):
-            with activation.declaring:
-                activation.make_pending(self)
+            with pending.declaring:
+                pending.make_pending(self)
         if self._name is None:
             raise NoSchema("the schema is not activated. Call `schema.activate('name')` before using its tables.")
         if table in self._blocked:

@@ -27,7 +27,8 @@ from djarrow.sql import catalog, ddl, evidence, locks, physical
 from djarrow.sql.alter import Alteration
 from djarrow.table.changing.confirm import confirm
 from djarrow.table.changing.safety import Survey, index_hints, reasons, rename_hints
-from djarrow.table.declaring import activation, declare
+from djarrow.table.declaring import declare
+from djarrow.table.declaring.pending import declaring
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def alter(table: Table, *, prompt: bool | None) -> Changes:
         _check(schema.connection, survey)
         if not confirm(asked, prompt=prompt):
             return Declined()
-    with activation.declaring:
+    with declaring:
         return locks.repeated(
             lambda: _apply(schema, spec, asked), lambda reason: AlterRefused((reason,), table=str(spec.name))
         )

@@ -16,7 +16,8 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql import ddl, dependencies, locks
 from djarrow.table.changing.confirm import confirm
-from djarrow.table.declaring import activation, declare
+from djarrow.table.declaring import declare
+from djarrow.table.declaring.pending import declaring
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def drop_table(table: Table, *, prompt: bool | None) -> list[str]:
     planned = going(_parents(connection))
     if not planned or not _confirmed(connection, planned, "", prompt=prompt):
         return []
-    with activation.declaring:
+    with declaring:
         dropped = locks.repeated(lambda: _drop_tables(connection, planned, going), _refused)
         _forget(schema, dropped)
     return list(map(str, dropped))
@@ -70,7 +71,7 @@ def drop_schema(schema: Schema, *, prompt: bool | None) -> list[str]:
     types = _types(connection, schema.name)
     if not schema.exists or not _confirmed(connection, planned, _ending(schema.name, types, planned), prompt=prompt):
         return []
-    with activation.declaring:
+    with declaring:
         dropped = locks.repeated(lambda: _drop_all(connection, schema.name, planned, types, going), _refused)
         _forget(schema, [*dropped, *schema.specs])
     return [str(name) for name in dropped if not _is_note(name)]

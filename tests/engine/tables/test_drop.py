@@ -30,7 +30,7 @@ from djarrow.errors import (
     TransactionError,
     UnknownTable,
 )
-from djarrow.table.declaring import activation
+from djarrow.table.declaring.pending import declaring
 
 from ...described import drop_schemas
 
@@ -435,7 +435,7 @@ def test_classes_are_forgotten_before_others_declare(schema: dj.Schema, tables: 
             end = time.monotonic() + 20
             while tables() and time.monotonic() < end:
                 time.sleep(0.01)
-            assert not activation.declaring.acquire(timeout=0.5)
+            assert not declaring.acquire(timeout=0.5)
         assert dropping.result(timeout=20) == [f"{schema.name}.a"]
     assert schema.tables == ()
 
