@@ -16,6 +16,7 @@ from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
+from djarrow.table.universal import U
 
 schema = Schema
 """Another name of `Schema`, as pipelines published for DataJoint write it: `schema = dj.schema()`."""
@@ -37,6 +38,7 @@ __all__ = [
     "Schema",
     "Table",
     "Top",
+    "U",
     "VirtualModule",
     "__version__",
     "blob",

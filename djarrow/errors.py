@@ -216,7 +216,8 @@ class ModuleExists(DjarrowError, FileExistsError):
 class RowError(DjarrowError):
     """Rows cannot be inserted; nothing was. Base of the errors of this section.
 
-    table: the table's name; attribute: the attribute concerned; row: the number of the first row concerned, from 0.
+    table: the table's name; attribute: the attribute concerned; row: the number of the first row concerned, from 0;
+    reason: what is wrong with it.
     """
 
     def __init__(
@@ -226,6 +227,7 @@ class RowError(DjarrowError):
         place += f", attribute {attribute!r}" if attribute is not None else ""
         place += f", row {row}" if row is not None else ""
         super().__init__(f"{place}: {message} Nothing was inserted.")
+        self.reason = message
         self.table = table
         self.attribute = attribute
         self.row = row

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.terms import Column, Term
-from djarrow.model.heading import Attribute, Heading
+from djarrow.model.heading import Attribute, Heading, as_nullable
 from djarrow.model.names import TableName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @frozen(cache_hash=True)
@@ -25,15 +28,30 @@ class Stored:
         return str(self.name)
 
 
+@frozen
+class Slot:
+    """Where a constant of a query stood before it was taken out (constants.py): its number among them."""
+
+    number: int
+
+
+def _identity(table: pa.Table | Slot) -> object:
+    return table if isinstance(table, Slot) else id(table)
+
+
 @frozen(cache_hash=True)
 class Rows:
-    """Rows given by the user, as constants: what a list of mappings restricts by."""
+    """Rows given by the user, as constants: what a frame or a list of mappings restricts by.
+
+    table: at least one row, without NULLs; a column for each attribute, in the form in which it goes to the database.
+    Two of them are equal only where they are the same.
+    """
 
     heading: Heading
-    rows: tuple[tuple[Any, ...], ...]
+    table: pa.Table | Slot = field(eq=_identity)
 
     def __str__(self) -> str:
-        return f"{len(self.rows)} rows"
+        return "the rows given"
 
 
 @frozen(cache_hash=True)
@@ -82,20 +100,24 @@ def _projected(heading: Heading, columns: tuple[tuple[str, Term], ...]) -> Headi
 
 @frozen(cache_hash=True)
 class Joined:
-    """Matching pairs of rows of left and right. on: the namesakes, which are all homologous."""
+    """Matching pairs of rows of left and right. on: the namesakes.
+
+    keep_left: rows of left without a match stay, with NULL for what is right's; left then determines right.
+    """
 
     left: Node
     right: Node
     on: tuple[str, ...]
     primary_key: tuple[str, ...]
+    keep_left: bool = False
 
     @cached_property
     def heading(self) -> Heading:
-        """The key's attributes first, then left's, then right's. A matched attribute cannot be NULL."""
+        """The key's attributes first, then left's, then right's. What had to match cannot be NULL."""
         found: dict[str, Attribute] = {a.name: a for a in self.left.heading}
         for attribute in self.right.heading:
-            found.setdefault(attribute.name, attribute)
-        for name in self.on:
+            found.setdefault(attribute.name, as_nullable(attribute) if self.keep_left else attribute)
+        for name in () if self.keep_left else self.on:
             found[name] = evolve(found[name], nullable=False)
         rest = tuple(name for name in found if name not in self.primary_key)
         return Heading(tuple(found[name] for name in self.primary_key + rest), self.primary_key)
@@ -105,15 +127,59 @@ class Joined:
 
 
 @frozen(cache_hash=True)
+class United:
+    """The rows of left and of right; those of the same key are one row, and what only the other one has is NULL.
+
+    Both have the same key, and no other attribute in common.
+    """
+
+    left: Node
+    right: Node
+
+    @cached_property
+    def heading(self) -> Heading:
+        """The key, then left's other attributes, then right's, all of which may be NULL."""
+        key = self.left.heading.primary_key
+        others = [a for side in (self.left, self.right) for a in side.heading if a.name not in key]
+        return Heading((*(self.left.heading[name] for name in key), *map(as_nullable, others)), key)
+
+    def __str__(self) -> str:
+        return f"({self.left} + {self.right})"
+
+
+@frozen(cache_hash=True)
+class Distinct:
+    """The distinct values of some attributes of source, which are its key: dj.U(names) & source. None of them is NULL.
+
+    Without names, one row if source has any.
+    """
+
+    source: Node
+    names: tuple[str, ...]
+
+    @cached_property
+    def heading(self) -> Heading:
+        """The named attributes, with their lineage."""
+        attributes = tuple(evolve(self.source.heading[name], nullable=False) for name in self.names)
+        return Heading(attributes, self.names)
+
+    def __str__(self) -> str:
+        return f"(U({', '.join(map(repr, self.names))}) & {self.source})"
+
+
+@frozen(cache_hash=True)
 class Aggregated:
     """Every row of groups, with terms over its matching rows of source. columns: (name, term) over groups' attributes
     and aggregate calls; on: the matched namesakes, which include groups' key.
+
+    only_matching: rows of groups without a match are left out.
     """
 
     groups: Node
     source: Node
     on: tuple[str, ...]
     columns: tuple[tuple[str, Term], ...]
+    only_matching: bool = False
 
     @cached_property
     def heading(self) -> Heading:
@@ -153,7 +219,7 @@ class First:
         return f"{self.source} & Top(...)"
 
 
-Node = Stored | Rows | Restricted | Projected | Joined | Aggregated | First
+Node = Stored | Rows | Restricted | Projected | Joined | United | Distinct | Aggregated | First
 
 
 def operands(node: Node) -> tuple[Node, ...]:
@@ -163,9 +229,9 @@ def operands(node: Node) -> tuple[Node, ...]:
             return ()
         case Restricted():
             return (node.source, *_matched(node.condition))
-        case Projected() | First():
+        case Projected() | First() | Distinct():
             return (node.source,)
-        case Joined():
+        case Joined() | United():
             return (node.left, node.right)
         case Aggregated():
             return (node.groups, node.source)

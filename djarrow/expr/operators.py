@@ -13,26 +13,41 @@ from typing import Any
 
 from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
-from djarrow.expr.nodes import Aggregated, First, Joined, Node, Order, Projected, Restricted
+from djarrow.expr.nodes import Aggregated, Distinct, First, Joined, Node, Order, Projected, Restricted, United
 from djarrow.expr.parse import parse_term
-from djarrow.expr.terms import Term, aggregates, as_boolean, column, names, names_outside
+from djarrow.expr.terms import Term, aggregates, as_boolean, column, comparable, names, names_outside
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import check_attribute_name
+from djarrow.model.types import KEYLESS_FAMILIES
 
 # --- matching ----------------------------------------------------------------------------------------------------
 
 
-def matched(left: Node, right: Node, *, operator: str) -> tuple[str, ...]:
-    """The namesakes of two operands. Raises IncompatibleOperands unless each pair has the same lineage."""
+def matched(left: Node, right: Node, *, operator: str, semantic_check: bool = True) -> tuple[str, ...]:
+    """The namesakes of two operands. Raises IncompatibleOperands unless each pair has the same lineage.
+
+    semantic_check: without it they match by name alone, and only their types must be comparable.
+    """
     namesakes = tuple(name for name in left.heading.names if name in right.heading)
     for name in namesakes:
         ours, theirs = left.heading[name], right.heading[name]
-        if ours.lineage is None or ours.lineage != theirs.lineage:
+        if not semantic_check:
+            _check_comparable(left, right, ours, theirs, operator)
+        elif ours.lineage is None or ours.lineage != theirs.lineage:
             raise IncompatibleOperands(
                 f"{left} {operator} {right}: both have an attribute {name!r}, but not the same one: here it is "
                 f"{_origin(ours, left)}, there {_origin(theirs, right)}. {_resolution(name, right)}"
             )
     return namesakes
+
+
+def _check_comparable(left: Node, right: Node, ours: Attribute, theirs: Attribute, operator: str) -> None:
+    """Attributes that match by name must have types whose values can be equal."""
+    if not comparable(ours.type, theirs.type):
+        raise IncompatibleOperands(
+            f"{left} {operator} {right}: both have an attribute {ours.name!r}, here {ours.type} and there "
+            f"{theirs.type}, whose values cannot be compared. {_resolution(ours.name, right)}"
+        )
 
 
 def _origin(attribute: Attribute, node: Node) -> str:
@@ -89,9 +104,9 @@ def text_condition(text: str, heading: Heading) -> Condition:
     return Holds(term)
 
 
-def matching(source: Node, other: Node, *, operator: str = "&") -> Condition:
+def matching(source: Node, other: Node, *, operator: str = "&", semantic_check: bool = True) -> Condition:
     """A condition that rows of another query match."""
-    return Matches(other, matched(source, other, operator=operator))
+    return Matches(other, matched(source, other, operator=operator, semantic_check=semantic_check))
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
@@ -194,9 +209,9 @@ def determines(left: Heading, right: Heading) -> bool:
     return set(right.primary_key) <= set(left.names)
 
 
-def join(left: Node, right: Node) -> Node:
+def join(left: Node, right: Node, *, semantic_check: bool = True) -> Node:
     """`A * B`. The key is A's where A determines B, B's where B determines A, else both together."""
-    on = matched(left, right, operator="*")
+    on = matched(left, right, operator="*", semantic_check=semantic_check)
     a, b = left.heading, right.heading
     if determines(a, b):
         key = a.primary_key
@@ -207,14 +222,92 @@ def join(left: Node, right: Node) -> Node:
     return Joined(left, right, on, key)
 
 
+def extend(left: Node, right: Node, *, semantic_check: bool = True) -> Node:
+    """`A.extend(B)`: every row of A, with the attributes of its one matching row of B, or NULL.
+
+    Raises IncompatibleOperands unless A determines B: a row of A without a match would have no key otherwise.
+    """
+    on = matched(left, right, operator=".extend", semantic_check=semantic_check)
+    missing = [name for name in right.heading.primary_key if name not in left.heading]
+    if missing:
+        raise IncompatibleOperands(
+            f"{left}.extend({right}): {left} lacks {', '.join(map(repr, missing))} of the key of {right}, so that one "
+            "of its rows may match many, or none. Join by `*`, or aggregate first."
+        )
+    return Joined(left, right, on, left.heading.primary_key, keep_left=True)
+
+
+# --- union -------------------------------------------------------------------------------------------------------
+
+
+def union(left: Node, right: Node, *, semantic_check: bool = True) -> Node:
+    """`A + B`: the rows of both; those of the same key are one row. Raises IncompatibleOperands (001 8.10)."""
+    a, b = left.heading, right.heading
+    if set(a.primary_key) != set(b.primary_key):
+        ours, theirs = (", ".join(map(repr, heading.primary_key)) or "empty" for heading in (a, b))
+        raise IncompatibleOperands(
+            f"{left} + {right}: both must have the same primary key, and here it is {ours}, there {theirs}."
+        )
+    common = matched(left, right, operator="+", semantic_check=semantic_check)
+    twice = [name for name in common if name not in a.primary_key]
+    if twice:
+        raise IncompatibleOperands(
+            f"{left} + {right}: both have {', '.join(map(repr, twice))} outside of the key, so that a row could have "
+            f"two values. {_resolution(twice[0], right)}"
+        )
+    different = [name for name in a.primary_key if a[name].type != b[name].type]
+    if different:
+        name = different[0]
+        raise IncompatibleOperands(
+            f"{left} + {right}: {name!r} is {a[name].type} here and {b[name].type} there. Give it one type, as in "
+            f"`.proj(..., {name}_text='cast({name} as char)')`."
+        )
+    return United(left, right)
+
+
+# --- universal sets ----------------------------------------------------------------------------------------------
+
+
+def distinct(names_: Sequence[str], source: Node) -> Node:
+    """`dj.U(names) & A`. Raises UnknownAttribute, and InvalidCondition for what can be in no key (001 8.11)."""
+    for name in names_:
+        attribute = source.heading.attribute(name, where=f"U({', '.join(map(repr, names_))}) & {source}")
+        if attribute.type.family in KEYLESS_FAMILIES:
+            raise InvalidCondition(f"{name!r} is {attribute.type}, whose values cannot be told apart as a key.")
+    return Distinct(source, tuple(names_))
+
+
 # --- aggregation -------------------------------------------------------------------------------------------------
 
 
-def aggregate(groups: Node, source: Node, /, *attributes: str | EllipsisType, **new: str) -> Node:
+def aggregate(
+    groups: Node,
+    source: Node,
+    /,
+    *attributes: str | EllipsisType,
+    exclude_nonmatching: bool = False,
+    semantic_check: bool = True,
+    **new: str,
+) -> Node:
     """`A.aggr(B, 'a', ..., n='count(*)', new='old')`: as A.proj, with aggregates over the matching rows of B."""
-    where = f"{groups}.aggr"
-    on = matched(groups, source, operator=".aggr")
+    on = matched(groups, source, operator=".aggr", semantic_check=semantic_check)
     _check_groups(groups, source, on)
+    columns = _aggregate_columns(groups, source, attributes, new)
+    if exclude_nonmatching and not any(aggregates(term) for _, term in columns):
+        return Projected(restrict(groups, Matches(source, on)), columns)
+    return Aggregated(groups, source, on, columns, exclude_nonmatching)
+
+
+def aggregate_universal(names_: Sequence[str], source: Node, /, *attributes: str | EllipsisType, **new: str) -> Node:
+    """`dj.U(names).aggr(A, ...)`, which is `(dj.U(names) & A).aggr(A, ...)`, matched by name (001 8.11)."""
+    groups = distinct(names_, source)
+    return Aggregated(groups, source, groups.heading.names, _aggregate_columns(groups, source, attributes, new))
+
+
+def _aggregate_columns(
+    groups: Node, source: Node, attributes: Sequence[str | EllipsisType], new: Mapping[str, str]
+) -> tuple[tuple[str, Term], ...]:
+    where = f"{groups}.aggr"
     columns = _renamed_and_kept(groups.heading, attributes, new, where=where)
     both = _both(groups.heading, source.heading)
     for name, text in new.items():
@@ -222,7 +315,7 @@ def aggregate(groups: Node, source: Node, /, *attributes: str | EllipsisType, **
             term = parse_term(text, both, where=f"{where}({name}=...)")
             _check_outside(term, groups.heading, text)
             columns[_new_name(name, columns, where)] = term
-    return Aggregated(groups, source, on, tuple(columns.items()))
+    return tuple(columns.items())
 
 
 def _check_groups(groups: Node, source: Node, on: tuple[str, ...]) -> None:

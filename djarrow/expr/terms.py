@@ -207,6 +207,11 @@ def _meet(arguments: tuple[Term, ...], target: AttributeType, text: str) -> tupl
     return met
 
 
+def comparable(left: AttributeType, right: AttributeType) -> bool:
+    """Whether values of two types can be equal. JSON has no equality that the engines share."""
+    return Family.JSON not in (left.family, right.family) and _comparable(left.family) == _comparable(right.family)
+
+
 def _comparable(family: Family) -> str:
     if family in NUMERIC_FAMILIES:
         return "number"

@@ -57,7 +57,7 @@ class Attribute:
     lineage: Origin | None = None
 
 
-@frozen
+@frozen(cache_hash=True)
 class Heading:
     """Attributes by name, in order, and the names that make up the primary key, which may be none (one row at most).
 

@@ -7,7 +7,6 @@ order of appearance, so that the same query gives the same text. Design section 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, assert_never
@@ -18,9 +17,11 @@ from sqlglot.errors import ErrorLevel
 
 from djarrow.errors import QueryError
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
+from djarrow.expr.constants import take_apart
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
     Aggregated,
+    Distinct,
     First,
     Joined,
     Node,
@@ -29,37 +30,28 @@ from djarrow.expr.nodes import (
     Restricted,
     Rows,
     Stored,
-    walk,
+    United,
 )
 from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, names_outside
 from djarrow.model.types import AttributeType
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.literals import literal
-from djarrow.sql.terms import MARK, Values, render
-from djarrow.sql.tree import Expression, cast, cast_to, chain, closed, function, number, typed
+from djarrow.sql.template import Template, Values
+from djarrow.sql.terms import render
+from djarrow.sql.tree import Expression, cast_to, chain, closed, function, number, typed
 
 
 @frozen
 class Compiled:
-    """Text with numbered marks for values, and the values beside it."""
+    """A statement: its template, and the constants that go into it."""
 
-    marked: str
-    values: tuple[tuple[Any, AttributeType], ...]
-    dialect: Dialect
+    template: Template
+    constants: tuple[Any, ...]
 
     @property
     def text(self) -> str:
-        """The text with the values in it as typed literals."""
-
-        def put(match: re.Match[str]) -> str:
-            value, kind = self.values[int(match[1])]
-            return literal(value, kind, self.dialect)
-
-        return _MARKED.sub(put, self.marked)
-
-
-_MARKED = re.compile(f"{MARK}(\\d+){MARK}")
+        """The text with the constants in it as typed literals."""
+        return self.template.filled(self.constants)
 
 
 def select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None = None, *, pretty: bool = False) -> Compiled:
@@ -77,27 +69,22 @@ def exists(node: Node, dialect: Dialect) -> Compiled:
     return _memoised(_exists, node, dialect)
 
 
-MEMOISED_ROWS = 1000
-"""Queries with more constant rows than this are compiled anew each time: the memo would keep all of their values."""
-
-
 def _memoised(compile_node: Any, node: Node, *arguments: Any) -> Compiled:
-    rows = sum(len(part.rows) for part in walk(node) if isinstance(part, Rows))
+    """The template depends on the structure of a query alone, so that one entry serves reads that differ in a key."""
     try:
-        if rows > MEMOISED_ROWS:
-            return _compiled.__wrapped__(compile_node, node, *arguments)
-        return _compiled(compile_node, node, *arguments)
+        query = take_apart(node)
+        return Compiled(_template(compile_node, query.structure, *arguments), query.constants)
     except RecursionError:
         raise QueryError("the query has too many steps inside each other to be written as SQL.") from None
 
 
 @lru_cache(maxsize=512)
-def _compiled(compile_node: Any, node: Node, *arguments: Any) -> Compiled:
-    compiled: Compiled = compile_node(node, *arguments)
-    return compiled
+def _template(compile_node: Any, structure: Node, *arguments: Any) -> Template:
+    template: Template = compile_node(structure, *arguments)
+    return template
 
 
-def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, pretty: bool) -> Compiled:
+def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, pretty: bool) -> Template:
     compiler = _Compiler(dialect)
     found = compiler.compile(node)
     chosen = node.heading.names if columns is None else columns
@@ -105,14 +92,14 @@ def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, prett
     return compiler.finish(found.select(listing), pretty=pretty)
 
 
-def _count(node: Node, dialect: Dialect) -> Compiled:
+def _count(node: Node, dialect: Dialect) -> Template:
     compiler = _Compiler(dialect)
     found = compiler.opened(compiler.compile(node))
     total = exp.Alias(this=function("COUNT", exp.Star()), alias=_name("n"))
     return compiler.finish(found.select([total]))
 
 
-def _exists(node: Node, dialect: Dialect) -> Compiled:
+def _exists(node: Node, dialect: Dialect) -> Template:
     compiler = _Compiler(dialect)
     inner = compiler.compile(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=_name("found"))
@@ -143,6 +130,9 @@ class _Select:
     joins: list[Expression] = field(factory=list)
     where: list[Expression] = field(factory=list)
     computed: set[str] = field(factory=set)
+    distinct: bool = False
+    group: list[Expression] = field(factory=list)
+    having: Expression | None = None
     order: list[Expression] = field(factory=list)
     limit: int | None = None
     offset: int = 0
@@ -153,6 +143,12 @@ class _Select:
         clauses: dict[str, Any] = {"from_": exp.From(this=self.source), "joins": self.joins}
         if self.where:
             clauses["where"] = exp.Where(this=chain(exp.And, self.where))
+        if self.distinct:
+            clauses["distinct"] = exp.Distinct()
+        if self.group:
+            clauses["group"] = exp.Group(expressions=self.group)
+        if self.having is not None:
+            clauses["having"] = exp.Having(this=self.having)
         if self.order:
             clauses["order"] = exp.Order(expressions=self.order)
         if self.limit is not None:
@@ -174,9 +170,9 @@ class _Compiler:
         self.aliases += 1
         return f"t{self.aliases}"
 
-    def finish(self, tree: exp.Select, *, pretty: bool = False) -> Compiled:
+    def finish(self, tree: exp.Select, *, pretty: bool = False) -> Template:
         text = tree.sql(self.dialect.value, copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
-        return Compiled(text, tuple(self.values.items), self.dialect)
+        return self.values.template(text, self.dialect)
 
     def render(self, term: Term, columns: dict[str, Expression]) -> Expression:
         return render(term, columns, self.values, self.dialect)
@@ -199,7 +195,11 @@ class _Compiler:
             case Projected():
                 return self.projected(node)
             case Joined():
-                return self.joined(node)
+                return self.extended(node) if node.keep_left else self.joined(node)
+            case United():
+                return self.united(node)
+            case Distinct():
+                return self.distinct(node)
             case Aggregated():
                 return self.aggregated(node)
             case First():
@@ -220,18 +220,9 @@ class _Compiler:
 
     def rows(self, node: Rows) -> _Select:
         alias = self.alias()
-        tuples = [exp.Tuple(expressions=self.row(row, node, first=i == 0)) for i, row in enumerate(node.rows)]
         target = exp.TableAlias(this=_plain_name(alias), columns=[_name(name) for name in node.heading.names])
-        source = exp.Subquery(this=exp.Values(expressions=tuples), alias=target)
+        source = exp.Alias(this=self.values.rows(node.table, node.heading), alias=target)
         return _Select(source, {name: _column(alias, name) for name in node.heading.names})
-
-    def row(self, row: tuple[Any, ...], node: Rows, *, first: bool) -> list[Expression]:
-        """One tuple of VALUES; the first one's casts give the columns their types."""
-        marks: list[Expression] = []
-        for value, attribute in zip(row, node.heading, strict=True):
-            mark = self.values.mark(value, attribute.type)
-            marks.append(cast(mark, attribute.type, self.dialect) if first else mark)
-        return marks
 
     def opened(self, inner: _Select) -> _Select:
         """The same query as a SELECT to which anything may be added."""
@@ -239,10 +230,18 @@ class _Compiler:
 
     def wrapped(self, inner: _Select) -> _Select:
         """A SELECT around another one."""
-        alias = self.alias()
         tree = inner.select([_aliased(node, name) for name, node in inner.columns.items()])
+        return self.around(tree, tuple(inner.columns))
+
+    def around(self, tree: Expression, names: Sequence[str]) -> _Select:
+        """A SELECT of these columns of a subquery."""
+        alias = self.alias()
         source = exp.Subquery(this=tree, alias=exp.TableAlias(this=_plain_name(alias)))
-        return _Select(source, {name: _column(alias, name) for name in inner.columns})
+        return _Select(source, {name: _column(alias, name) for name in names})
+
+    def plain(self, inner: _Select) -> _Select:
+        """The same query as one source with columns: what an outer join can have on a side that it fills with NULL."""
+        return self.wrapped(inner) if inner.closed or inner.joins or inner.where or inner.computed else inner
 
     def restricted(self, node: Restricted) -> _Select:
         found = self.opened(self.compile(node.source))
@@ -287,6 +286,60 @@ class _Compiler:
         left.columns = {name: both[name] for name in node.heading.names}
         return left
 
+    def extended(self, node: Joined) -> _Select:
+        """Left's rows with what the one matching row of the right one has, or NULL."""
+        left = self.opened(self.compile(node.left))
+        right = self.plain(self.compile(node.right))
+        pairs = [_equality(left, right, name) for name in node.on]
+        left.joins.append(_join(right.source, pairs, side="LEFT"))
+        left.columns = {name: (left if name in left.columns else right).columns[name] for name in node.heading.names}
+        return left
+
+    def united(self, node: United) -> _Select:
+        """The keys of both by UNION where there is nothing else, by FULL JOIN where there is."""
+        key = node.heading.primary_key
+        if len(node.heading) == len(key):
+            return self.united_keys(node)
+        left, right = (self.plain(self.compile(side)) for side in (node.left, node.right))
+        pairs = [_equality(left, right, name) for name in key]
+        columns = {**left.columns, **right.columns}
+        for name in key:
+            columns[name] = function("COALESCE", left.columns[name].copy(), right.columns[name].copy())
+        return self.wrapped(_Select(left.source, columns, [_join(right.source, pairs, side="FULL")]))
+
+    def united_keys(self, node: United) -> _Select:
+        key = node.heading.primary_key
+        trees = []
+        for side in (node.left, node.right):
+            found = self.compile(side)
+            if found.order or found.limit is not None or found.offset:
+                found = self.wrapped(found)  # ORDER BY and LIMIT would be those of the UNION
+            trees.append(found.select([_aliased(found.columns[name].copy(), name) for name in key]))
+        return self.around(exp.Union(this=trees[0], expression=trees[1], distinct=True), key)
+
+    def distinct(self, node: Distinct) -> _Select:
+        """Distinct values, none of them NULL; without attributes, one row where there is any."""
+        found = self.opened(self.compile(node.source))
+        if not node.names:
+            found.limit, found.columns, found.closed = 1, {}, True
+            return found
+        found = self.of_values(found, node)
+        found.distinct = not set(node.source.heading.primary_key) <= set(node.names)
+        found.columns = {name: found.columns[name] for name in node.names}
+        found.computed &= set(node.names)
+        found.closed = found.distinct
+        return found
+
+    def of_values(self, found: _Select, node: Distinct) -> _Select:
+        """The rows in which none of the attributes of a universal set is NULL."""
+        if found.computed & set(node.names):
+            found = self.wrapped(found)
+        heading = node.source.heading
+        for name in node.names:
+            if heading[name].nullable:
+                found.where.append(exp.Not(this=exp.Is(this=found.columns[name].copy(), expression=exp.Null())))
+        return found
+
     def first(self, node: First) -> _Select:
         found = self.opened(self.compile(node.source))
         terms = [(order, self.render(order.term, found.columns)) for order in node.order]
@@ -303,7 +356,9 @@ class _Compiler:
 
     def aggregated(self, node: Aggregated) -> _Select:
         """Rows of groups LEFT JOIN the aggregates, which are computed first: no row of groups is counted as a match."""
-        calls = list(dict.fromkeys(call for _, term in node.columns for call in aggregates(term)))
+        if isinstance(node.groups, Distinct) and node.groups.source == node.source:
+            return self.grouped(node, node.groups)
+        calls = _calls(node)
         if not calls:
             return self.projected(Projected(node.groups, node.columns))
         groups = self.opened(self.compile(node.groups))
@@ -319,6 +374,20 @@ class _Compiler:
         groups.columns = columns
         return groups
 
+    def grouped(self, node: Aggregated, groups: Distinct) -> _Select:
+        """The aggregates of a universal set: the groups are those of the values, so that one SELECT does."""
+        found = self.of_values(self.opened(self.compile(node.source)), groups)
+        read = {name for call in _calls(node) for name in names(call)}
+        if found.computed & read:
+            found = self.wrapped(found)
+        found.group = [found.columns[name].copy() for name in groups.names]
+        if not groups.names:  # SQL has one row over nothing, where there is no group
+            found.having = _any_row()
+        over = {call: self.render(call, found.columns) for call in _calls(node)}
+        found.columns = {name: self.outer(term, found.columns, over) for name, term in node.columns}
+        found.computed, found.closed = set(), True
+        return found
+
     def join_aggregates(
         self, groups: _Select, node: Aggregated, calls: list[Call], alias: str
     ) -> dict[Call, Expression]:
@@ -333,8 +402,12 @@ class _Compiler:
             tree.set("group", exp.Group(expressions=[inner.columns[name].copy() for name in node.on]))
         source = exp.Subquery(this=tree, alias=exp.TableAlias(this=_plain_name(alias)))
         pairs = [exp.EQ(this=groups.columns[n].copy(), expression=_column(alias, n)) for n in node.on]
-        groups.joins.append(_join(source, pairs, side="LEFT"))
-        return {call: _over_nothing(call, _column(alias, name)) for call, name in inner_names.items()}
+        if node.only_matching and not node.on:  # SQL has one row over nothing, where there is no group
+            tree.set("having", exp.Having(this=_any_row()))
+        outer = node.on and not node.only_matching
+        groups.joins.append(_join(source, pairs, side="LEFT" if outer else None))
+        found = {call: _column(alias, name) for call, name in inner_names.items()}
+        return found if node.only_matching else {call: _over_nothing(call, column) for call, column in found.items()}
 
     def outer(self, term: Term, columns: dict[str, Expression], over: dict[Call, Expression]) -> Expression:
         """A term of an aggregation with its aggregates already computed."""
@@ -381,9 +454,19 @@ def _equality(left: _Select, right: _Select, name: str) -> Expression:
 
 
 def _join(source: Expression, conditions: Sequence[Expression], side: str | None = None) -> Expression:
-    if not conditions:
-        return exp.Join(this=source, kind="CROSS")
-    return exp.Join(this=source, side=side, on=chain(exp.And, conditions))
+    if conditions:
+        return exp.Join(this=source, side=side, on=chain(exp.And, conditions))
+    return exp.Join(this=source, kind="CROSS") if side is None else _join(source, [exp.Boolean(this=True)], side)
+
+
+def _any_row() -> Expression:
+    """That a group has any row."""
+    return exp.GT(this=function("COUNT", exp.Star()), expression=number(0))
+
+
+def _calls(node: Aggregated) -> list[Call]:
+    """The aggregates that an aggregation computes, each once."""
+    return list(dict.fromkeys(call for _, term in node.columns for call in aggregates(term)))
 
 
 def _source_of(node: Aggregated, calls: list[Call]) -> Node:

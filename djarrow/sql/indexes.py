@@ -6,9 +6,9 @@ from sqlglot import exp
 
 from djarrow.expr.parse import parse_index_term
 from djarrow.model.heading import Heading
-from djarrow.sql.compile import Compiled
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.terms import Values, render
+from djarrow.sql.template import Values
+from djarrow.sql.terms import render
 
 
 def index_term(expression: str, heading: Heading) -> str:
@@ -17,4 +17,4 @@ def index_term(expression: str, heading: Heading) -> str:
     values = Values()
     tree = render(parse_index_term(expression, heading), columns, values, Dialect.POSTGRES)
     text = tree.sql(Dialect.POSTGRES.value, copy=False)
-    return f"({Compiled(text, tuple(values.items), Dialect.POSTGRES).text})"
+    return f"({values.template(text, Dialect.POSTGRES).filled(())})"

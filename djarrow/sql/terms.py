@@ -3,32 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from attrs import define, field
 from sqlglot import exp
 
 from djarrow.expr.terms import Call, Cast, Column, Term, Value
-from djarrow.model.types import AttributeType, Family
+from djarrow.model.types import Family
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions import RENDER
 from djarrow.sql.functions.numbers import float_to_whole
+from djarrow.sql.template import Values
 from djarrow.sql.tree import Expression, cast, in_utc, typed
-
-MARK = "\0"
-"""Around the number of a value in the generated text: values travel beside it and are put in last."""
-
-
-@define
-class Values:
-    """The values of one statement, in order of appearance."""
-
-    items: list[tuple[Any, AttributeType]] = field(factory=list)
-
-    def mark(self, value: Any, kind: AttributeType) -> Expression:
-        """The node that stands for a value in the tree."""
-        self.items.append((value, kind))
-        return exp.Var(this=f"{MARK}{len(self.items) - 1}{MARK}")
 
 
 def render(term: Term, columns: Mapping[str, Expression], values: Values, dialect: Dialect) -> Expression:

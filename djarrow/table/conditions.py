@@ -1,6 +1,7 @@
-"""What users restrict by -> conditions: text, mappings, lists, tables, Top, Not, AndList.
+"""What users restrict by -> conditions: text, mappings, lists, frames, tables, Top, Not, AndList.
 
-Specification: 001 8.6, 000 "Restriction".
+Rows that they hold, frames and lists of mappings, are given_rows.py's question. Specification: 001 8.6, 000
+"Restriction".
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from attrs import frozen
 
 from djarrow.errors import InvalidCondition
 from djarrow.expr import operators
-from djarrow.expr.conditions import Always, Condition, Holds, Matches
+from djarrow.expr.conditions import Always, Condition, Holds
 from djarrow.expr.functions import BOOL
-from djarrow.expr.nodes import Node, Rows
+from djarrow.expr.nodes import Node
 from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
+from djarrow.table.given_rows import among_frame, among_mappings, as_frame, as_record
+from djarrow.table.universal import U
 
 if TYPE_CHECKING:
     from djarrow.table.expression import QueryExpression
@@ -36,6 +39,13 @@ class Top:
     offset: int = 0
 
 
+def as_expression(given: Any) -> QueryExpression | None:
+    """The expression that an object stands for: an expression itself, or a table class. Else None."""
+    from djarrow.table.expression import as_expression
+
+    return as_expression(given)
+
+
 class AndList(list[Any]):
     """A list of conditions that must all hold. A plain list holds where any of its conditions does."""
 
@@ -47,73 +57,59 @@ class Not:
     condition: Any
 
 
-def to_condition(given: Any, source: Node) -> Condition:
+def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Condition:
     """The condition that an object of a user's expresses on a query.
 
-    Raises InvalidCondition for what cannot restrict, and what the operators raise.
+    semantic_check: without it, queries match by name alone. Raises InvalidCondition for what cannot restrict, and what
+    the operators raise.
     """
-    from djarrow.table.expression import QueryExpression, as_expression
-
+    if (expression := as_expression(given)) is not None:
+        return operators.matching(source, expression.node, semantic_check=semantic_check)
     match given:
-        case bool():
-            return Always(given)
+        case bool() | U():
+            return Always(given is not False)
         case str():
             return operators.text_condition(given, source.heading)
         case Mapping():
             return mapping_condition(given, source.heading)
         case Not():
-            return operators.negate(to_condition(given.condition, source))
+            return operators.negate(to_condition(given.condition, source, semantic_check=semantic_check))
         case AndList():
-            return operators.all_of([to_condition(item, source) for item in given])
+            return operators.all_of([to_condition(item, source, semantic_check=semantic_check) for item in given])
         case Top():
             raise InvalidCondition("Top stands by itself: `A & dj.Top(5)`.")
-        case QueryExpression():
-            return operators.matching(source, given.node)
-        case type() if (expression := as_expression(given)) is not None:
-            return operators.matching(source, expression.node)
-        case Sequence() | Set() if not isinstance(given, bytes):
-            return _any_condition(list(given), source)
+    if isinstance(given, Sequence | Set) and not isinstance(given, bytes | bytearray | memoryview | range):
+        return _any_condition(list(given), source, semantic_check=semantic_check)
+    if (record := as_record(given)) is not None:
+        return mapping_condition(record, source.heading)
+    if (frame := as_frame(given)) is not None:
+        return among_frame(frame, source.heading)
     raise InvalidCondition(
-        f"{type(given).__name__} cannot restrict a query. Use text, a mapping, a list of these, or a table."
+        f"{type(given).__name__} cannot restrict a query. Use text, a mapping, a list of these, a frame, or a table."
     )
 
 
 def queries_in(given: Any) -> Iterator[QueryExpression]:
     """The tables and queries that stand in what a user restricts by, also inside lists."""
-    from djarrow.table.expression import as_expression
-
     match given:
         case Not():
             yield from queries_in(given.condition)
-        case Sequence() | Set() if not isinstance(given, str | bytes):
+        case list() | tuple() | set() | frozenset():
             for item in given:
                 yield from queries_in(item)
         case _ if (expression := as_expression(given)) is not None:
             yield expression
 
 
-def _any_condition(items: list[Any], source: Node) -> Condition:
-    """Any of a list. Many mappings of the same keys go as a table of constants, never as a long OR."""
-    if len(items) > 1 and all(isinstance(item, Mapping) for item in items):
-        common = _common_names(items, source.heading)
-        if common is not None:
-            return _among_rows(items, common, source.heading)
-    return operators.any_of([to_condition(item, source) for item in items])
-
-
-def _common_names(items: list[Mapping[str, Any]], heading: Heading) -> tuple[str, ...] | None:
-    """The attributes that all mappings give, where none gives another and none gives NULL."""
-    first = tuple(name for name in heading.names if name in items[0])
-    for item in items:
-        if tuple(name for name in heading.names if name in item) != first or any(item[n] is None for n in first):
-            return None
-    return first or None
-
-
-def _among_rows(items: list[Mapping[str, Any]], names: tuple[str, ...], heading: Heading) -> Condition:
-    attributes = tuple(heading[name] for name in names)
-    distinct = dict.fromkeys(tuple(_value(item[a.name], a) for a in attributes) for item in items)
-    return Matches(Rows(Heading(attributes, names), tuple(distinct)), names)
+def _any_condition(items: list[Any], source: Node, *, semantic_check: bool) -> Condition:
+    """Any of a list. Mappings go as a table of constants, never as a long OR; a single one as it is."""
+    records = [(item, item if isinstance(item, Mapping) else as_record(item)) for item in items]
+    mappings = [record for _, record in records if record is not None]
+    others = [item for item, record in records if record is None]
+    conditions = [to_condition(item, source, semantic_check=semantic_check) for item in others]
+    if len(mappings) == 1:
+        conditions.append(mapping_condition(mappings[0], source.heading))
+    return operators.any_of([*conditions, *(among_mappings(mappings, source.heading) if len(mappings) > 1 else ())])
 
 
 def mapping_condition(mapping: Mapping[str, Any], heading: Heading) -> Condition:
@@ -135,11 +131,11 @@ def _value(value: Any, attribute: Attribute) -> Any:
         raise InvalidCondition(f"attribute {attribute.name!r}: {error}") from None
 
 
-def apply(source: QueryExpression, given: Any, *, complement: bool = False) -> Node:
+def apply(source: QueryExpression, given: Any, *, complement: bool = False, semantic_check: bool = True) -> Node:
     """`A & given`, or `A - given` as complement."""
     if isinstance(given, Top):
         if complement:
             raise InvalidCondition("`A - Top` is not defined; restrict by the complement of its order.")
         return operators.top(source.node, given.limit, given.order_by, given.offset)
-    condition = to_condition(given, source.node)
+    condition = to_condition(given, source.node, semantic_check=semantic_check)
     return operators.restrict(source.node, operators.negate(condition) if complement else condition)

@@ -5,7 +5,7 @@ Reading is reading.py's question. Specification: 000 "Query Operators", 001 chap
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,8 +13,10 @@ from djarrow.errors import InvalidCondition, QueryError
 from djarrow.expr import operators
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
+from djarrow.table.given_rows import as_record
 from djarrow.table.methods import on_class_too, property_on_class_too
 from djarrow.table.reading import Reading
+from djarrow.table.universal import U
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Reader
@@ -35,6 +37,8 @@ def as_expression(given: Any) -> QueryExpression | None:
 def operand(given: Any, operator: str) -> QueryExpression:
     """An operand that must be a query. Raises InvalidCondition."""
     expression = as_expression(given)
+    if isinstance(given, U):
+        given._refuse()
     if expression is None:
         raise InvalidCondition(f"the other operand of {operator} must be a table or query, not {type(given).__name__}.")
     return expression
@@ -94,9 +98,7 @@ class QueryExpression(Reading):
 
     def __and__(self, condition: Any) -> QueryExpression:
         """`A & c`: the rows where c holds. c: text, a mapping, a list of conditions, a table or query, dj.Top, ..."""
-        others = tuple(conditions.queries_in(condition))
-        self._check_place(*others)
-        return self._derive(conditions.apply(self, condition), *others)
+        return self.restrict(condition)
 
     def __sub__(self, condition: Any) -> QueryExpression:
         """`A - c`: the exact complement of `A & c`; rows where c is NULL stay."""
@@ -106,16 +108,32 @@ class QueryExpression(Reading):
 
     def __mul__(self, other: Any) -> QueryExpression:
         """`A * B`: matching pairs of rows. Raises IncompatibleOperands for namesakes of different origin."""
-        right = operand(other, "*")
-        self._check_place(right)
-        return self._derive(operators.join(self.node, right.node), right)
+        return self.join(other)
+
+    def __add__(self, other: Any) -> QueryExpression:
+        """`A + B`: the rows of both; those of the same key are one. Raises IncompatibleOperands (001 8.10)."""
+        return self.union(other)
+
+    def __contains__(self, row: Any) -> bool:
+        """`row in A`: whether A has a row with these values. Raises UnknownAttribute for one that A has not."""
+        values = row if isinstance(row, Mapping) else as_record(row)
+        if values is None:
+            raise InvalidCondition(f"a row is asked for by a mapping of attributes to values, not by {row!r}.")
+        for name in values:
+            self.heading.attribute(name, where="in")
+        return bool(self & values)
 
     @on_class_too
-    def restrict(self, *given: Any) -> QueryExpression:
-        """The rows where all conditions hold: `A.restrict(c, d)` is `A & c & d`."""
+    def restrict(self, *given: Any, semantic_check: bool = True) -> QueryExpression:
+        """The rows where all conditions hold: `A.restrict(c, d)` is `A & c & d`.
+
+        semantic_check: False matches tables and queries by name alone, whatever their attributes trace to.
+        """
         result: QueryExpression = self
         for condition in given:
-            result = result & condition
+            others = tuple(conditions.queries_in(condition))
+            result._check_place(*others)
+            result = result._derive(conditions.apply(result, condition, semantic_check=semantic_check), *others)
         return result
 
     @on_class_too
@@ -128,15 +146,63 @@ class QueryExpression(Reading):
         return self._derive(operators.project(self.node, *attributes, **new))
 
     @on_class_too
-    def aggr(self, other: Any, /, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
+    def join(self, other: Any, *, left: bool = False, semantic_check: bool = True) -> QueryExpression:
+        """`A.join(B)` is `A * B`: matching pairs of rows. Specification: 000 "Join".
+
+        left: rows of A without a match stay, with NULL for what is B's; A must determine B, that is, have every
+        attribute of its key. semantic_check: False matches by name alone. Raises IncompatibleOperands.
+        """
+        right = operand(other, "*")
+        self._check_place(right)
+        build = operators.extend if left else operators.join
+        return self._derive(build(self.node, right.node, semantic_check=semantic_check), right)
+
+    @on_class_too
+    def extend(self, other: Any, *, semantic_check: bool = True) -> QueryExpression:
+        """Every row of A with the attributes of its one match in B, or NULL: `A.join(B, left=True)`.
+
+        Raises IncompatibleOperands unless A determines B, that is, has every attribute of its key.
+        """
+        return self.join(other, left=True, semantic_check=semantic_check)
+
+    @on_class_too
+    def union(self, other: Any, *, semantic_check: bool = True) -> QueryExpression:
+        """`A + B`: the rows of both. Rows of the same key are one row, and what only the other one has is NULL.
+
+        Both must have the same primary key and no other attribute in common. Raises IncompatibleOperands otherwise.
+        Specification: 001 8.10.
+        """
+        right = operand(other, "+")
+        self._check_place(right)
+        return self._derive(operators.union(self.node, right.node, semantic_check=semantic_check), right)
+
+    @on_class_too
+    def aggr(
+        self,
+        other: Any,
+        /,
+        *attributes: str | EllipsisType,
+        exclude_nonmatching: bool = False,
+        semantic_check: bool = True,
+        **new: str,
+    ) -> QueryExpression:
         """Aggregates over the matching rows of another query: `A.aggr(B, n='count(*)', m='avg(x)')`.
 
         Has A's key and every row of A; over no rows, count is 0 and the rest NULL. attributes: those of A to keep
-        beside its key. Raises IncompatibleOperands unless B has A's key. Specification: 001 8.9.
+        beside its key. exclude_nonmatching: leave out rows of A without a match. semantic_check: False matches by name
+        alone. Raises IncompatibleOperands unless B has A's key. Specification: 001 8.9.
         """
         right = operand(other, "aggr")
         self._check_place(right)
-        return self._derive(operators.aggregate(self.node, right.node, *attributes, **new), right)
+        node = operators.aggregate(
+            self.node,
+            right.node,
+            *attributes,
+            exclude_nonmatching=exclude_nonmatching,
+            semantic_check=semantic_check,
+            **new,
+        )
+        return self._derive(node, right)
 
     @on_class_too
     def top(

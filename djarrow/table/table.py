@@ -70,6 +70,12 @@ class TableClass(type):
     def __mul__(cls, other: Any) -> QueryExpression:
         return _instance(cls).__mul__(other)
 
+    def __add__(cls, other: Any) -> QueryExpression:
+        return _instance(cls).__add__(other)
+
+    def __contains__(cls, row: Any) -> bool:
+        return row in _instance(cls)
+
     def __iter__(cls) -> Iterator[dict[str, Any]]:
         return iter(_instance(cls))
 
@@ -95,6 +101,7 @@ class Table(QueryExpression, metaclass=TableClass):
     definition: ClassVar[str]
     _spec: ClassVar[TableSpec | None] = None
     _schema: ClassVar[Home | None] = None
+    _stored: ClassVar[Stored | None] = None
     _is_table: ClassVar[bool] = True
 
     def __init__(self) -> None:
@@ -126,7 +133,11 @@ class Table(QueryExpression, metaclass=TableClass):
     @property
     def node(self) -> Node:
         """The query that gives all rows."""
-        return Stored(self.spec.name, self.spec.heading)
+        spec = self.spec
+        node = type(self)._stored
+        if node is None or node.heading is not spec.heading or node.name is not spec.name:
+            node = type(self)._stored = Stored(spec.name, spec.heading)
+        return node
 
     @property_on_class_too
     def full_table_name(self) -> str:

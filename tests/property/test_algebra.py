@@ -584,7 +584,7 @@ def draw_aggregation(draw: Draw, data: DataSet, pair: Pair, steps: int) -> Pair:
     else:
         wanted = draw(st.lists(st.sampled_from(["n1", "n4", "n5", "a"]), max_size=2, unique=True))
         new = {name: draw_aggregate(draw, groups.relation, source.relation) for name in wanted}
-    texts = {name: term.text for name, term in new.items()}
+    texts: dict[str, Any] = {name: term.text for name, term in new.items()}
     shown = ", ".join([source.text, *kept, *(f"{n}={t!r}" for n, t in texts.items())])
     return both(
         pair,

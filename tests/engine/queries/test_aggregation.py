@@ -242,3 +242,23 @@ def test_groups_that_rows_do_not_belong_to(tables: SimpleNamespace) -> None:
         tables.Trial.aggr(tables.Session, n="count(*)")
     with pytest.raises(IncompatibleOperands, match="lacks 'method'"):
         tables.Method.aggr(tables.Trial, n="count(*)")
+
+
+def test_without_those_that_match_nothing(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """`exclude_nonmatching` leaves out the rows without a match, whatever is asked of the others."""
+    query = tables.Session.aggr(tables.Trial, n="count(*)", k="count(rt)", exclude_nonmatching=True)
+    assert [(row["n"], row["k"]) for row in evaluate(query)] == [(3, 2), (1, 1), (2, 1)]
+    assert evaluate(tables.Session.proj().aggr(tables.Trial, exclude_nonmatching=True)) == evaluate(
+        tables.Session.proj() & tables.Trial
+    )
+    plain = tables.Session.aggr(tables.Trial, "day", s="session + 1", exclude_nonmatching=True)
+    assert [row["s"] for row in evaluate(plain)] == [2, 3, 2]
+    some = (tables.Session & "x > 0").aggr(tables.Trial, n="count(*)", exclude_nonmatching=True)
+    assert [row["n"] for row in evaluate(some)] == [3, 2]
+
+
+def test_of_a_singleton_without_matches(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A group without a key has no match where there are no rows at all."""
+    assert evaluate(tables.Threshold.aggr(tables.Absent, n="count(*)")) == [{"n": 0}]
+    assert evaluate(tables.Threshold.aggr(tables.Absent, n="count(*)", exclude_nonmatching=True)) == []
+    assert evaluate(tables.Threshold.aggr(tables.Session, n="count(*)", exclude_nonmatching=True)) == [{"n": 5}]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import djarrow as dj
 from djarrow.errors import IncompatibleOperands, InvalidCondition
 
 from .conftest import Evaluate
@@ -123,3 +124,75 @@ def test_other_operands(tables: SimpleNamespace, other: object) -> None:
     """Only a table or a query can be joined."""
     with pytest.raises(InvalidCondition, match="table or query"):
         tables.Session * other
+
+
+def test_left_join(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Every row of the left one stays, with NULL for what a missing match would have given."""
+    for query in (
+        tables.Session.join(tables.Method.proj(size="length(method)"), left=True),
+        tables.Session.extend(tables.Method.proj(size="length(method)")),
+    ):
+        assert query.primary_key == ("subject_id", "session")
+        assert query.heading["method"].nullable
+        assert query.heading["size"].nullable
+        rows = [(row["session"], row["method"], row["size"]) for row in evaluate(query)]
+        assert rows == [(1, "patch", 5), (2, None, None), (3, "patch", 5), (1, "probe", 5), (1, None, None)]
+
+
+def test_left_join_of_a_restricted_side(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """What restricts the right one decides what matches, and what restricts the result decides what stays."""
+    heavy = tables.Subject & "weight > 2"
+    assert [row["name"] for row in evaluate(tables.Session.extend(heavy))] == [None, None, None, None, "Cyd"]
+    assert [row["session"] for row in evaluate(tables.Session.extend(heavy) & "name is null")] == [1, 2, 3, 1]
+    assert [row["name"] for row in evaluate((tables.Session & "session = 1").extend(heavy))] == [None, None, "Cyd"]
+
+
+def test_left_join_of_constants(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A computed attribute of the right one is NULL without a match, also where it is a constant."""
+    marked = (tables.Subject & "sex = 'F'").proj(mark="1")
+    assert [row["mark"] for row in evaluate(tables.Subject.proj().extend(marked))] == [1, None, None, 1]
+
+
+def test_left_join_inside_of_others(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Joined, aggregated, united and ordered, it is a table like any other."""
+    query = tables.Session.proj("x").extend(tables.Subject.proj("weight") & "subject_id > 1")
+    assert len(evaluate(tables.Trial * query)) == 6
+    assert len(evaluate(query * tables.Trial)) == 6
+    assert [row["w"] for row in evaluate(tables.Subject.proj().aggr(query, w="count(weight)"))] == [0, 0, 1, 0]
+    assert [row["x"] for row in evaluate(query & dj.Top(2, ["weight", "x DESC"]))] == [10.0, 0.0]
+    assert len(evaluate(query.extend(tables.Subject.proj("name")))) == 5
+    assert len(evaluate(tables.Method * query & "weight is null")) == 12
+
+
+def test_left_join_of_a_singleton(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A table without a key is determined by any other."""
+    assert [row["limit_x"] for row in evaluate(tables.Method.extend(tables.Threshold))] == [1.0] * 3
+    nothing = tables.Threshold & "limit_x > 9"
+    assert [row["limit_x"] for row in evaluate(tables.Method.extend(nothing))] == [None] * 3
+
+
+def test_left_join_needs_one_match(tables: SimpleNamespace) -> None:
+    """Where a row could match many, a row without a match would have no key."""
+    with pytest.raises(IncompatibleOperands, match=r"lacks 'trial' of the key of queries\.trial"):
+        tables.Session.extend(tables.Trial)
+    with pytest.raises(IncompatibleOperands, match="lacks 'session'"):
+        tables.Subject.join(tables.Session, left=True)
+
+
+def test_by_name_alone(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Without the semantic check attributes of one name match, whatever they trace to."""
+    named = tables.Subject.proj(code="subject_id", order="subject_id + 0")
+    with pytest.raises(IncompatibleOperands, match="not the same one"):
+        tables.Odd * named
+    assert [row["order"] for row in evaluate(tables.Odd.join(named, semantic_check=False))] == [1, 2]
+    assert [row["order"] for row in evaluate(tables.Odd.restrict(named & "code > 1", semantic_check=False))] == [2]
+    assert len(evaluate(tables.Odd.extend(named.proj(..., "-order", order="code"), semantic_check=False))) == 2
+    counts = tables.Odd.aggr(named, n="count(*)", semantic_check=False)
+    assert [row["n"] for row in evaluate(counts)] == [1, 1]
+
+
+def test_names_of_types_that_differ(tables: SimpleNamespace) -> None:
+    """Values that can never be equal are refused, by name too."""
+    for other in (tables.Subject.proj(user="subject_id"), tables.Kinds.proj(user="raw"), tables.Kinds.proj(user="doc")):
+        with pytest.raises(IncompatibleOperands, match=r"'user', here varchar.* cannot be compared"):
+            tables.Odd.join(other, semantic_check=False)

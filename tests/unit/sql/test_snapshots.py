@@ -11,10 +11,24 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from djarrow.expr.nodes import Node
-from djarrow.expr.operators import aggregate, join, negate, order_terms, project, restrict, text_condition, top
+from djarrow.expr.operators import (
+    aggregate,
+    aggregate_universal,
+    distinct,
+    extend,
+    join,
+    negate,
+    order_terms,
+    project,
+    restrict,
+    text_condition,
+    top,
+    union,
+)
 from djarrow.sql.compile import count, exists, ordered, select
 from djarrow.sql.dialects import Dialect
 from djarrow.table.conditions import AndList, Not, to_condition
@@ -78,6 +92,20 @@ QUERIES: dict[str, Callable[[SimpleNamespace], Node]] = {
     "aggregate_of_singleton": lambda lab: aggregate(lab.Limits, lab.Session, n="count(*)"),
     "aggregate_restricted_and_joined": lambda lab: join(lab.Method, where(
         aggregate(lab.Session, lab.Trial, "method", n="count(*)"), "n > 1")),
+    "aggregate_of_matching": lambda lab: aggregate(lab.Session, lab.Trial, n="count(*)", exclude_nonmatching=True),
+    "left_join": lambda lab: extend(where(lab.Session, "x > 0"), project(lab.Subject, "name", heavy="weight > 2")),
+    "left_join_of_restricted": lambda lab: where(extend(lab.Trial, where(lab.Session, "x > 0")), "x is null"),
+    "union_of_keys": lambda lab: union(project(where(lab.Session, "x > 0")), project(lab.Session)),
+    "union": lambda lab: where(union(project(where(lab.Session, "x > 0"), "day"), project(lab.Session, "x")), "x > 1"),
+    "universal": lambda lab: distinct(["method", "day"], where(lab.Session, "x > 0")),
+    "universal_of_computed": lambda lab: distinct(["y"], project(lab.Session, y="year(day)")),
+    "universal_without_names": lambda lab: distinct([], lab.Session),
+    "universal_aggregate": lambda lab: aggregate_universal(["method"], where(lab.Session, "x > 0"), n="count(*)"),
+    "universal_aggregate_joined": lambda lab: join(
+        lab.Method, aggregate_universal(["method"], join(lab.Session, lab.Subject), w="max(weight)")),
+    "universal_aggregate_of_all": lambda lab: aggregate_universal([], lab.Session, n="count(*)"),
+    "restrict_frame": lambda lab: where(lab.Session, pl.DataFrame(
+        {"method": ["a", None, 'O\'N "\\'], "session": [1, 2, 3], "elsewhere": [0, 0, 0]})),
     "top": lambda lab: top(where(lab.Session, "x > 0"), 5, ["x DESC", "KEY"], 10),
     "top_restricted_later": lambda lab: where(top(lab.Session, 5, "x", 0), "session = 1"),
     "top_joined": lambda lab: join(top(lab.Subject, 2, "name", 0), lab.Session),

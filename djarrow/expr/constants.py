@@ -1,0 +1,129 @@
+"""The constants of a query, apart from its structure: queries that differ in nothing else are written by one text.
+
+Taken out are what conditions compare with, and rows given by the user. Constants elsewhere belong to the structure:
+what is written for them can depend on their value.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, TypeVar, assert_never
+
+from attrs import define, evolve, field, frozen
+
+from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
+from djarrow.expr.nodes import (
+    Aggregated,
+    Distinct,
+    First,
+    Joined,
+    Node,
+    Projected,
+    Restricted,
+    Rows,
+    Slot,
+    Stored,
+    United,
+)
+from djarrow.expr.terms import Call, Term, Value
+
+Record = TypeVar("Record")
+
+
+@frozen(eq=False)
+class Query:
+    """A node without its constants, and they beside it by the numbers of their slots: values, and tables of rows."""
+
+    structure: Node
+    constants: tuple[Any, ...]
+
+
+_COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "<=>", "in", "between"})
+"""The functions whose constant arguments are written alike, whatever their value."""
+
+_taken_apart: weakref.WeakKeyDictionary[Node, Query] = weakref.WeakKeyDictionary()
+
+
+def take_apart(node: Node) -> Query:
+    """The structure of a query and its constants. Remembered as long as the node lives."""
+    found = _taken_apart.get(node)
+    if found is None:
+        taking = _Taking()
+        structure = taking.node(node)
+        found = _taken_apart[node] = Query(structure, tuple(taking.constants))
+    return found
+
+
+@define
+class _Taking:
+    """The constants met so far. Each method gives its argument without constants: itself where it has none."""
+
+    constants: list[Any] = field(factory=list)
+
+    def slot(self, constant: Any) -> Slot:
+        self.constants.append(constant)
+        return Slot(len(self.constants) - 1)
+
+    def node(self, node: Node) -> Node:
+        match node:
+            case Stored():
+                return node
+            case Rows():
+                return evolve(node, table=self.slot(node.table))
+            case Restricted():
+                return _changed(node, source=self.node(node.source), condition=self.condition(node.condition))
+            case Projected() | First() | Distinct():
+                return _changed(node, source=self.node(node.source))
+            case Joined() | United():
+                return _changed(node, left=self.node(node.left), right=self.node(node.right))
+            case Aggregated():
+                return self.aggregated(node)
+            case _:
+                assert_never(node)
+
+    def aggregated(self, node: Aggregated) -> Node:
+        """Of a universal set, groups are made of the source itself: they stay the same query."""
+        if isinstance(node.groups, Distinct) and node.groups.source is node.source:
+            source = self.node(node.source)
+            return _changed(node, groups=_changed(node.groups, source=source), source=source)
+        return _changed(node, groups=self.node(node.groups), source=self.node(node.source))
+
+    def condition(self, condition: Condition) -> Condition:
+        match condition:
+            case Holds():
+                return _changed(condition, term=self.term(condition.term))
+            case All() | AnyOf():
+                return _changed(condition, conditions=self.all(condition.conditions, self.condition))
+            case Negated():
+                return _changed(condition, condition=self.condition(condition.condition))
+            case Matches():
+                return _changed(condition, other=self.node(condition.other))
+            case Always():
+                return condition
+            case _:
+                assert_never(condition)
+
+    def term(self, term: Term) -> Term:
+        if not isinstance(term, Call):
+            return term
+        take = self.compared if term.function in _COMPARISONS else self.term
+        return _changed(term, arguments=self.all(term.arguments, take))
+
+    def compared(self, term: Term) -> Term:
+        if isinstance(term, Value) and term.value is not None:
+            return Value(self.slot(term.value), term.type)
+        return self.term(term)
+
+    def all(self, parts: tuple[Any, ...], take: Any) -> tuple[Any, ...]:
+        """Each part without its constants: the same tuple where there are none."""
+        taken = tuple(map(take, parts))
+        return parts if all(new is old for new, old in zip(taken, parts, strict=True)) else taken
+
+
+def _changed(record: Record, **fields: Any) -> Record:
+    """The record with other fields: itself where they are the same."""
+    if all(getattr(record, name) is value for name, value in fields.items()):
+        return record
+    any_record: Any = record
+    changed: Record = evolve(any_record, **fields)
+    return changed

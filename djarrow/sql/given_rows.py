@@ -1,0 +1,94 @@
+"""Rows given by a user -> a source of columns in SQL: one literal a column, however many rows there are.
+
+An array is parsed three times as fast as a list of VALUES by PostgreSQL, and fifteen times by DuckDB, and neither needs
+a temporary table, so that it works in any transaction and on a server that only reads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from djarrow.model.heading import Heading
+from djarrow.model.types import AttributeType, Family
+from djarrow.sql.dialects import Dialect
+from djarrow.sql.literals import quoted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def rows_text(table: pa.Table, heading: Heading, dialect: Dialect) -> str:
+    """What stands before the alias that names the columns. table: without NULLs, as `frame/columns.py` makes it."""
+    columns = [(table.column(attribute.name), attribute.type) for attribute in heading]
+    return _SOURCES[dialect](columns)
+
+
+Columns = list[tuple[Any, AttributeType]]
+
+
+def _postgres(columns: Columns) -> str:
+    arrays = (
+        f"{_array(column, kind, Dialect.POSTGRES)}::{_element(kind, Dialect.POSTGRES)}[]" for column, kind in columns
+    )
+    return f"UNNEST({', '.join(arrays)})"
+
+
+def _duckdb(columns: Columns) -> str:
+    lists = (
+        f"UNNEST(CAST({_array(column, kind, Dialect.DUCKDB)} AS {_element(kind, Dialect.DUCKDB)}[]))"
+        for column, kind in columns
+    )
+    return f"(SELECT {', '.join(lists)})"
+
+
+_SOURCES: dict[Dialect, Callable[[Columns], str]] = {
+    Dialect.POSTGRES: _postgres,
+    Dialect.DUCKDB: _duckdb,
+}
+
+
+def _element(kind: AttributeType, dialect: Dialect) -> str:
+    """The type of an element: of a length or precision of its own it need not be, and a cast to one would cut it."""
+    if kind.family in (Family.STRING, Family.ENUM):
+        return "text" if dialect is Dialect.POSTGRES else "VARCHAR"
+    return "numeric" if kind.family is Family.DECIMAL and dialect is Dialect.POSTGRES else dialect.type_name(kind)
+
+
+_BARE = frozenset({Family.INTEGER, Family.FLOAT, Family.DECIMAL, Family.BOOLEAN})
+"""Families whose elements need no quotes."""
+
+
+_BRACKETS = {Dialect.POSTGRES: "{}", Dialect.DUCKDB: "[]"}
+
+
+def _array(column: Any, kind: AttributeType, dialect: Dialect) -> str:
+    """The literal of all values of a column, in the form that the engine casts to an array."""
+    brackets = _BRACKETS[dialect]
+    texts = _texts(column, kind, dialect)
+    if kind.family in _BARE:
+        return quoted(f"{brackets[0]}{','.join(texts)}{brackets[1]}")
+    inner = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return quoted(f'{brackets[0]}"{inner}"{brackets[1]}')
+
+
+def _texts(column: Any, kind: AttributeType, dialect: Dialect) -> Iterable[str]:
+    """The values as the engine reads them."""
+    import pyarrow as pa
+
+    texts: Iterable[str]
+    match kind.family:
+        case Family.STRING | Family.ENUM | Family.JSON:
+            texts = column.to_pylist()
+        case Family.UUID:
+            texts = (str(uuid.UUID(bytes=value)) for value in column.to_pylist())
+        case Family.BLOB:
+            mark = "\\x"  # PostgreSQL has it before all of the digits, DuckDB before each byte's
+            one = dialect is Dialect.POSTGRES
+            texts = (
+                mark + value.hex() if one else "".join(f"{mark}{b:02x}" for b in value) for value in column.to_pylist()
+            )
+        case _:
+            texts = column.cast(pa.string()).to_pylist()
+    return texts

@@ -1,0 +1,191 @@
+"""Restriction by rows that the user holds: frames, records, lists of mappings. Design section 6; 001 8.6.5."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import uuid
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import djarrow as dj
+from djarrow.errors import InvalidCondition
+
+from .conftest import Evaluate
+
+ROWS = {"subject_id": [1, 3, 9], "session": [2, 1, 1], "other": ["a", "b", "c"]}
+
+
+def _records() -> Any:
+    kind = np.dtype([("subject_id", "i8"), ("session", "i2"), ("other", "U1")])
+    return np.array(list(zip(*ROWS.values(), strict=True)), kind)
+
+
+FORMS: dict[str, Callable[[], Any]] = {
+    "polars": lambda: pl.DataFrame(ROWS),
+    "lazy": lambda: pl.LazyFrame(ROWS),
+    "arrow": lambda: pa.table(ROWS),
+    "batch": lambda: pa.table(ROWS).to_batches()[0],
+    "pandas": lambda: pd.DataFrame(ROWS),
+    "pandas with an index": lambda: pd.DataFrame(ROWS).set_index(["subject_id", "session"]),
+    "records": _records,
+    "recarray": lambda: _records().view(np.recarray),
+    "list of records": lambda: list(_records()),
+    "mappings": lambda: pl.DataFrame(ROWS).to_dicts(),
+    "tuple": lambda: tuple(pl.DataFrame(ROWS).to_dicts()),
+    "reader": lambda: pa.RecordBatchReader.from_batches(pa.table(ROWS).schema, pa.table(ROWS).to_batches()),
+}
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_any_of_the_rows(tables: SimpleNamespace, evaluate: Evaluate, form: str) -> None:
+    """A row holds where all of its columns that are attributes are equal; `-` gives exactly the other rows."""
+    found = [(row["subject_id"], row["session"]) for row in evaluate(tables.Session & FORMS[form]())]
+    assert found == [(1, 2), (3, 1)]
+    others = [(row["subject_id"], row["session"]) for row in evaluate(tables.Session - FORMS[form]())]
+    assert others == [(1, 1), (1, 3), (2, 1)]
+
+
+def test_one_record(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A record of NumPy is a mapping."""
+    assert [row["session"] for row in evaluate(tables.Session & _records()[0])] == [2]
+
+
+def test_null_is_null(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """NULL in a row means that the attribute is NULL, as None in a mapping does."""
+    frame = pl.DataFrame({"method": [None, "probe", None], "x": [0.0, 10.0, None]})
+    rows = evaluate(tables.Session & frame)
+    assert [(row["subject_id"], row["session"]) for row in rows] == [(1, 2), (2, 1), (3, 1)]
+    assert rows == evaluate(tables.Session & frame.to_dicts())
+    assert evaluate(tables.Session & pl.DataFrame({"day": [None]}, schema={"day": pl.Date})) == []
+
+
+def test_no_rows_and_no_columns(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """No rows hold nowhere; rows without any attribute hold everywhere, as the empty mapping does."""
+    assert evaluate(tables.Session & pl.DataFrame(ROWS).clear()) == []
+    assert evaluate(tables.Session - pl.DataFrame(ROWS).clear()) == evaluate(tables.Session)
+    assert evaluate(tables.Session & pl.DataFrame({"other": [1]})) == evaluate(tables.Session)
+    assert evaluate(tables.Session & pl.DataFrame()) == []
+    assert evaluate(tables.Session & [{"other": 1}, {"session": 2}]) == evaluate(tables.Session)
+
+
+def test_mappings_of_different_attributes(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Each mapping says what it says, however they are mixed with other conditions."""
+    given = [{"session": 3}, {"subject_id": 2}, {"method": None, "subject_id": 3}, "x = 1"]
+    rows = [(row["subject_id"], row["session"]) for row in evaluate(tables.Session & given)]
+    assert rows == [(1, 1), (1, 3), (2, 1), (3, 1)]
+
+
+ATTRIBUTES = [
+    "i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64", "f32", "f64", "exact", "truth", "letters", "fixed", "choice",
+    "day", "clock", "moment", "wall", "tag", "raw",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES)
+@pytest.mark.parametrize("form", ["polars", "arrow", "mappings"])
+def test_what_was_fetched_restricts(tables: SimpleNamespace, evaluate: Evaluate, attribute: str, form: str) -> None:
+    """Whatever the type, the values that a read gives find the rows that they come from."""
+    query = tables.Kinds.proj(attribute)
+    read = {"polars": query.to_polars, "arrow": query.to_arrow, "mappings": query.to_dicts}[form]()
+    for kept in (read, [row for row in read if row["id"] < 3] if form == "mappings" else read[:2]):
+        expected = evaluate(query & [{"id": row["id"]} for row in (kept if form == "mappings" else _dicts(kept))])
+        assert len(expected) == len(kept)
+        assert list(map(repr, evaluate(query & kept))) == list(map(repr, expected))
+
+
+def _dicts(frame: Any) -> list[dict[str, Any]]:
+    return frame.to_dicts() if isinstance(frame, pl.DataFrame) else frame.select(["id"]).to_pylist()
+
+
+HOSTILE = [
+    "'",
+    '"',
+    "\\",
+    '\\"',
+    "a,b",
+    "{x}",
+    "[y]",
+    "NULL",
+    "null",
+    "",
+    " ",
+    "%s",
+    "$1",
+    "--",
+    "\n",
+    "ü€😀",
+    "{}",
+    "''",
+]
+
+
+def test_any_text(evaluate: Evaluate, tables: SimpleNamespace) -> None:
+    """Text of a frame is a value, whatever SQL or an array would make of it."""
+    letters = tables.Kinds.proj(text="concat(letters, '')")
+    assert evaluate(letters & pl.DataFrame({"text": HOSTILE})) == evaluate(letters & {"text": ""})
+    for text in HOSTILE:
+        one = tables.Method.proj(text=f"{text!r}" if "\\" not in text and "\n" not in text else "'x'")
+        wanted = 3 if evaluate(one)[0]["text"] == text else 0
+        assert len(evaluate(one & pl.DataFrame({"text": [text, "elsewhere"]}))) == wanted
+
+
+def test_many_rows(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """A hundred thousand rows are one table of constants, and not a long condition."""
+    frame = pl.DataFrame({"subject_id": [i % 250 for i in range(100_000)], "session": [3] * 100_000})
+    query = tables.Session & frame
+    assert [row["session"] for row in evaluate(query)] == [3]
+    assert query.to_sql("postgres", pretty=False).count("UNNEST") == 1
+    assert query.to_sql("postgres", pretty=False).count(" OR ") == 0
+
+
+def test_exact_values(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Values of wider types that an attribute can have are made its own; what it cannot have is refused."""
+    assert len(evaluate(tables.Session & pl.DataFrame({"x": [1, 10]}))) == 2
+    assert len(evaluate(tables.Session & pl.DataFrame({"session": [1.0, 2.0]}))) == 4
+    assert len(evaluate(tables.Kinds & pl.DataFrame({"f32": [0.1]}))) == 1
+    assert len(evaluate(tables.Kinds & pl.DataFrame({"exact": [decimal.Decimal("12.350")]}))) == 1
+    assert (
+        len(evaluate(tables.Kinds & pd.DataFrame({"moment": [pd.Timestamp("2024-02-29 23:59:59.75", tz="UTC")]}))) == 1
+    )
+    assert len(evaluate(tables.Kinds & pl.DataFrame({"tag": [uuid.UUID(int=0).bytes]}))) == 1
+    assert len(evaluate(tables.Session & pl.DataFrame({"day": [datetime.date(2024, 2, 1)]}))) == 2
+    for column in ({"session": [1.5]}, {"session": [70_000]}, {"session": ["one"]}, {"day": ["someday"]}):
+        with pytest.raises(InvalidCondition, match=r"attribute '(session|day)'"):
+            tables.Session & pl.DataFrame(column)
+
+
+def test_refusals(tables: SimpleNamespace) -> None:
+    """What is no rows, and what tells one thing twice, is refused."""
+    twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["session", "session"])
+    with pytest.raises(InvalidCondition, match="'session' stands in the frame twice"):
+        tables.Session & twice
+    for given in (pl.Series([1]), np.array([1, 2]), b"x", 5, None, range(3), object(), iter([])):
+        with pytest.raises(InvalidCondition, match="cannot restrict a query"):
+            tables.Session & given
+
+
+def test_computed_attributes(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Frames match by name, computed attributes and those of aggregates too."""
+    counted = tables.Subject.aggr(tables.Session, n="count(*)")
+    assert [row["subject_id"] for row in evaluate(counted & pl.DataFrame({"n": [0, 3]}))] == [1, 4]
+    assert [row["subject_id"] for row in evaluate(counted & dj.Not(pl.DataFrame({"n": [0, 3]})))] == [2, 3]
+
+
+def test_contains(tables: SimpleNamespace) -> None:
+    """`row in A` asks for a row with these values, of a class as of a query; unknown attributes are no such row's."""
+    assert {"subject_id": 1, "session": 2} in tables.Session
+    assert {"subject_id": 1, "method": None} in tables.Session()
+    assert {"subject_id": 9} not in tables.Session
+    assert _records()[0] in tables.Session.proj(other="concat('a', '')")
+    with pytest.raises(dj.errors.UnknownAttribute, match="'sesion'"):
+        {"sesion": 2} in tables.Session  # noqa: B015 - asking is what is tested
+    with pytest.raises(InvalidCondition, match="by a mapping"):
+        5 in tables.Session  # noqa: B015
