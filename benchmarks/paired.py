@@ -55,6 +55,31 @@ class Goal:
 
 
 @frozen
+class Growth:
+    """How the time of some work grows with its size. seconds: by number of rows."""
+
+    name: str
+    seconds: dict[int, float]
+    reach: float
+
+    @property
+    def worst(self) -> float:
+        """The time that a row takes at its slowest, over that at its fastest."""
+        each = [seconds / rows for rows, seconds in self.seconds.items()]
+        return max(each) / min(each)
+
+    @property
+    def reached(self) -> bool:
+        """Whether time grows as rows do."""
+        return self.worst <= self.reach
+
+    def __str__(self) -> str:
+        verdict = "reached" if self.reached else "NOT REACHED"
+        each = ", ".join(f"{s / rows * 1e6:.3f} us of {rows:,}" for rows, s in self.seconds.items())
+        return f"{self.name}: {each}; {self.worst:.2f} times apart, wanted {self.reach:.2f} at most: {verdict}"
+
+
+@frozen
 class Count:
     """A number of things that has a limit."""
 

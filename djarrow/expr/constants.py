@@ -6,6 +6,7 @@ what is written for them can depend on their value.
 
 from __future__ import annotations
 
+import operator
 import weakref
 from typing import Any, TypeVar, assert_never
 
@@ -41,17 +42,21 @@ class Query:
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "<=>", "in", "between"})
 """The functions whose constant arguments are written alike, whatever their value."""
 
-_taken_apart: weakref.WeakKeyDictionary[Node, Query] = weakref.WeakKeyDictionary()
+_taken_apart: dict[int, tuple[weakref.ref[Node], Query]] = {}
+"""By the identity of the node: comparing two of them would cost more than taking one apart."""
 
 
 def take_apart(node: Node) -> Query:
     """The structure of a query and its constants. Remembered as long as the node lives."""
-    found = _taken_apart.get(node)
-    if found is None:
-        taking = _Taking()
-        structure = taking.node(node)
-        found = _taken_apart[node] = Query(structure, tuple(taking.constants))
-    return found
+    identity = id(node)
+    known = _taken_apart.get(identity)
+    if known is not None and known[0]() is node:
+        return known[1]
+    taking = _Taking()
+    structure = taking.node(node)
+    query = Query(structure, tuple(taking.constants))
+    _taken_apart[identity] = (weakref.ref(node, lambda _: _taken_apart.pop(identity, None)), query)
+    return query
 
 
 @define
@@ -91,7 +96,8 @@ class _Taking:
     def condition(self, condition: Condition) -> Condition:
         match condition:
             case Holds():
-                return _changed(condition, term=self.term(condition.term))
+                term = self.term(condition.term)
+                return condition if term is condition.term else Holds(term)
             case All() | AnyOf():
                 return _changed(condition, conditions=self.all(condition.conditions, self.condition))
             case Negated():
@@ -107,7 +113,10 @@ class _Taking:
         if not isinstance(term, Call):
             return term
         take = self.compared if term.function in _COMPARISONS else self.term
-        return _changed(term, arguments=self.all(term.arguments, take))
+        arguments = self.all(term.arguments, take)
+        if arguments is term.arguments:
+            return term
+        return Call(term.function, arguments, term.type, term.nullable, term.distinct)
 
     def compared(self, term: Term) -> Term:
         if isinstance(term, Value) and term.value is not None:
@@ -116,12 +125,12 @@ class _Taking:
 
     def all(self, parts: tuple[Any, ...], take: Any) -> tuple[Any, ...]:
         """Each part without its constants: the same tuple where there are none."""
-        taken = tuple(map(take, parts))
-        return parts if all(new is old for new, old in zip(taken, parts, strict=True)) else taken
+        taken = tuple([take(part) for part in parts])
+        return parts if all(map(operator.is_, taken, parts)) else taken
 
 
 def _changed(record: Record, **fields: Any) -> Record:
-    """The record with other fields: itself where they are the same."""
+    """The record with other fields: itself where they are the same. A key's own records are made without it, faster."""
     if all(getattr(record, name) is value for name, value in fields.items()):
         return record
     any_record: Any = record

@@ -57,7 +57,7 @@ class Attribute:
     lineage: Origin | None = None
 
 
-@frozen(cache_hash=True)
+@frozen(eq=False)
 class Heading:
     """Attributes by name, in order, and the names that make up the primary key, which may be none (one row at most).
 
@@ -66,6 +66,19 @@ class Heading:
 
     attributes: tuple[Attribute, ...]
     primary_key: tuple[str, ...]
+
+    def __eq__(self, other: object) -> bool:
+        """Most headings that are compared are the same one, which then costs nothing."""
+        if self is other or not isinstance(other, Heading):
+            return self is other
+        return (self.attributes, self.primary_key) == (other.attributes, other.primary_key)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.attributes, self.primary_key))
 
     @cached_property
     def _by_name(self) -> dict[str, Attribute]:

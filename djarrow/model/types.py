@@ -130,7 +130,7 @@ KEYLESS_FAMILIES = frozenset({Family.BLOB, Family.JSON})
 """Types that cannot be part of a primary key (001 5.8.4)."""
 
 
-@frozen(repr=False)
+@frozen(repr=False, cache_hash=True)
 class AttributeType:
     """A type with its parameters: `decimal(7,4)`, `enum('a','b')`, `uint8`. Equal when row and parameters are."""
 

@@ -84,6 +84,11 @@ def _template(compile_node: Any, structure: Node, *arguments: Any) -> Template:
     return template
 
 
+def forget() -> None:
+    """Compile everything anew from now on: for whoever measures what that costs."""
+    _template.cache_clear()
+
+
 def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, pretty: bool) -> Template:
     compiler = _Compiler(dialect)
     found = compiler.compile(node)
