@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-REQUIREMENT = "datajoint[postgres]==2.3.5"
+REQUIREMENT = "datajoint[postgres,polars]==2.3.5"
 
 
 class PeerUnavailable(RuntimeError):
@@ -35,7 +36,7 @@ def interpreter(spare: Path) -> Path:
     return python
 
 
-_REQUIREMENT_NAME = REQUIREMENT.replace("[postgres]==", "-")
+_REQUIREMENT_NAME = re.sub(r"\W+", "-", REQUIREMENT)
 
 
 def _cache_folder() -> Path:
