@@ -54,7 +54,7 @@ def _own_session(url: str) -> Iterator[Session]:
 
 def _check_free(session: Session) -> None:
     check_open(session)
-    if session.failed:
+    if session.in_transaction and session.failed:
         raise TransactionError(
             "The transaction was aborted by an earlier error, and nothing is read in it. Start a new one."
         )

@@ -95,6 +95,7 @@ def test_a_failed_transaction_is_left_alone(own: PostgresConnection) -> None:
     """In a transaction that failed a look says so, and the end of the block still reports the failure."""
     with pytest.raises(TransactionError, match="nothing of it was kept"):
         fail_and_look(own)
+    assert looked(own, "SELECT 1") == [1]
 
 
 def test_a_stream_of_a_transaction_is_left_alone(own: PostgresConnection) -> None:
