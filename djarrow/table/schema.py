@@ -248,7 +248,7 @@ class Schema:
 
     def makes(self, table: TableName) -> bool:
         """Whether the table is yet to be made on first use."""
-        return any(table in schema._pending for schema in self.linked_schemas())
+        return any(table in schema._pending and schema._create_tables for schema in self.linked_schemas())
 
     def check_agrees(self, *tables: TableName) -> None:
         """Raise DefinitionMismatch for the first of these tables, or of all, that the database holds otherwise."""

@@ -352,6 +352,12 @@ def test_not_made_yet(schema: dj.Schema, connection: PostgresConnection) -> None
     assert lines(Subject())[-1] == "no rows"
 
 
+def test_never_to_be_made(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """A table that is not there, and that its schema does not make, is missing."""
+    kept = dj.Schema(schema.name, connection=connection, create_tables=False)
+    assert lines(subject(kept)())[1].startswith("  MissingTable: ")
+
+
 def test_made_by_another_process(schema: dj.Schema, connection: PostgresConnection) -> None:
     """A table that is there is shown by a class that was not used yet."""
     subject(schema).insert1((1, "Ann"))
@@ -457,6 +463,23 @@ def test_arguments_that_cannot_be(tables: SimpleNamespace, arguments: dict[str, 
 
 
 # --- what being shown does not do ----------------------------------------------------------------------------------
+
+
+def test_a_locked_table_is_not_waited_for(
+    schema: dj.Schema, connection: PostgresConnection, own: PostgresConnection
+) -> None:
+    """A table that another session has locked is given up, and the lock does not become a transaction's."""
+    Subject = subject(schema)
+    Subject.declare()
+    with own.transaction:
+        own.execute(f'LOCK TABLE "{schema.name}".subject')
+        begin = time.monotonic()
+        assert lines(Subject())[1].startswith("  TimedOut: ")
+        assert time.monotonic() - begin < 8
+    with connection.transaction:
+        assert lines(Subject())[-1] == "no rows"
+        with own.transaction:
+            own.execute(f'LOCK TABLE "{schema.name}".subject NOWAIT')
 
 
 def test_in_a_transaction(schema: dj.Schema, connection: PostgresConnection) -> None:
