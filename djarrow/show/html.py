@@ -59,6 +59,7 @@ def _row(columns: Sequence[Column], kept: Sequence[int], contents: Sequence[str]
         style = f"{_CELL}{_UNDER[tag]}text-align:{'right' if column.right else 'left'};"
         style += f"border-right:{_LINE};" if column.key and position == keys - 1 < len(columns) - 1 else ""
         kind = ' class="djarrow-key"' if column.key else ""
+        kind += f' title="{escape(column.comment)}"' if column.comment and tag == "th" else ""
         found.append(f'<{tag}{kind} style="{style}">{contents[position]}</{tag}>')
         if following != position + 1:
             found.append(f'<{tag} style="{_CELL}{_UNDER[tag]}">{ELLIPSIS}</{tag}>')

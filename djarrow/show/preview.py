@@ -31,6 +31,7 @@ class Column:
     type: str = field(converter=_type_text)
     key: bool
     right: bool
+    comment: str = field(default="", converter=seen)
 
 
 @frozen
@@ -63,11 +64,10 @@ class Unread:
 
 def columns_of(heading: Heading) -> tuple[Column, ...]:
     """The heads of all attributes, those of the key first."""
+    attributes = [heading[name] for name in (*heading.primary_key, *heading.secondary)]
     return tuple(
-        Column(
-            name, str(heading[name].type), name in heading.primary_key, heading[name].type.family in NUMERIC_FAMILIES
-        )
-        for name in (*heading.primary_key, *heading.secondary)
+        Column(a.name, str(a.type), a.name in heading.primary_key, a.type.family in NUMERIC_FAMILIES, a.comment)
+        for a in attributes
     )
 
 

@@ -134,6 +134,14 @@ def test_every_type(tables: SimpleNamespace, place: Place, monkeypatch: pytest.M
         (lambda t: t.Subject.aggr(t.Session, n="count(*)"), "queries.subject.aggr(queries.session, ...)", "4 rows"),
         (lambda t: t.Pair & t.Subject.proj(first="subject_id"), "queries.pair", "4 rows"),
         (lambda t: t.Odd(), "queries.odd: names that mean something else to a database", "2 rows"),
+        (lambda t: dj.U("method") & t.Session, "(U('method') & queries.session)", "2 rows"),
+        (lambda t: dj.U() & t.Session, "(U() & queries.session)", "1 row"),
+        (lambda t: t.Session.extend(t.Method), "(queries.session * queries.#method)", "5 rows"),
+        (
+            lambda t: t.Session.proj() + t.Session.proj("day"),
+            "(queries.session.proj(...) + queries.session.proj(...))",
+            "5 rows",
+        ),
         (lambda t: t.Session & dj.Top(2, "x DESC"), "queries.session & Top(...)", "2 rows"),
     ],
 )

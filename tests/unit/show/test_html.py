@@ -23,6 +23,7 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.attributes: set[str] = set()
+        self.titles: list[str | None] = []
         self.text = ""
         self.cells: list[str] = []
         self.feed(source)
@@ -32,6 +33,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.titles += [value for name, value in attrs if name == "title"]
         if tag in ("th", "td"):
             self.cells.append("")
         if tag not in VOID:
@@ -109,6 +111,15 @@ def test_types_are_escaped() -> None:
     """The values of an enum are text, too."""
     page = Page(html.page(Preview("a", "", (Column("a", "enum('<b>')", key=True, right=False),), (), Count(0))))
     assert page.cells == ["aenum('<b>')"]
+
+
+def test_comments_of_attributes() -> None:
+    """The comment of an attribute stands over its name, as text, where the pointer rests on it."""
+    columns = (KEY, Column("a", "int8", key=False, right=True, comment=f"{HOSTILE}\x1b"))
+    page = Page(html.page(Preview("a", "", columns, (("1", "2"),), Count(1))))
+    assert page.titles == [f"{HOSTILE}\\x1b"]
+    assert set(page.tags) <= KNOWN
+    assert page.attributes <= {"style", "class", "title"}
 
 
 def test_very_wide_tables() -> None:
