@@ -99,6 +99,11 @@ class QueryExpression(Reading):
 
         return as_html(self)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from djarrow.table.preview import as_bundle
+
+        return as_bundle(self)
+
     @on_class_too
     def preview(self, limit: int | None = None, width: int | None = None) -> str:
         """The text that a terminal shows of the query, as a use of it: connects, makes its tables, and raises.

@@ -58,6 +58,12 @@ def as_html(expression: QueryExpression) -> str:
     return html.page(_shown(expression))
 
 
+def as_bundle(expression: QueryExpression) -> dict[str, str]:
+    """Both, by the names that notebooks know them under: they want both, and this reads once. Never raises."""
+    shown = _shown(expression)
+    return {"text/plain": terminal.text(shown), "text/html": html.page(shown)}
+
+
 def preview(expression: QueryExpression, reader: Reader, limit: int | None, width: int | None) -> str:
     """The text of a preview of this size, read from an engine. Raises what reading raises, and TimedOut."""
     for name, number in (("limit", limit), ("width", width)):

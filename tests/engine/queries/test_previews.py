@@ -181,6 +181,24 @@ def test_the_class_itself_stays_a_class(tables: SimpleNamespace) -> None:
     assert tables.Subject.preview() == repr(tables.Subject())
 
 
+def test_a_notebook_reads_once(tables: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks ask for text and HTML together, and get what they get one by one, from one look."""
+    query = tables.Subject()
+    both = {"text/plain": repr(query), "text/html": query._repr_html_()}
+    looks: list[float] = []
+    look = PostgresConnection.look
+
+    def counted(
+        self: PostgresConnection, seconds: float
+    ) -> contextlib.AbstractContextManager[Callable[[str], pa.Table]]:
+        looks.append(seconds)
+        return look(self, seconds)
+
+    monkeypatch.setattr(PostgresConnection, "look", counted)
+    assert query._repr_mimebundle_(include=None, exclude=None) == both
+    assert len(looks) == 1
+
+
 def test_inside_a_list(tables: SimpleNamespace) -> None:
     """Queries show inside of a list as they do alone."""
     assert repr([tables.Threshold()]) == f"[{tables.Threshold()!r}]"
