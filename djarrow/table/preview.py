@@ -171,18 +171,19 @@ def _rows(node: Node, reader: Reader, read: Read, number: int, *, ordered: bool)
 
 
 def _in_short(node: Node, number: int, *, ordered: bool) -> Projected:
-    """The first rows with each attribute in the form in which it is shown, the key first."""
+    """The first rows with each attribute in the form in which it is shown, the key first, which stays as it is."""
     heading = node.heading
     order = top(node, number, "KEY", 0).order if ordered else ()
-    names = (*heading.primary_key, *heading.secondary)
-    return Projected(First(node, order, number), tuple((name, _short(heading[name])) for name in names))
+    key: list[tuple[str, Term]] = [(name, column(heading[name])) for name in heading.primary_key]
+    rest = [(name, _short(heading[name])) for name in heading.secondary]
+    return Projected(First(node, order, number), (*key, *rest))
 
 
 _WHOLE = frozenset(Family) - {Family.BLOB, Family.JSON, Family.STRING}
 
 
 def _short(attribute: Attribute) -> Term:
-    """What is read of an attribute. Those of a key are read whole, as they must be terms of the key."""
+    """What is read of an attribute outside of the key."""
     given: Column = column(attribute)
     family, longest = attribute.type.family, attribute.type.max_length
     if family in _WHOLE or (longest is not None and longest <= READ):

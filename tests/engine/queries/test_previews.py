@@ -287,6 +287,18 @@ def test_large_values_stay_where_they_are(large: SimpleNamespace, reader: Reader
     assert len(spy.texts) == 1
 
 
+def test_a_long_key(schema: dj.Schema) -> None:
+    """A string of the key is shown by its beginning, too, and so is one that is the key of distinct values."""
+
+    @schema
+    class Long(dj.Manual):
+        definition = "key : varchar(300)\n---\ntext : varchar(1000)"
+
+    Long.insert1(("k" * 300, "t" * 1000))
+    assert lines(Long())[4] == f"{'k' * 39}… │ {'t' * 39}…"
+    assert lines(dj.U("text") & Long)[4] == f"{'t' * 39}…"
+
+
 def test_rows_are_counted_up_to_a_number(large: SimpleNamespace, reader: Reader) -> None:
     """Exact up to ten thousand, and beyond it no more than that."""
     for number, said in ((12, "12 rows"), (13, "12 of 13 rows"), (10_000, "12 of 10,000 rows")):

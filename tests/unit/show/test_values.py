@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import unicodedata
 import uuid
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from djarrow.model.types import AttributeType, Family, core
+from djarrow.show.text import aligned, cells
 from djarrow.show.values import _SHOWN, READ, cell
 
 UTC = datetime.UTC
@@ -103,3 +107,13 @@ def test_what_was_read_in_part_ends_in_an_ellipsis() -> None:
     assert cell("a" * READ + "b", TEXT, 999) == "a" * READ + "…"
     assert cell("a" * READ + "b", core("json"), 999) == "a" * READ + "…"
     assert cell("a" * 50, TEXT, 40) == "a" * 39 + "…"
+
+
+@given(st.text(max_size=60), st.integers(1, 50), st.sampled_from([TEXT, core("json")]))
+def test_any_text(text: str, width: int, kind: AttributeType) -> None:
+    """Whatever is in a text, what is shown is seen, has its width, and fills a column exactly."""
+    shown = cell(text, kind, width)
+    assert shown is not None
+    assert all(unicodedata.category(character)[0] != "C" for character in shown)
+    assert cells(shown) <= width
+    assert cells(aligned(shown, width, right=False)) == width
