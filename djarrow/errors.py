@@ -372,6 +372,10 @@ class TransactionError(EngineError):
     """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
 
 
+class TimedOut(EngineError, TimeoutError):
+    """A statement took longer than it was given, and was stopped."""
+
+
 class TableChanged(DefinitionError, EngineError):
     """A table is no longer what its class says: another process altered it since this one declared the class."""
 

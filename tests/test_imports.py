@@ -19,7 +19,10 @@ import djarrow
 
 ROOT = Path(djarrow.__file__).parent
 
-BELOW_TABLE = ("errors", "_version", "config", "model", "expr", "sql", "frame", "engine.base", "engine.connect")
+BELOW_TABLE = (
+    *("errors", "_version", "config", "model", "expr", "sql", "frame", "show"),
+    *("engine.base", "engine.connect"),
+)
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
@@ -31,6 +34,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "engine": ("errors", "config", "model"),
     "codec": ("errors", "model"),
     "frame": ("errors", "model", "codec", "engine.base"),
+    "show": ("errors", "model"),
     "table": BELOW_TABLE,
     "jobs": (*BELOW_TABLE, "table"),
     "repo": (*BELOW_TABLE, "table", "jobs", "engine.duckdb"),

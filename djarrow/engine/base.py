@@ -54,6 +54,13 @@ class Reader(Protocol):
         """The result of a SELECT batch by batch, with memory that does not grow with it."""
         ...
 
+    def look(self, seconds: float) -> AbstractContextManager[Callable[[str], pa.Table]]:
+        """Reads of at most so many seconds each, which disturb nothing: no transaction, no stream, no server.
+
+        Raises TransactionError where they would, and reads raise TimedOut.
+        """
+        ...
+
 
 class Database(Reader, Protocol):
     """An engine that also keeps tables: PostgreSQL."""

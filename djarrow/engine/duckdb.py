@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.base import Stream
-from djarrow.errors import EngineError
+from djarrow.errors import EngineError, TimedOut
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,11 +76,20 @@ class DuckReader:
 
     def read(self, text: str) -> pa.Table:
         """The whole result of a SELECT, in DuckDB's own Arrow types."""
+        return self._read(text, lambda _: contextlib.nullcontext())
+
+    @contextlib.contextmanager
+    def look(self, seconds: float) -> Iterator[Callable[[str], pa.Table]]:
+        """Reads of at most so many seconds each. There is nothing that they could change."""
+        yield lambda text: self._read(text, lambda cursor: _interrupted(cursor, seconds))
+
+    def _read(self, text: str, guard: Callable[[Any], contextlib.AbstractContextManager[None]]) -> pa.Table:
         import duckdb
 
         cursor = self._cursor()
         try:
-            return cursor.sql(_one_select(cursor, text)).to_arrow_table()
+            with guard(cursor):
+                return cursor.sql(_one_select(cursor, text)).to_arrow_table()
         except duckdb.Error as error:
             raise _translate(error) from error
         finally:
@@ -125,6 +135,22 @@ def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
         raise _translate(error) from error
 
 
+@contextlib.contextmanager
+def _interrupted(cursor: Any, seconds: float) -> Iterator[None]:
+    """Interrupt what the cursor still does after so many seconds."""
+    timer = threading.Timer(seconds, cursor.interrupt)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that it does not meet a cursor that is closed
+
+
 def _translate(error: Exception) -> EngineError:
+    import duckdb
+
+    if isinstance(error, duckdb.InterruptException):
+        return TimedOut("The query was stopped: it took longer than it was given.")
     first, *_ = str(error).splitlines() or [type(error).__name__]
     return EngineError(f"DuckDB refused: {first}")

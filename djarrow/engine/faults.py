@@ -19,6 +19,7 @@ from djarrow.errors import (
     MissingField,
     MissingParent,
     MissingTable,
+    TimedOut,
     TransactionError,
 )
 
@@ -180,6 +181,12 @@ def _memory(message: str, _: Mapping[str, str]) -> DjarrowError:
     )
 
 
+def _cancelled(message: str, _: Mapping[str, str]) -> DjarrowError:
+    if "timeout" not in message:
+        return EngineError(f"The database refused: {message}.", sqlstate="57014")
+    return TimedOut("The query was stopped: it took longer than it was given.", sqlstate="57014")
+
+
 _BY_STATE = {
     "23505": _duplicate,
     "23503": _reference,
@@ -189,4 +196,5 @@ _BY_STATE = {
     "2BP01": _dependents,
     "42P17": _definition,
     "53200": _memory,
+    "57014": _cancelled,
 }

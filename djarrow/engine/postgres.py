@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from djarrow.engine.base import Stream
 from djarrow.engine.faults import is_lost, redact, translate
+from djarrow.engine.looking import Read, look
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
 from djarrow.errors import ConnectionFailed, TransactionError
@@ -151,6 +152,10 @@ class PostgresConnection:
     def read(self, text: str) -> pa.Table:
         """The whole result of a SELECT, in the driver's own types."""
         return self._once_more(lambda session: self._fetch(session, text))
+
+    def look(self, seconds: float) -> contextlib.AbstractContextManager[Read]:
+        """Reads of at most so many seconds each, which leave nothing changed: looking.py."""
+        return look(self.url, getattr(self._local, "session", None), seconds, self._discard)
 
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""

@@ -221,6 +221,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("concat", (1, None), _takes(VARCHAR, frozenset(Family) - _BYTES - {Family.FLOAT})),
         *(_string(name, 1, 1) for name in ("lower", "upper", "trim", "ltrim", "rtrim")),
         _string("length", 1, 1, result=INT64),
+        Function("octet_length", (1, 1), _takes(INT64, frozenset({Family.BLOB}))),
         _string("substring", 2, 3, _STRINGS, _WHOLE),
         _string("left", 2, 2, _STRINGS, _WHOLE),
         _string("right", 2, 2, _STRINGS, _WHOLE),

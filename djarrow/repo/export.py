@@ -142,7 +142,7 @@ def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
             schemas += schema.linked_schemas()
             tables.append(item().spec.name)
         else:
-            raise RepositoryError(f"{item!r} cannot be exported; give a schema or a table class.")
+            raise RepositoryError(f"an object of {type(item)} cannot be exported; give a schema or a table class.")
     if not tables:
         raise RepositoryError("there is nothing to export: no table was given, and no schema that holds one.")
     return schemas, tables

@@ -137,6 +137,14 @@ class RepositorySchema:
         """The engine that answers queries."""
         return self._repository.reader
 
+    def open_connection(self, table: TableName, seconds: float) -> DuckReader:  # noqa: ARG002 - as a schema has it
+        """The engine that answers queries: a repository is open as long as there is one."""
+        return self._repository.reader
+
+    def makes(self, table: TableName) -> bool:  # noqa: ARG002 - as a schema has it
+        """Whether the table is yet to be made: in a repository, none is."""
+        return False
+
     def writable(self, table: TableName | None = None) -> Database:
         """A repository takes no rows. Raises InsertRefused."""
         raise InsertRefused(

@@ -90,7 +90,30 @@ class QueryExpression(Reading):
         return self._origin._place()
 
     def __repr__(self) -> str:
-        return f"<{self.node}: {self.heading}>"
+        from djarrow.table.preview import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from djarrow.table.preview import as_html
+
+        return as_html(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        from djarrow.table.preview import as_bundle
+
+        return as_bundle(self)
+
+    @on_class_too
+    def preview(self, limit: int | None = None, width: int | None = None) -> str:
+        """The text that a terminal shows of the query, as a use of it: connects, makes its tables, and raises.
+
+        limit: rows at most; width: cells of a value at most; where not given, `limit` (12) and `width` (40) of
+        `[display]` in datajoint.toml. Raises what reading raises; TimedOut where the first rows take too long.
+        """
+        from djarrow.table.preview import preview
+
+        return preview(self, self._active_reader(), limit, width)
 
     __hash__ = object.__hash__
 

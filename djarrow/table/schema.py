@@ -232,6 +232,24 @@ class Schema:
             self.check_agrees(self._blocked[table])
         return self.connection
 
+    def open_connection(self, table: TableName, seconds: float) -> PostgresConnection | None:
+        """The connection where one is open, with nothing opened or made. seconds: what the server may take to answer.
+
+        Raises DefinitionMismatch as `ready_connection` does, for a table that was compared when others were made.
+        """
+        from djarrow.engine import connect
+
+        connection = self._connection or connect.current_default()
+        if connection is not None and table in self._blocked:
+            with connection.look(seconds):  # it answers, and the catalog can be read without disturbing anything
+                pass
+            self.check_agrees(self._blocked[table])
+        return connection
+
+    def makes(self, table: TableName) -> bool:
+        """Whether the table is yet to be made on first use."""
+        return any(table in schema._pending and schema._create_tables for schema in self.linked_schemas())
+
     def check_agrees(self, *tables: TableName) -> None:
         """Raise DefinitionMismatch for the first of these tables, or of all, that the database holds otherwise."""
         from djarrow.table.declaring import declare

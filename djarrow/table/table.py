@@ -41,6 +41,17 @@ class Home(Protocol):
         """The engine that answers queries, after what is pending was declared. table: that is to be used."""
         ...
 
+    def open_connection(self, table: TableName, seconds: float) -> Reader | None:
+        """The engine that answers queries, where it is open: nothing is opened or declared. seconds: as for a look.
+
+        Raises DefinitionMismatch where the database holds the table otherwise than its class says.
+        """
+        ...
+
+    def makes(self, table: TableName) -> bool:
+        """Whether the table is yet to be made on first use."""
+        ...
+
     def writable(self, table: TableName | None = None) -> Database:
         """The same, for writing. Raises InsertRefused where nothing can be written."""
         ...

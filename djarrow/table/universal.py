@@ -69,7 +69,7 @@ class U:
         return self._refuse
 
 
-_READS = ("fetch", "fetch1", "keys", "head", "tail", "to_sql", "explain")
+_READS = ("fetch", "fetch1", "keys", "head", "tail", "preview", "to_sql", "explain")
 _FORMS = ("dicts", "polars", "arrow", "batches", "arrays", "numpy", "pandas", "lazy")
 _OPERATORS = ("join", "extend", "union", "proj", "restrict", "top")
 _OF_QUERIES = frozenset((*_READS, *_OPERATORS, *(f"to_{form}" for form in _FORMS)))

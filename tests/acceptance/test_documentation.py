@@ -35,6 +35,25 @@ def test_the_example_of_a_lookup(schema: dj.Schema, tmp_path: Path, monkeypatch:
     assert Species.to_dicts() == [{"species": "human", "legs": 2}, {"species": "mouse", "legs": 4}]
 
 
+def test_the_example_of_a_preview(schema: dj.Schema) -> None:
+    """The example of docs/queries.md is what such a query shows."""
+
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject_id : uint8\n---\nname : varchar(20)"
+
+    @schema
+    class Session(dj.Manual):
+        definition = "-> Subject\nsession : int16\n---\nday : date\nrecording = null : blob"
+
+    Subject.insert1((1, "Ann"))
+    Session.insert([(1, 1, "2024-01-31", bytes(1_200_000)), (1, 2, "2024-02-01", None)])
+    text = (DOCUMENTS / "queries.md").read_text("utf-8")
+    (example,) = re.findall(r"    >>> Session \* Subject\n((?:    .*\n)+)", text)
+    shown = repr(Session * Subject).replace(schema.name, "lab")
+    assert [line[4:] for line in example.splitlines()] == shown.splitlines()
+
+
 def test_every_type_is_documented() -> None:
     """docs/definitions.md has a row for each type."""
     text = (DOCUMENTS / "definitions.md").read_text("utf-8")

@@ -151,3 +151,23 @@ def test_no_error_tells_the_password(project: Path, text: str) -> None:
         assert "s3cret" not in str(error)
         assert "s3cret" not in repr(error)
         error = error.__cause__ or error.__context__
+
+
+# --- display -------------------------------------------------------------------------------------------------------
+
+
+def test_display(project: Path) -> None:
+    """[display] says how much a preview shows; what it does not say has a default."""
+    assert (config.display("limit"), config.display("width")) == (12, 40)
+    settings(project, "[display]\nlimit = 3\n")
+    assert (config.display("limit"), config.display("width")) == (3, 40)
+
+
+@pytest.mark.parametrize(
+    "text", ["display = 3", "[display]\nrows = 3", "[display]\nlimit = 0", "[display]\nlimit = true"]
+)
+def test_a_display_that_cannot_be(project: Path, text: str) -> None:
+    """Another setting, or one that is no whole number from 1, is refused with what can be set."""
+    settings(project, text)
+    with pytest.raises(ConfigError, match="holds limit and width, whole numbers from 1"):
+        config.display("limit")

@@ -71,6 +71,7 @@ STRINGS: dict[str, Build] = {
     "ltrim": plain("LTRIM"),
     "rtrim": plain("RTRIM"),
     "length": casting("LENGTH"),
+    "octet_length": casting("OCTET_LENGTH"),
     "substring": _substring,
     "left": _edge("LEFT"),
     "right": _edge("RIGHT"),

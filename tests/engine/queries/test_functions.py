@@ -50,6 +50,7 @@ ORDINARY: dict[str, Any] = {
     "moment > '2024-02-29 23:59:59'": True,
     "tag = '80000000-0000-0000-0000-000000000005'": True,
     "raw is not null and doc is not null": True,
+    "octet_length(raw)": 2,
     "id <=> 1": True,
     "id <=> NULL": False,
     "id in (3, NULL)": None,

@@ -16,6 +16,7 @@ from djarrow.errors import (
     MissingField,
     MissingParent,
     MissingTable,
+    TimedOut,
     TransactionError,
 )
 
@@ -216,6 +217,7 @@ def test_details_can_be_absent(state: str) -> None:
         (server_error("53200", "out of shared memory"), EngineError, "raise `max_locks_per_transaction`"),
         (server_error("53200", "out of memory"), EngineError, "The database refused: out of memory"),
         (server_error("57014", "canceling statement due to user request"), EngineError, "canceling statement"),
+        (server_error("57014", "canceling statement due to statement timeout"), TimedOut, "took longer"),
         (DriverError("something odd"), EngineError, "something odd"),
     ],
     ids=lambda value: getattr(value, "sqlstate", None) or "",
