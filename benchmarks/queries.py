@@ -29,7 +29,7 @@ TIMES = 50
 """How often one measurement compiles."""
 
 DEFINITIONS = {
-    table.__name__: (table.__base__.__name__, re.sub(r"\buint\d+", "int64", table.definition))
+    table.__name__: (table.__mro__[1].__name__, re.sub(r"\buint\d+", "int64", table.definition))
     for table in (Airline, Month, Airport, Plane, Hour, Weather, Flight)
 }
 """The pipeline for the peer, which has no unsigned types: it declares tables of its own and knows their lineage."""
