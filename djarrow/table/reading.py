@@ -196,14 +196,17 @@ class Reading:
         `"KEY"` among the attributes gives the primary key as a dict. Raises NotOneRow unless there is exactly one, and
         UnknownAttribute.
         """
+        from djarrow.expr.nodes import First
         from djarrow.frame import results
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
 
-        wanted, reader = Selection(attributes, limit=2), self._active_reader()
-        table = reader.read(wanted.text(self.node, reader.dialect), few=True)
+        reader, heading = self._active_reader(), Selection(attributes).heading(self.heading)
+        two = First(self.node, (), limit=2)  # in no order: sorting the first of many rows would cost more than reading
+        table = reader.read(compiler.select(two, Dialect(reader.dialect), heading.names).text, few=True)
         if table.num_rows != 1:
             raise NotOneRow(table.num_rows, where=str(self.node))
-        heading = wanted.heading(self.heading)
-        (row,) = results.to_dicts(results.declared(table, heading), heading)
+        row = results.to_row(table, heading)
         if not attributes:
             return row
         key = {name: row[name] for name in heading.primary_key}
