@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from djarrow.model.heading import Heading
 
 
+ITERATED = 8192
+"""How many rows an iteration makes Python values of at once: a batch of the engine's would be 16 MB of Arrow."""
+
+
 class Reading:
     """The part of a query expression that runs it."""
 
@@ -232,7 +236,7 @@ class Reading:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows one by one as dicts, streamed in key order."""
-        return _rows(self.to_batches(order_by="KEY"), self.heading)
+        return _rows(self.to_batches(order_by="KEY", rows=ITERATED), self.heading)
 
     def __len__(self) -> int:
         from djarrow.sql import compile as compiler

@@ -29,7 +29,7 @@ def texts(table: str) -> list[str]:
 
 def locks(table: str, meanwhile: Callable[[], None] = lambda: None) -> Callable[[bool], str]:
     """The statements that keep the table. meanwhile: is called when the snapshot is there, and no part is read."""
-    called = []
+    called: list[bool] = []
 
     def lock(wait: bool) -> str:
         if not wait and not called:

@@ -28,7 +28,9 @@ def sample(request: pytest.FixtureRequest, schema: dj.Schema, tmp_path: Path) ->
     opened = []
 
     def make(case: Case) -> Any:
-        table = schema(type("Sample", (dj.Manual,), {"definition": f"n : int32\n---\nvalue = null : {case.written}"}))
+        table: Any = schema(
+            type("Sample", (dj.Manual,), {"definition": f"n : int32\n---\nvalue = null : {case.written}"})
+        )
         table.insert([{"n": n, "value": value} for n, value in enumerate([*case.values, None])])
         if request.param == "postgres":
             return table
