@@ -5,7 +5,7 @@ Columnar forms come as the server gives them unless order_by is named; row forms
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -253,18 +253,6 @@ class Reading:
         reader = self._active_reader()
         text = compiler.exists(self.node, Dialect(reader.dialect)).text
         return bool(reader.read(text, few=True).column("found")[0].as_py())
-
-    def __contains__(self, row: object) -> bool:
-        """Whether there is a row with these values: `{"subject_id": 5} in Subject`. None is NULL.
-
-        Raises UnknownAttribute for a name that is none, as a condition does not, and InvalidCondition for no mapping.
-        """
-        if not isinstance(row, Mapping):
-            raise InvalidCondition(f"`in` asks for a mapping of attributes to values, not for {type(row).__name__}.")
-        for name in row:
-            self.heading.attribute(name, where="in")
-        given: Any = self
-        return bool(given & row)
 
     @on_class_too
     def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:

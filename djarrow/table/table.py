@@ -93,9 +93,6 @@ class TableClass(type):
     def __len__(cls) -> int:
         return len(_instance(cls))
 
-    def __contains__(cls, row: object) -> bool:
-        return row in _instance(cls)
-
     def __bool__(cls) -> bool:
         return True  # a class is there; its instance is true when the table has rows
 
