@@ -52,6 +52,10 @@ QUERIES = {
     "joined": lambda lab: lab.Subject * lab.Trial,
     "pairs": lambda lab: lab.Subject * lab.Trial.proj("note", other="subject"),
     "matching": lambda lab: lab.Trial & (lab.Subject & "sex = 'F'"),
+    "joined on the left": lambda lab: lab.Trial.join(lab.Subject & "sex = 'F'", left=True),
+    "united": lambda lab: (lab.Trial & "trial < 200").proj() + (lab.Trial & "trial > 100").proj(),
+    "distinct values": lambda lab: dj.U("note") & lab.Trial,
+    "without attributes": lambda lab: dj.U() & lab.Trial,
     "aggregated": lambda lab: lab.Subject.aggr(lab.Trial, n="count(*)", best="max(score)"),
     "below an aggregate": lambda lab: lab.Trial * lab.Subject.aggr(lab.Trial, n="count(*)"),
     "first rows": lambda lab: lab.Trial & dj.Top(30, order_by="score DESC"),
@@ -60,6 +64,16 @@ QUERIES = {
     "no rows": lambda lab: lab.Trial & "trial < 0",
     "of an empty table": lambda lab: lab.Rig,
 }
+AS_A_WHOLE = [
+    "united",
+    "distinct values",
+    "without attributes",
+    "aggregated",
+    "below an aggregate",
+    "first rows",
+    "of first rows",
+    "of an empty table",
+]
 ORDERS: list[Any] = ["KEY", "KEY DESC", [], None]
 
 
@@ -115,9 +129,7 @@ def test_rows_are_shared_out(lab: SimpleNamespace) -> None:
     assert len(nodes(lab.Trial, 4, "score DESC")) == 4
 
 
-@pytest.mark.parametrize(
-    "name", ["aggregated", "below an aggregate", "first rows", "of first rows", "of an empty table"]
-)
+@pytest.mark.parametrize("name", AS_A_WHOLE)
 def test_what_is_computed_as_a_whole(lab: SimpleNamespace, name: str) -> None:
     """Groups and first rows would be computed again for each part: they are read by one connection."""
     assert len(nodes(QUERIES[name](lab), 4)) == 1

@@ -259,6 +259,19 @@ def test_explain(scans: Any) -> None:
     assert len(analyzed.splitlines()) > 3
 
 
+@pytest.mark.parametrize(
+    "text", ["DROP VIEW x", "SELECT 1; SELECT 2", "COPY (SELECT 1) TO 'x.csv'", "SELECT 1; DROP VIEW x"]
+)
+def test_only_a_select_is_explained(scan: Any, schema: dj.Schema, tmp_path: Path, text: str) -> None:
+    """The engine of a repository explains one SELECT, and what is more than that is refused unseen."""
+    dj.export(schema, tmp_path / "lab")
+    repository = dj.open(tmp_path / "lab")
+    with pytest.raises(EngineError, match="read only, by one SELECT"):
+        repository.reader.explain(text, analyze=True)
+    assert len(repository[schema.name].Scan) == len(scan)
+    repository.close()
+
+
 def test_an_iteration_that_ends_early(scan: Any, connection: PostgresConnection) -> None:
     """An iteration that is closed or left half-read gives its connection back."""
     idle = len(connection._idle)
