@@ -426,6 +426,14 @@ class ServerStartFailed(ServerError):
         self.log = log
 
 
+class MissingPackage(DjarrowError, ImportError):
+    """Something needs a package that is not installed, and that djarrow does not bring. package: its name."""
+
+    def __init__(self, package: str, *, what: str) -> None:
+        super().__init__(f"{what} needs {package}, which is not installed: `pip install {package}`.")
+        self.package = package
+
+
 class ConfigError(DjarrowError, ValueError):
     """A setting, environment variable or datajoint.toml holds what cannot be used."""
 

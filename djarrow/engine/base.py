@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
@@ -38,6 +38,14 @@ class Stream:
         self._close()
 
 
+class ReadParallel(Protocol):
+    """Reads several SELECTs at once, all of one snapshot."""
+
+    def __call__(self, texts: Sequence[str], *, lock: Callable[[bool], str]) -> list[pa.Table]:
+        """The results in order. lock: the statement that keeps what they read, waiting for others or not."""
+        ...
+
+
 class Reader(Protocol):
     """An engine that answers queries: PostgreSQL, or DuckDB over a repository.
 
@@ -46,8 +54,17 @@ class Reader(Protocol):
 
     dialect: str
 
-    def read(self, text: str) -> pa.Table:
-        """The whole result of a SELECT, in the driver's own types."""
+    def read(self, text: str, *, few: bool = False) -> pa.Table:
+        """The whole result of a SELECT, in the driver's own types. few: some rows at most, so that starting counts."""
+        ...
+
+    @property
+    def read_parallel(self) -> ReadParallel | None:
+        """Reads over several connections; None of an engine that is parallel by itself."""
+        ...
+
+    def explain(self, text: str, *, analyze: bool) -> str:
+        """How the engine would run a SELECT, in its own words. analyze: it runs it, and says how that went."""
         ...
 
     def stream(self, text: str) -> Stream:

@@ -161,6 +161,11 @@ def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
+def to_row(source: pa.Table, heading: Heading) -> dict[str, Any]:
+    """The one row as a dict. source: as the engine gave it; making a table of declared types would cost most."""
+    return {a.name: to_values(_declared_column(source.column(a.name), a), a)[0] for a in heading}
+
+
 def to_values(array: Any, attribute: Attribute) -> list[Any]:
     """A column of declared type as Python values: UUIDs as uuid.UUID, JSON and blobs decoded, decimals exact.
 

@@ -8,6 +8,9 @@ from djarrow.model.names import TableName
 from djarrow.sql.ddl import full_name
 
 
-def lock_tables(tables: Iterable[TableName]) -> str:
-    """Keep others from dropping or truncating tables. First in a transaction: TRUNCATE shows through a snapshot."""
-    return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS SHARE MODE"
+def lock_tables(tables: Iterable[TableName], *, wait: bool = True) -> str:
+    """Keep others from dropping or truncating tables. First in a transaction: TRUNCATE shows through a snapshot.
+
+    wait: for those who hold a table, or wait for it, alone; else the statement fails.
+    """
+    return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS SHARE MODE{'' if wait else ' NOWAIT'}"

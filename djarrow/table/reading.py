@@ -5,58 +5,29 @@ Columnar forms come as the server gives them unless order_by is named; row forms
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import closing
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
-
-from attrs import frozen
 
 from djarrow.errors import InvalidCondition, NotOneRow, QueryError
 from djarrow.table.methods import on_class_too
+from djarrow.table.selection import OrderBy, Selection
 from djarrow.table.source import check_held, current_offline
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
     import pyarrow as pa
 
     from djarrow.engine.base import Reader
     from djarrow.expr.nodes import Node
+    from djarrow.frame.arrays import Array
     from djarrow.model.heading import Heading
 
-OrderBy = str | Sequence[str] | None
 
-
-@frozen
-class Selection:
-    """What of a query is read. attributes: in this order, `"KEY"` for those of the key; all when empty."""
-
-    attributes: tuple[str, ...] = ()
-    order_by: OrderBy = None
-    limit: int | None = None
-    offset: int = 0
-
-    def heading(self, whole: Heading) -> Heading:
-        """The heading of the result. Raises UnknownAttribute, or InvalidCondition for what is no name."""
-        if not self.attributes:
-            return whole
-        for given in self.attributes:
-            if not isinstance(given, str):
-                raise InvalidCondition(f"what is read are names of attributes, one argument each, not {given!r}.")
-        names = dict.fromkeys(n for a in self.attributes for n in (whole.primary_key if a == "KEY" else (a,)))
-        for name in names:
-            whole.attribute(name, where="fetch")
-        return whole.select(tuple(names))
-
-    def text(self, node: Node, dialect: str) -> str:
-        """The SELECT that reads it."""
-        from djarrow.expr.operators import top
-        from djarrow.sql import compile as compiler
-        from djarrow.sql.dialects import Dialect
-
-        names = self.heading(node.heading).names
-        first = top(node, self.limit, self.order_by, self.offset)
-        order = () if self.order_by is None else first.order
-        read = compiler.ordered(node, order, first.limit, first.offset)
-        return compiler.select(read, Dialect(dialect), names).text
+ITERATED = 8192
+"""How many rows an iteration makes Python values of at once: a batch of the engine's would be 16 MB of Arrow."""
 
 
 class Reading:
@@ -81,30 +52,72 @@ class Reading:
         check_held(offline, self.node)
         return offline.reader
 
-    def _read(self, wanted: Selection) -> tuple[pa.Table, Heading]:
+    def _read(self, wanted: Selection, partitions: int = 1) -> tuple[pa.Table, Heading]:
         """The rows as the engine gives them, and their heading."""
-        reader = self._active_reader()
-        return reader.read(wanted.text(self.node, reader.dialect)), wanted.heading(self.heading)
+        from djarrow.table import partitions as cutting
+
+        reader, heading = self._active_reader(), wanted.heading(self.heading)
+        if cutting.part_count(partitions) == 1 or reader.read_parallel is None:
+            return reader.read(wanted.text(self.node, reader.dialect)), heading
+        return cutting.read(self.node, wanted, partitions, reader), heading
 
     @on_class_too
     def to_arrow(
-        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
+        self,
+        *attributes: str,
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+        partitions: int = 1,
     ) -> pa.Table:
-        """The rows as an Arrow table with the declared types; all attributes, or those named, in that order."""
+        """The rows as an Arrow table with the declared types; all attributes, or those named, in that order.
+
+        partitions: the number of connections that read at once, all of one snapshot; see docs/queries.md for when it
+        helps. Raises TransactionError for more than one inside a transaction, whose changes they would not see.
+        """
         from djarrow.frame import results
 
-        table, heading = self._read(Selection(attributes, order_by, limit, offset))
+        table, heading = self._read(Selection(attributes, order_by, limit, offset), partitions)
         return results.declared(table, heading)
 
     @on_class_too
     def to_polars(
-        self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0
+        self,
+        *attributes: str,
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+        partitions: int = 1,
     ) -> pl.DataFrame:
-        """The rows as a Polars frame with the declared types; all attributes, or those named, in that order."""
+        """The rows as a Polars frame with the declared types; all attributes, or those named, in that order.
+
+        partitions: as to_arrow has them.
+        """
         from djarrow.frame import results
 
-        table, heading = self._read(Selection(attributes, order_by, limit, offset))
+        table, heading = self._read(Selection(attributes, order_by, limit, offset), partitions)
         return results.to_polars(table, heading)
+
+    @on_class_too
+    def to_pandas(
+        self,
+        *attributes: str,
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+        index: bool = True,
+    ) -> pd.DataFrame:
+        """The rows as a pandas frame of Arrow's dtypes; all attributes, or those named, in that order.
+
+        index: the primary key is the index, where all of it is read; else rows are numbered. Enums are ordered
+        categories, UUIDs objects, JSON is text. Raises MissingPackage where pandas is not installed.
+        """
+        from djarrow.frame import results
+        from djarrow.frame.pandas_frame import to_pandas
+
+        table, heading = self._read(Selection(attributes, order_by, limit, offset))
+        key = heading.primary_key if index and heading.primary_key == self.heading.primary_key else ()
+        return to_pandas(results.declared(table, heading), heading, key)
 
     @on_class_too
     def to_dicts(
@@ -117,37 +130,68 @@ class Reading:
         return list(results.to_dicts(results.declared(table, heading), heading))
 
     @on_class_too
-    def to_batches(self, *attributes: str, order_by: OrderBy = None) -> Iterator[pa.RecordBatch]:
+    def to_numpy(self, *attributes: str, order_by: OrderBy = "KEY", limit: int | None = None, offset: int = 0) -> Array:
+        """The rows as a structured array, in key order unless told otherwise; all attributes, or those named.
+
+        Fields are of NumPy's own dtypes for integers, floats and booleans without NULLs, else of objects.
+        """
+        from djarrow.frame import arrays, results
+
+        table, heading = self._read(Selection(attributes, order_by, limit, offset))
+        return arrays.to_records(results.declared(table, heading), heading)
+
+    @on_class_too
+    def to_arrays(
+        self,
+        *attributes: str,
+        include_key: bool = False,
+        order_by: OrderBy = "KEY",
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Any:
+        """A tuple of NumPy arrays, one for each attribute named; of one the array; of none a structured array.
+
+        Arrays come in key order unless order_by says otherwise, so that those of two calls line up. `"KEY"` among the
+        attributes gives the primary keys as a list of dicts, and include_key puts them first: `(keys, *arrays)`.
+        Arrays are of NumPy's own dtypes for integers, floats and booleans without NULLs, else of objects.
+        Raises UnknownAttribute.
+        """
+        if not attributes:
+            return self.to_numpy(order_by=order_by, limit=limit, offset=offset)
+        from djarrow.frame import arrays, results
+
+        names = ("KEY", *attributes) if include_key else attributes
+        table, heading = self._read(Selection(names, order_by, limit, offset))
+        found = arrays.to_arrays(results.declared(table, heading), heading, names, self.heading.primary_key)
+        return found[0] if len(found) == 1 else found
+
+    @on_class_too
+    def to_batches(
+        self,
+        *attributes: str,
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+        rows: int | None = None,
+    ) -> Iterator[pa.RecordBatch]:
         """The rows as Arrow record batches, streamed: memory does not grow with the result.
 
-        What is read, and from where, is settled by the call; the query runs when the first batch is asked for.
+        rows: how many a batch has, the last one maybe fewer; None leaves it to the engine. What is read, and from
+        where, is settled by the call; the query runs when the first batch is asked for. The iteration holds a
+        connection until it is exhausted, closed or forgotten.
         """
-        wanted = Selection(attributes, order_by)
+        size = None if rows is None else _batch_size(rows)
+        wanted = Selection(attributes, order_by, limit, offset)
         reader = self._active_reader()
-        return _batches(reader, wanted.text(self.node, reader.dialect), wanted.heading(self.heading))
+        return _batches(reader, wanted.text(self.node, reader.dialect), wanted.heading(self.heading), size)
 
     @on_class_too
     def fetch(self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0) -> Any:
-        """The rows. Without attributes a Polars frame; with one a NumPy array, with several a tuple of arrays.
-
-        Arrays come in key order unless order_by says otherwise, so that those of two calls line up. `"KEY"` among
-        the attributes gives the primary keys as a list of dicts. Arrays are of NumPy's own dtypes for integers,
-        floats and booleans without NULLs, else of objects. Raises UnknownAttribute. Specification: 000 "Fetch".
-        """
+        """The rows: a Polars frame, or of the attributes named what to_arrays gives. Specification: 000 "Fetch"."""
         if not attributes:
             return self.to_polars(order_by=order_by, limit=limit, offset=offset)
-        from djarrow.frame import results
-
-        key = self.heading.primary_key
-        table, heading = self._read(Selection(attributes, "KEY" if order_by is None else order_by, limit, offset))
-        found = results.declared(table, heading)
-        arrays = tuple(
-            list(results.to_dicts(found.select(key), heading.select(key)))
-            if a == "KEY"
-            else results.to_numpy(found.column(a), heading[a])
-            for a in attributes
-        )
-        return arrays[0] if len(arrays) == 1 else arrays
+        order = "KEY" if order_by is None else order_by
+        return self.to_arrays(*attributes, order_by=order, limit=limit, offset=offset)
 
     @on_class_too
     def fetch1(self, *attributes: str) -> Any:
@@ -156,12 +200,17 @@ class Reading:
         `"KEY"` among the attributes gives the primary key as a dict. Raises NotOneRow unless there is exactly one, and
         UnknownAttribute.
         """
+        from djarrow.expr.nodes import First
         from djarrow.frame import results
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
 
-        table, heading = self._read(Selection(attributes, limit=2))
+        reader, heading = self._active_reader(), Selection(attributes).heading(self.heading)
+        two = First(self.node, (), limit=2)  # in no order: sorting the first of many rows would cost more than reading
+        table = reader.read(compiler.select(two, Dialect(reader.dialect), heading.names).text, few=True)
         if table.num_rows != 1:
             raise NotOneRow(table.num_rows, where=str(self.node))
-        (row,) = results.to_dicts(results.declared(table, heading), heading)
+        row = results.to_row(table, heading)
         if not attributes:
             return row
         key = {name: row[name] for name in heading.primary_key}
@@ -187,17 +236,15 @@ class Reading:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The rows one by one as dicts, streamed in key order."""
-        from djarrow.frame import results
-
-        heading = self.heading
-        return (row for batch in self.to_batches(order_by="KEY") for row in results.to_dicts(batch, heading))
+        return _rows(self.to_batches(order_by="KEY", rows=ITERATED), self.heading)
 
     def __len__(self) -> int:
         from djarrow.sql import compile as compiler
         from djarrow.sql.dialects import Dialect
 
         reader = self._active_reader()
-        return int(reader.read(compiler.count(self.node, Dialect(reader.dialect)).text).column("n")[0].as_py())
+        text = compiler.count(self.node, Dialect(reader.dialect)).text
+        return int(reader.read(text, few=True).column("n")[0].as_py())
 
     def __bool__(self) -> bool:
         from djarrow.sql import compile as compiler
@@ -205,7 +252,7 @@ class Reading:
 
         reader = self._active_reader()
         text = compiler.exists(self.node, Dialect(reader.dialect)).text
-        return bool(reader.read(text).column("found")[0].as_py())
+        return bool(reader.read(text, few=True).column("found")[0].as_py())
 
     @on_class_too
     def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:
@@ -218,10 +265,30 @@ class Reading:
             raise QueryError(f"queries are written for {' and '.join(known)}, not for {dialect!r}.")
         return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
 
+    @on_class_too
+    def explain(self, *, analyze: bool = False) -> str:
+        """How the engine runs the query, in its own words. analyze: it runs it, and says how that went."""
+        reader = self._active_reader()
+        return reader.explain(Selection().text(self.node, reader.dialect), analyze=analyze)
 
-def _batches(reader: Reader, text: str, heading: Heading) -> Iterator[pa.RecordBatch]:
-    from djarrow.frame import results
+
+def _batch_size(given: Any) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
+        raise InvalidCondition(f"rows is the number of rows of a batch, from 1 up, not {given!r}.")
+    return int(given)
+
+
+def _batches(reader: Reader, text: str, heading: Heading, rows: int | None) -> Iterator[pa.RecordBatch]:
+    from djarrow.frame import batches, results
 
     with reader.stream(text) as stream:
-        for batch in stream:
-            yield results.declared_batch(batch, heading)
+        found = (results.declared_batch(batch, heading) for batch in stream)
+        yield from found if rows is None else batches.of_rows(found, rows)
+
+
+def _rows(batches: Any, heading: Heading) -> Iterator[dict[str, Any]]:
+    from djarrow.frame import results
+
+    with closing(batches):  # so that an iteration that ends early gives the connection back at once
+        for batch in batches:
+            yield from results.to_dicts(batch, heading)

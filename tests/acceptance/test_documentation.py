@@ -21,7 +21,7 @@ DOCUMENTS = Path(__file__).parents[2] / "docs"
 def test_every_function_is_documented() -> None:
     """docs/queries.md names each function and operator that text may use, under all of its names."""
     text = (DOCUMENTS / "queries.md").read_text("utf-8")
-    code = " ".join(re.findall(r"`([^`]+)`", text))
+    code = " ".join(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
     words = set(re.findall(r"[a-z_0-9]+|[^\sa-z_0-9]+", code))
     inner = {"neg": "-", "is null": "null", "is true": "true", "is false": "false"}
     missing = [name for name in (*FUNCTIONS, *OTHER_NAMES) if inner.get(name, name) not in words]
@@ -52,6 +52,18 @@ def test_the_example_of_a_preview(schema: dj.Schema) -> None:
     (example,) = re.findall(r"    >>> Session \* Subject\n((?:    .*\n)+)", text)
     shown = repr(Session * Subject).replace(schema.name, "lab")
     assert [line[4:] for line in example.splitlines()] == shown.splitlines()
+
+
+def test_the_example_of_reading(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of reading in docs/queries.md runs, and gives what its comments say."""
+    section = (DOCUMENTS / "queries.md").read_text("utf-8").partition("## Reading")[2]
+    (text,) = re.findall(r"```python\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert found.frame["weight"].to_list() == [24.0, 20.5, None]
+    assert found.heavy == {"mouse": 3, "sex": "M", "weight": 24.0}
+    assert (found.mice.tolist(), found.weights.tolist()) == ([1, 2, 3], [20.5, None, 24.0])
+    assert found.keys == [{"mouse": 2}, {"mouse": 3}]
+    assert (found.known, found.sizes) == (True, [2, 1])
 
 
 def test_every_type_is_documented() -> None:
