@@ -169,6 +169,8 @@ def test_records_of_every_width(tables: SimpleNamespace, evaluate: Evaluate) -> 
     assert [row["id"] for row in evaluate(tables.Kinds & wide[0])] == [1]
     wall = np.array([("2024-12-30T06:07:08",), ("NaT",)], [("wall", "M8[ns]")])
     assert [row["id"] for row in evaluate(tables.Kinds & wall)] == [1, 3, 4]
+    assert [row["id"] for row in evaluate(tables.Kinds & wall[0])] == [1]
+    assert [row["id"] for row in evaluate(tables.Kinds & list(wall))] == [1, 3, 4]
 
 
 def test_refusals(tables: SimpleNamespace) -> None:
