@@ -65,11 +65,13 @@ def equal(left: Any, right: Any) -> bool:
     return left is right if left is None or right is None else rank(left) == rank(right)
 
 
-COMPARABLE = {
-    **dict.fromkeys(("int", "big", "wide", "float", "decimal"), "number"),
-    **dict.fromkeys(("date", "timestamp", "datetime"), "moment"),
-}
+COMPARABLE = ({"int", "big", "wide", "float", "decimal"}, {"date", "timestamp", "datetime"})
 """Kinds whose values can be compared although they differ; any other can be compared with itself."""
+
+
+def comparable(left: Attribute, right: Attribute) -> bool:
+    """Whether values of one attribute can be equal to those of the other."""
+    return left.kind == right.kind or any({left.kind, right.kind} <= kinds for kinds in COMPARABLE)
 
 
 # --- matching ----------------------------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ def namesakes(left: Relation, right: Relation, *, by_name: bool = False) -> list
     shared = [name for name in left.attributes if name in right.attributes]
     for name in shared:
         ours, theirs = left.attributes[name], right.attributes[name]
-        if by_name and COMPARABLE.get(ours.kind, ours.kind) != COMPARABLE.get(theirs.kind, theirs.kind):
+        if by_name and not comparable(ours, theirs):
             raise Refused(f"{name}: {ours.kind} with {theirs.kind}")
         if not by_name and (ours.lineage is None or ours.lineage != theirs.lineage):
             raise Refused(f"{name}: {ours.lineage} with {theirs.lineage}")

@@ -26,7 +26,7 @@ from tests.property.conftest import EXAMPLES
 @pytest.mark.timeout(0 if EXAMPLES >= 1000 else 120)
 def test_results_are_those_of_the_naive_evaluator(data: st.DataObject, data_sets: list[DataSet]) -> None:
     """Whatever the expression, both engines give the heading and rows that design section 6 says, or it is refused."""
-    data_set = data.draw(st.sampled_from([*data_sets[1:], data_sets[0]]))
+    data_set = data.draw(st.sampled_from([*data_sets[1:], *data_sets]))  # the first is nearly empty
     note(data_set.text)
     pair = draw_pair(data.draw, data_set, data.draw(st.sampled_from([1, 2, 3, 4, 5, 5])))
     check_heading(pair)

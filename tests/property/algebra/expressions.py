@@ -89,6 +89,7 @@ def draw_restriction(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
 
     def query() -> Given:
         other = draw_other(draw, data, depth)
+        other = meeting(draw, pair, other) if by_name else other
         return Given(
             other.text,
             lambda: other.query,
@@ -96,20 +97,32 @@ def draw_restriction(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
         )
 
     made = draw_condition(draw, pair.relation, query)
-    if by_name:
-        return both(
-            pair,
-            f"{pair.text}.restrict({made.text}, semantic_check=False)",
-            lambda: pair.query.restrict(made.given(), **by_name),
-            lambda: naive.restrict(pair.relation, made.condition()),
-        )
-    complement = draw(st.booleans())
+    complement = draw_complement(draw, pair, made)
+
+    def build() -> Any:
+        if by_name:
+            return pair.query.restrict(dj.Not(made.given()) if complement else made.given(), **by_name)
+        return pair.query - made.given() if complement else pair.query & made.given()
+
+    argument = f"dj.Not({made.text})" if complement else made.text
     return both(
         pair,
-        f"({pair.text} {'-' if complement else '&'} {made.text})",
-        lambda: pair.query - made.given() if complement else pair.query & made.given(),
+        f"{pair.text}.restrict({argument}, semantic_check=False)"
+        if by_name
+        else f"({pair.text} {'-' if complement else '&'} {made.text})",
+        build,
         lambda: naive.restrict(pair.relation, made.condition(), complement=complement),
     )
+
+
+def draw_complement(draw: Draw, pair: Pair, made: Given) -> bool:
+    """Whether to take the other rows: mostly so that some are left, because of no rows little can be wrong."""
+    complement: bool = draw(st.booleans())
+    try:
+        left = naive.restrict(pair.relation, made.condition(), complement=complement).rows
+    except Refused:
+        return complement
+    return complement if left or draw(st.integers(0, 5)) == 0 else not complement
 
 
 def draw_top(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
@@ -119,8 +132,8 @@ def draw_top(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
         term = draw_computed(draw, pair.relation) if draw(st.booleans()) else draw_term(draw, pair.relation, "int", 1)
         if term.names:
             order.append((term, draw(st.booleans())))
-    limit = draw(st.none() | st.integers(0, 6))
-    offset = draw(st.sampled_from([0, 0, 0, 1, 2]))
+    limit = draw(st.sampled_from([None, 1, 2, 3, 5, 8, 0]))
+    offset = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
     texts = [term.text + (" DESC" if descending else "") for term, descending in order]
     values = [(term.value, descending) for term, descending in order]
     return both(
@@ -188,8 +201,8 @@ def draw_listing(draw: Draw, relation: Relation) -> tuple[list[Any], set[str]]:
 
 def draw_join(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     """`A * B`, either way round."""
-    left, right = draw_operands(draw, data, pair, depth, naive.join)
     by_name = draw_by_name(draw)
+    left, right = draw_operands(draw, data, pair, depth, naive.join, by_name=bool(by_name))
     written = f"{left.text}.join({arguments(right.text, **by_name)})" if by_name else f"({left.text} * {right.text})"
     return both(
         pair,
@@ -201,8 +214,8 @@ def draw_join(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
 
 def draw_extension(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     """`A.extend(B)`, or `A.join(B, left=True)`, which is the same."""
-    left, right = draw_operands(draw, data, pair, depth, naive.extend)
     by_name = draw_by_name(draw)
+    left, right = draw_operands(draw, data, pair, depth, naive.extend, by_name=bool(by_name))
     method, options = draw(st.sampled_from([("extend", by_name), ("join", {"left": True, **by_name})]))
     return both(
         pair,
@@ -248,7 +261,7 @@ def keeping(pair: Pair, names: list[str]) -> Pair:
 
 
 def draw_operands(
-    draw: Draw, data: DataSet, pair: Pair, depth: int, evaluate: Callable[[Relation, Relation], Relation]
+    draw: Draw, data: DataSet, pair: Pair, depth: int, evaluate: Callable[..., Relation], *, by_name: bool
 ) -> tuple[Pair, Pair]:
     """Two operands, one of them this. Mostly in a form that the operator takes; now and then as they come."""
     other = draw_other(draw, data, depth)
@@ -257,16 +270,31 @@ def draw_operands(
             other.query & "FALSE", naive.restrict(other.relation, lambda _: False), f"({other.text} & 'FALSE')"
         )
     left, right = (pair, other) if draw(st.booleans()) else (other, pair)
+    if by_name:
+        right = meeting(draw, left, right)
     choices = [(left, right), (right, left), (keys_of(left), right), (left, keys_of(right)), (left, keys_of(left))]
     if draw(st.integers(0, 4)) == 0:
         return left, right
-    return next((two for two in choices if takes(evaluate, *two)), (left, right))
+    return next((two for two in choices if takes(evaluate, *two, by_name=by_name)), (left, right))
 
 
-def takes(evaluate: Callable[[Relation, Relation], Relation], left: Pair, right: Pair) -> bool:
+def meeting(draw: Draw, left: Pair, right: Pair) -> Pair:
+    """The right operand, with an attribute called as one of the left's that it can be compared with."""
+    ours, theirs = left.relation.attributes, right.relation.attributes
+    choices = [
+        (new, old) for new in ours for old in theirs if new not in theirs and naive.comparable(ours[new], theirs[old])
+    ]
+    if not choices:
+        return right
+    new, old = draw(st.sampled_from(choices))
+    relation = naive.project(right.relation, theirs, {new: old})
+    return Pair(right.query.proj(..., **{new: old}), relation, f"{right.text}.proj(..., {new}={old!r})")
+
+
+def takes(evaluate: Callable[..., Relation], left: Pair, right: Pair, *, by_name: bool = False) -> bool:
     """Whether an operator takes these two."""
     try:
-        evaluate(_bare(left.relation), _bare(right.relation))
+        evaluate(_bare(left.relation), _bare(right.relation), by_name=by_name)
     except Refused:
         return False
     return True
@@ -281,9 +309,9 @@ def _bare(relation: Relation) -> Relation:
 
 def draw_aggregation(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     """`A.aggr(B, ...)`, either way round."""
-    groups, source = draw_operands(draw, data, pair, depth, naive.aggregate)
-    listing = draw_listing(draw, groups.relation)
     by_name = draw_by_name(draw)
+    groups, source = draw_operands(draw, data, pair, depth, naive.aggregate, by_name=bool(by_name))
+    listing = draw_listing(draw, groups.relation)
     only = {"exclude_nonmatching": True} if draw(st.integers(0, 3)) == 0 else {}
     return aggregated(draw, pair, groups, source, listing=listing, options={**only, **by_name}, by_name=bool(by_name))
 
@@ -311,7 +339,7 @@ def aggregated(
 ) -> Pair:
     """Some aggregates; where the operands do not go together, just one."""
     new: dict[str, Aggregate] = {"n9": Aggregate("count(*)", "int", lambda _, rows: len(rows))}
-    if takes(lambda a, b: naive.aggregate(a, b, by_name=by_name), groups, source):
+    if takes(naive.aggregate, groups, source, by_name=by_name):
         wanted = draw(st.lists(st.sampled_from(["n1", "n4", "n5", "a0"]), max_size=2, unique=True))
         new = {name: draw_aggregate(draw, groups.relation, source.relation) for name in wanted}
     texts = {name: total.text for name, total in new.items()}
