@@ -15,8 +15,9 @@ import djarrow as dj
 from djarrow.errors import IncompatibleOperands
 from tests.property import naive
 from tests.property.algebra.comparing import check_key, comparable
-from tests.property.algebra.conditions import Given, draw_condition
+from tests.property.algebra.conditions import draw_condition
 from tests.property.algebra.expressions import Pair, draw_pair, draw_restriction, keeping, takes
+from tests.property.algebra.given import Given
 from tests.property.algebra.loading import ENGINES, DataSet
 from tests.property.algebra.terms import Draw, draw_computed, draw_term
 from tests.property.conftest import EXAMPLES

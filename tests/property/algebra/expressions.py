@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import djarrow as dj
 from djarrow.errors import QueryError
 from tests.property import naive
-from tests.property.algebra.conditions import Given, draw_condition
+from tests.property.algebra.conditions import draw_condition
+from tests.property.algebra.given import Given
 from tests.property.algebra.loading import DataSet
 from tests.property.algebra.terms import Aggregate, Draw, Term, draw_aggregate, draw_computed, draw_term
 from tests.property.naive import Refused, Relation
