@@ -265,7 +265,7 @@ def draw_operands(
     draw: Draw, data: DataSet, pair: Pair, depth: int, evaluate: Callable[..., Relation], *, by_name: bool
 ) -> tuple[Pair, Pair]:
     """Two operands, one of them this. Mostly in a form that the operator takes; now and then as they come."""
-    other = draw_other(draw, data, depth)
+    other = draw_relative(draw, data, pair) if draw(st.booleans()) else draw_other(draw, data, depth)
     if len(pair.relation.rows) * len(other.relation.rows) > MOST_PAIRS:
         other = Pair(
             other.query & "FALSE", naive.restrict(other.relation, lambda _: False), f"({other.text} & 'FALSE')"
@@ -273,10 +273,22 @@ def draw_operands(
     left, right = (pair, other) if draw(st.booleans()) else (other, pair)
     if by_name:
         right = meeting(draw, left, right)
-    choices = [(left, right), (right, left), (keys_of(left), right), (left, keys_of(right)), (left, keys_of(left))]
     if draw(st.integers(0, 4)) == 0:
         return left, right
-    return next((two for two in choices if takes(evaluate, *two, by_name=by_name)), (left, right))
+    choices = [(left, right), (right, left), (keys_of(left), right), (left, keys_of(right))]
+    fitting = [two for two in choices if takes(evaluate, *two, by_name=by_name)]
+    return draw(st.sampled_from(fitting)) if fitting else (left, keys_of(draw_restriction(draw, data, left, 1)))
+
+
+def draw_relative(draw: Draw, data: DataSet, pair: Pair) -> Pair:
+    """A table, or a part of its rows, that has an attribute of the same origin as one of the pair's."""
+    origins = {attribute.lineage for attribute in pair.relation.attributes.values()} - {None}
+    names = [name for name, found in data.relations.items() if origins & {a.lineage for a in found.attributes.values()}]
+    if not names:
+        return draw_pair(draw, data, 0)
+    name = draw(st.sampled_from(names))
+    relative = Pair(data.classes[name], data.relations[name], name)
+    return draw_restriction(draw, data, relative, 1) if draw(st.booleans()) else relative
 
 
 def meeting(draw: Draw, left: Pair, right: Pair) -> Pair:
@@ -341,7 +353,8 @@ def aggregated(
     """Some aggregates; where the operands do not go together, just one."""
     new: dict[str, Aggregate] = {"n9": Aggregate("count(*)", "int", lambda _, rows: len(rows))}
     if takes(naive.aggregate, groups, source, by_name=by_name):
-        wanted = draw(st.lists(st.sampled_from(["n1", "n4", "n5", "a0"]), max_size=2, unique=True))
+        least = min(draw(st.integers(0, 3)), 1)
+        wanted = draw(st.lists(st.sampled_from(["n1", "n4", "n5", "a0"]), min_size=least, max_size=2, unique=True))
         new = {name: draw_aggregate(draw, groups.relation, source.relation) for name in wanted}
     texts = {name: total.text for name, total in new.items()}
     totals = {name: (total.kind, total.value) for name, total in new.items()}
