@@ -16,7 +16,7 @@ from tests.property import naive
 from tests.property.algebra.conditions import draw_condition
 from tests.property.algebra.given import Given
 from tests.property.algebra.loading import DataSet
-from tests.property.algebra.terms import Aggregate, Draw, Term, draw_aggregate, draw_computed, draw_term
+from tests.property.algebra.terms import Aggregate, Draw, Term, draw_aggregate, draw_computed, read
 from tests.property.naive import Refused, Relation
 
 MOST_ROWS, MOST_PAIRS = 60, 600
@@ -130,7 +130,10 @@ def draw_top(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
     """`A & Top(limit, order_by, offset)`."""
     order: list[tuple[Term, bool]] = []
     for _number in range(draw(st.integers(0, 2))):
-        term = draw_computed(draw, pair.relation) if draw(st.booleans()) else draw_term(draw, pair.relation, "int", 1)
+        term = draw_computed(draw, pair.relation)
+        if pair.relation.attributes and draw(st.integers(0, 2)):
+            name = draw(st.sampled_from(list(pair.relation.attributes)))
+            term = read(name, pair.relation.attributes[name].kind)
         if term.names:
             order.append((term, draw(st.booleans())))
     limit = draw(st.sampled_from([None, 1, 2, 3, 5, 8, 0]))
