@@ -267,7 +267,10 @@ def keeping(pair: Pair, names: list[str]) -> Pair:
 def draw_operands(
     draw: Draw, data: DataSet, pair: Pair, depth: int, evaluate: Callable[..., Relation], *, by_name: bool
 ) -> tuple[Pair, Pair]:
-    """Two operands, one of them this. Mostly in a form that the operator takes; now and then as they come."""
+    """Two operands, one of them this. Mostly in a form that the operator takes; now and then as they come.
+
+    Of the right one often a part, so that some rows of the left have no match.
+    """
     other = draw_relative(draw, data, pair) if draw(st.booleans()) else draw_other(draw, data, depth)
     if len(pair.relation.rows) * len(other.relation.rows) > MOST_PAIRS:
         other = Pair(
@@ -280,7 +283,8 @@ def draw_operands(
         return left, right
     choices = [(left, right), (right, left), (keys_of(left), right), (left, keys_of(right))]
     fitting = [two for two in choices if takes(evaluate, *two, by_name=by_name)]
-    return draw(st.sampled_from(fitting)) if fitting else (left, keys_of(draw_restriction(draw, data, left, 1)))
+    left, right = draw(st.sampled_from(fitting)) if fitting else (left, keys_of(left))
+    return left, draw_restriction(draw, data, right, 1) if draw(st.booleans()) else right
 
 
 def draw_relative(draw: Draw, data: DataSet, pair: Pair) -> Pair:
@@ -295,10 +299,14 @@ def draw_relative(draw: Draw, data: DataSet, pair: Pair) -> Pair:
 
 
 def meeting(draw: Draw, left: Pair, right: Pair) -> Pair:
-    """The right operand, with an attribute called as one of the left's that it can be compared with."""
+    """The right operand, with an attribute called as one of the left's that it mostly can be compared with."""
     ours, theirs = left.relation.attributes, right.relation.attributes
+    any_kind = draw(st.integers(0, 4)) == 4
     choices = [
-        (new, old) for new in ours for old in theirs if new not in theirs and naive.comparable(ours[new], theirs[old])
+        (new, old)
+        for new in ours
+        for old in theirs
+        if new not in theirs and (any_kind or naive.comparable(ours[new], theirs[old]))
     ]
     if not choices:
         return right
@@ -394,16 +402,16 @@ def draw_names(draw: Draw, relation: Relation) -> list[str]:
     return names
 
 
-STEPS: tuple[Callable[[Draw, DataSet, Pair, int], Pair], ...] = (
-    draw_restriction,
-    draw_restriction,
-    draw_projection,
-    draw_join,
-    draw_extension,
-    draw_union,
-    draw_universal,
-    draw_universal_aggregation,
-    draw_aggregation,
-    draw_top,
-)
-"""The operators, restriction twice as often."""
+WEIGHTS: dict[Callable[[Draw, DataSet, Pair, int], Pair], int] = {
+    draw_restriction: 3,
+    draw_projection: 2,
+    draw_join: 2,
+    draw_extension: 1,
+    draw_union: 1,
+    draw_aggregation: 2,
+    draw_universal: 1,
+    draw_universal_aggregation: 1,
+    draw_top: 2,
+}
+"""The operators, and how often each is drawn."""
+STEPS = [step for step, weight in WEIGHTS.items() for _ in range(weight)]
