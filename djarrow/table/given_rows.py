@@ -30,7 +30,7 @@ def as_record(given: Any) -> Mapping[str, Any] | None:
     names = getattr(getattr(given, "dtype", None), "names", None)
     if names is None or getattr(given, "shape", None) != ():
         return None
-    return dict(zip(names, given.item(), strict=True))
+    return {name: given[name] for name in names}
 
 
 def as_frame(given: Any) -> pa.Table | None:
@@ -58,11 +58,11 @@ def as_frame(given: Any) -> pa.Table | None:
 
 
 def _of_records(records: Any) -> pa.Table:
-    """A structured array of NumPy. Its columns become lists, because Arrow takes no strided ones of every dtype."""
+    """A structured array of NumPy. Its columns are copied, because Arrow takes no strided ones of every dtype."""
     import pyarrow as pa
 
     flat = records.reshape(-1)
-    return pa.table({name: pa.array(flat[name].tolist()) for name in records.dtype.names})
+    return pa.table({name: pa.array(flat[name].copy()) for name in records.dtype.names})
 
 
 def among_frame(frame: pa.Table, heading: Heading) -> Condition:

@@ -74,7 +74,7 @@ class Schema:
                 "A connection is passed as `connection=`, a module as `add_objects=`."
             )
         self._name = schema_name
-        self._context: Namespace = context or {}
+        self._context: Namespace = {} if context is None else context
         self._connection = activation.checked_connection(connection)
         self._create_schema, self._create_tables = create_schema, create_tables
         self._added: tuple[Namespace, ...] = () if add_objects is None else (namespace_given(add_objects),)

@@ -1,18 +1,24 @@
 """The algebra once more, in plain Python over lists of dicts, written from design section 6 and not from the compiler.
 
 A relation is a heading and rows. Operators give a relation or raise Refused, where the design says that they must not
-be done. Terms carry their text, for the library, and a function that says what they are, for this evaluator.
+be done. Terms are functions of a row; None is NULL.
 """
 
 from __future__ import annotations
 
+import datetime
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Row = dict[str, Any]
+Value = Callable[[Row], Any]
+"""A scalar term: its value in a row."""
+Total = Callable[[Row, list[Row]], Any]
+"""A term over many rows: its value for a row of groups and the rows that match it, merged with it."""
+Condition = Callable[[Row], bool]
 
 
 class Refused(Exception):
@@ -21,7 +27,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Attribute:
-    """kind: "int", "str", "bool" or "float". lineage: the definition it traces to, None if it matches nothing."""
+    """kind: what can be done with its values. lineage: the definition it traces to, None if it matches nothing."""
 
     kind: str
     lineage: str | None = None
@@ -40,47 +46,55 @@ class Relation:
         return [name for name, attribute in self.attributes.items() if attribute.kind in kinds]
 
 
-@dataclass(frozen=True)
-class Term:
-    """A scalar term: its text, its kind, the names that it reads and its value in a row. None is NULL."""
-
-    text: str
-    kind: str
-    value: Callable[[Row], Any]
-    names: frozenset[str] = frozenset()
+# --- values ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Aggregate:
-    """A term over many rows. value: of the group's row and its matching rows, merged with it."""
+def rank(value: Any) -> tuple[int, Any]:
+    """What values are compared by: NaN equals itself and is greater than all numbers, a date is its midnight in UTC."""
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN alone is not itself
+        return 1, 0
+    if isinstance(value, datetime.datetime):
+        return 0, value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+    if isinstance(value, datetime.date):
+        return 0, datetime.datetime.combine(value, datetime.time())
+    return 0, value
 
-    text: str
-    kind: str
-    value: Callable[[Row, list[Row]], Any]
+
+def equal(left: Any, right: Any) -> bool:
+    """Whether two values are the same value; NULL is the same as NULL here."""
+    return left is right if left is None or right is None else rank(left) == rank(right)
 
 
-Condition = Callable[[Row], bool]
+COMPARABLE = ({"int", "big", "wide", "float", "decimal"}, {"date", "timestamp", "datetime"})
+"""Kinds whose values can be compared although they differ; any other can be compared with itself."""
+
+
+def comparable(left: Attribute, right: Attribute) -> bool:
+    """Whether values of one attribute can be equal to those of the other."""
+    return left.kind == right.kind or any({left.kind, right.kind} <= kinds for kinds in COMPARABLE)
 
 
 # --- matching ----------------------------------------------------------------------------------------------------
 
 
-def namesakes(left: Relation, right: Relation) -> list[str]:
-    """The shared names. All of them must be homologous."""
+def namesakes(left: Relation, right: Relation, *, by_name: bool = False) -> list[str]:
+    """The shared names. All of them must be homologous; by name, their values comparable."""
     shared = [name for name in left.attributes if name in right.attributes]
     for name in shared:
-        ours, theirs = left.attributes[name].lineage, right.attributes[name].lineage
-        if ours is None or ours != theirs:
-            raise Refused(name)
+        ours, theirs = left.attributes[name], right.attributes[name]
+        if by_name and not comparable(ours, theirs):
+            raise Refused(f"{name}: {ours.kind} with {theirs.kind}")
+        if not by_name and (ours.lineage is None or ours.lineage != theirs.lineage):
+            raise Refused(f"{name}: {ours.lineage} with {theirs.lineage}")
     return shared
 
 
 def match(left: Row, right: Row, on: Iterable[str]) -> bool:
     """Whether two rows match. NULL matches nothing."""
-    return all(left[name] is not None and left[name] == right[name] for name in on)
+    return all(left[name] is not None and equal(left[name], right[name]) for name in on)
 
 
-# --- operators ---------------------------------------------------------------------------------------------------
+# --- restriction -------------------------------------------------------------------------------------------------
 
 
 def restrict(relation: Relation, condition: Condition, *, complement: bool = False) -> Relation:
@@ -89,46 +103,64 @@ def restrict(relation: Relation, condition: Condition, *, complement: bool = Fal
     return Relation(relation.attributes, relation.key, rows)
 
 
-def holds(term: Term) -> Condition:
+def holds(term: Value) -> Condition:
     """A condition that a term is true: neither false nor NULL."""
-    return lambda row: bool(term.value(row)) if term.value(row) is not None else False
+    return lambda row: term(row) is True
 
 
-def equals(mapping: Row, relation: Relation) -> Condition:
+def agrees(mapping: Mapping[str, Any], relation: Relation) -> Condition:
     """A condition by a mapping: unknown names are ignored, None means IS NULL."""
     known = {name: value for name, value in mapping.items() if name in relation.attributes}
-    return lambda row: all(row[name] is value if value is None else row[name] == value for name, value in known.items())
+    return lambda row: all(equal(row[name], value) for name, value in known.items())
 
 
-def matches(relation: Relation, other: Relation) -> Condition:
+def matches(relation: Relation, other: Relation, *, by_name: bool = False) -> Condition:
     """A condition that there is a matching row in another relation; with nothing shared, any row."""
-    on = namesakes(relation, other)
+    on = namesakes(relation, other, by_name=by_name)
     return lambda row: any(match(row, theirs, on) for theirs in other.rows)
 
 
+# --- projection --------------------------------------------------------------------------------------------------
+
+
 def project(
-    relation: Relation, kept: Sequence[str], renamed: dict[str, str], copied: dict[str, str], computed: dict[str, Term]
+    relation: Relation,
+    kept: Iterable[str] = (),
+    renamed: Mapping[str, str] | None = None,
+    copied: Mapping[str, str] | None = None,
+    computed: Mapping[str, tuple[str, Value]] | None = None,
 ) -> Relation:
-    """The key, the attributes kept, and new ones. renamed and copied: new name -> old."""
-    sources = {name: name for name in relation.attributes if name in relation.key or name in kept}
-    for old in renamed.values():
-        sources.pop(old, None)
-    if set(sources) & (set(renamed) | set(copied) | set(computed)):
-        raise Refused("twice")
-    key_names = {old: new for new, old in renamed.items()}
-    sources |= renamed | copied
+    """The key, the attributes kept, and new ones. renamed, copied: new name -> old; computed: -> kind and term."""
+    sources = _sources(relation, kept, renamed or {}, copied or {}, computed or {})
+    key_names = {old: new for new, old in (renamed or {}).items()}
     attributes = {new: relation.attributes[old] for new, old in sources.items()}
-    attributes |= {new: Attribute(term.kind) for new, term in computed.items()}
+    attributes |= {new: Attribute(kind) for new, (kind, _) in (computed or {}).items()}
     rows = [
-        {new: row[old] for new, old in sources.items()} | {new: term.value(row) for new, term in computed.items()}
+        {new: row[old] for new, old in sources.items()}
+        | {new: term(row) for new, (_, term) in (computed or {}).items()}
         for row in relation.rows
     ]
     return Relation(attributes, tuple(key_names.get(name, name) for name in relation.key), rows)
 
 
-def join(left: Relation, right: Relation) -> Relation:
+def _sources(
+    relation: Relation, kept: Iterable[str], renamed: Mapping[str, str], copied: Mapping[str, str], more: Iterable[str]
+) -> dict[str, str]:
+    """New name -> old name, of what is not computed. No name may stand twice."""
+    wanted = {*relation.key, *kept}
+    sources = {name: name for name in relation.attributes if name in wanted and name not in renamed.values()}
+    for new in (*renamed, *copied, *more):
+        if new in sources:
+            raise Refused(f"{new} twice")
+    return sources | dict(renamed) | dict(copied)
+
+
+# --- join and union ----------------------------------------------------------------------------------------------
+
+
+def join(left: Relation, right: Relation, *, by_name: bool = False) -> Relation:
     """Merged pairs of matching rows."""
-    on = namesakes(left, right)
+    on = namesakes(left, right, by_name=by_name)
     if set(right.key) <= set(left.attributes):
         key = left.key
     elif set(left.key) <= set(right.attributes):
@@ -136,35 +168,84 @@ def join(left: Relation, right: Relation) -> Relation:
     else:
         key = left.key + tuple(name for name in right.key if name not in left.key)
     pairs = itertools.product(left.rows, right.rows)
-    rows = [ours | theirs for ours, theirs in pairs if match(ours, theirs, on)]
-    return Relation(left.attributes | right.attributes, key, rows)
+    rows = [theirs | ours for ours, theirs in pairs if match(ours, theirs, on)]
+    return Relation(right.attributes | left.attributes, key, rows)
 
 
-def aggregate(groups: Relation, source: Relation, kept: Sequence[str], new: dict[str, Aggregate]) -> Relation:
-    """Every row of groups, with aggregates over its matching rows of source."""
-    on = namesakes(groups, source)
+def extend(left: Relation, right: Relation, *, by_name: bool = False) -> Relation:
+    """Every row of left, with the attributes of the one row of right that matches it, or NULL."""
+    on = namesakes(left, right, by_name=by_name)
+    if not set(right.key) <= set(left.attributes):
+        raise Refused("many rows could match")
+    nothing = dict.fromkeys(right.attributes)
+    rows = [next((theirs for theirs in right.rows if match(ours, theirs, on)), nothing) | ours for ours in left.rows]
+    return Relation(right.attributes | left.attributes, left.key, rows)
+
+
+def union(left: Relation, right: Relation, *, by_name: bool = False) -> Relation:
+    """The rows of both; those of equal key are one row, and what neither says is NULL."""
+    on = namesakes(left, right, by_name=by_name)
+    same_types = all(left.attributes[name].kind == right.attributes[name].kind for name in on)
+    if set(left.key) != set(right.key) or set(on) != set(left.key) or not same_types:
+        raise Refused("keys")
+    nothing = dict.fromkeys(left.attributes | right.attributes)
+    rows = []
+    for ours in left.rows:
+        rows.append(nothing | next((theirs for theirs in right.rows if match(ours, theirs, on)), {}) | ours)
+    rows += [nothing | theirs for theirs in right.rows if not any(match(ours, theirs, on) for ours in left.rows)]
+    return Relation(right.attributes | left.attributes, left.key, rows)
+
+
+# --- aggregation -------------------------------------------------------------------------------------------------
+
+
+def aggregate(
+    groups: Relation,
+    source: Relation,
+    kept: Iterable[str] = (),
+    new: Mapping[str, tuple[str, Total]] | None = None,
+    *,
+    only_matching: bool = False,
+    by_name: bool = False,
+) -> Relation:
+    """Every row of groups, or those that match, with aggregates over its matching rows of source."""
+    on = namesakes(groups, source, by_name=by_name)
     if not set(groups.key) <= set(on):
         raise Refused("key")
-    names = [name for name in groups.attributes if name in groups.key or name in kept]
-    if set(names) & set(new):
-        raise Refused("twice")
+    names = list(_sources(groups, kept, {}, {}, new or {}))
     rows = []
     for row in groups.rows:
-        members = [row | theirs for theirs in source.rows if match(row, theirs, on)]
-        rows.append({name: row[name] for name in names} | {n: term.value(row, members) for n, term in new.items()})
+        members = [theirs | row for theirs in source.rows if match(row, theirs, on)]
+        if members or not only_matching:
+            values = {name: total(row, members) for name, (_, total) in (new or {}).items()}
+            rows.append({name: row[name] for name in names} | values)
     attributes = {name: groups.attributes[name] for name in names}
-    return Relation(attributes | {n: Attribute(term.kind) for n, term in new.items()}, groups.key, rows)
+    return Relation(attributes | {n: Attribute(kind) for n, (kind, _) in (new or {}).items()}, groups.key, rows)
 
 
-def top(relation: Relation, order: Sequence[tuple[Term, bool]], limit: int | None, offset: int) -> Relation:
+def universal(names: Sequence[str], relation: Relation) -> Relation:
+    """The distinct values of attributes, where none is NULL; of no attributes, one row if there is any."""
+    if not set(names) <= set(relation.attributes):
+        raise Refused("unknown")
+    found: dict[Any, Row] = {}
+    for row in relation.rows:
+        if all(row[name] is not None for name in names):
+            found.setdefault(tuple(rank(row[name]) for name in names), {name: row[name] for name in names})
+    return Relation({name: relation.attributes[name] for name in names}, tuple(names), list(found.values()))
+
+
+# --- the first rows ----------------------------------------------------------------------------------------------
+
+
+def top(relation: Relation, order: Sequence[tuple[Value, bool]], limit: int | None, offset: int) -> Relation:
     """The first rows. order: terms, and whether each is descending; the key ends it, NULLs are last either way."""
 
     def compare(left: Row, right: Row) -> int:
         for term, descending in order:
-            found = _compare(term.value(left), term.value(right), descending=descending)
+            found = _compare(term(left), term(right), descending=descending)
             if found:
                 return found
-        ours, theirs = (tuple(row[name] for name in relation.key) for row in (left, right))
+        ours, theirs = (tuple(rank(row[name]) for name in relation.key) for row in (left, right))
         return (ours > theirs) - (ours < theirs)
 
     rows = sorted(relation.rows, key=functools.cmp_to_key(compare))
@@ -174,7 +255,7 @@ def top(relation: Relation, order: Sequence[tuple[Term, bool]], limit: int | Non
 def _compare(left: Any, right: Any, *, descending: bool) -> int:
     if left is None or right is None:
         return (left is None) - (right is None)
-    found = int(left > right) - int(left < right)
+    found = int(rank(left) > rank(right)) - int(rank(left) < rank(right))
     return -found if descending else found
 
 
@@ -203,14 +284,6 @@ def either(left: bool | None, right: bool | None) -> bool | None:
 def negation(value: bool | None) -> bool | None:
     """NOT."""
     return None if value is None else not value
-
-
-def among(value: Any, values: Sequence[Any]) -> bool | None:
-    """IN."""
-    result: bool | None = False
-    for other in values:
-        result = either(result, None if value is None or other is None else value == other)
-    return result
 
 
 def truncated(value: int, divisor: int) -> int | None:

@@ -162,6 +162,17 @@ def test_exact_values(tables: SimpleNamespace, evaluate: Evaluate) -> None:
             tables.Session & pl.DataFrame(column)
 
 
+def test_records_of_every_width(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Records keep their NumPy types: integers beyond 63 bits, and moments to the nanosecond."""
+    wide = np.array([(2**64 - 1, True)], [("u64", "u8"), ("truth", "?")])
+    assert [row["id"] for row in evaluate(tables.Kinds & wide)] == [1]
+    assert [row["id"] for row in evaluate(tables.Kinds & wide[0])] == [1]
+    wall = np.array([("2024-12-30T06:07:08",), ("NaT",)], [("wall", "M8[ns]")])
+    assert [row["id"] for row in evaluate(tables.Kinds & wall)] == [1, 3, 4]
+    assert [row["id"] for row in evaluate(tables.Kinds & wall[0])] == [1]
+    assert [row["id"] for row in evaluate(tables.Kinds & list(wall))] == [1, 3, 4]
+
+
 def test_refusals(tables: SimpleNamespace) -> None:
     """What is no rows, and what tells one thing twice, is refused."""
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["session", "session"])

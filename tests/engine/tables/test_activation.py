@@ -297,6 +297,14 @@ def test_the_forms_of_what_is_linked(
     assert len(Child) == 0
 
 
+def test_a_context_may_be_filled_later(prefix: str, schema: dj.Schema) -> None:
+    """The mapping itself is kept, an empty one too: names count that are in it when a class is decorated."""
+    names: dict[str, Any] = {}
+    late = dj.Schema(f"{prefix}a", names)
+    names["Parent"] = make(schema, "Elsewhere", "p : uint8\n---")
+    assert make(late, "Child", "-> Parent\n---")().spec.parents == (names["Parent"]().spec.name,)
+
+
 def test_what_is_linked_comes_before_what_is_in_sight(prefix: str, schema: dj.Schema) -> None:
     """A name of `add_objects` counts before the same name where a class is defined, as in DataJoint."""
     Parent = make(schema, "Parent", "p : uint8\n---")
