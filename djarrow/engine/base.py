@@ -61,6 +61,10 @@ class Reader(Protocol):
         """
         ...
 
+    def pinned(self) -> Reader:
+        """A reader for other threads, which reads in this thread's transaction while that is open."""
+        ...
+
 
 class Database(Reader, Protocol):
     """An engine that also keeps tables: PostgreSQL."""

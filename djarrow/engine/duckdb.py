@@ -110,6 +110,10 @@ class DuckReader:
             raise
         return Stream(reader.schema, _batches(reader), cursor.close)
 
+    def pinned(self) -> DuckReader:
+        """Itself: there are no transactions."""
+        return self
+
     def close(self) -> None:
         """Let go of files and memory."""
         self._database.close()

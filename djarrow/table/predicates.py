@@ -1,0 +1,72 @@
+"""Polars expressions over a heading: what of them the database computes. The rules are in expr/predicates/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from djarrow.errors import InvalidCondition
+from djarrow.expr.conditions import Condition
+from djarrow.expr.operators import all_of
+from djarrow.expr.predicates.translate import Predicate, predicate
+from djarrow.model.heading import Heading
+
+_UNSIMPLIFIED = pl.QueryOptFlags(simplify_expression=False)
+"""A condition that is always true or false would otherwise not be told from one that was held back."""
+
+
+def schema_of(heading: Heading) -> pl.Schema:
+    """The Polars schema of a heading."""
+    return pl.Schema({attribute.name: attribute.type.polars for attribute in heading})
+
+
+def translated(resolved: pl.Expr, heading: Heading) -> Predicate:
+    """What of a predicate, whose types Polars has resolved, becomes conditions."""
+    return predicate(_tree(resolved), heading)
+
+
+def condition(expression: pl.Expr, heading: Heading) -> Condition:
+    """A Polars expression as a condition. Raises InvalidCondition, naming the part, unless all of it translates."""
+    match _tree(_resolved(expression, heading)):
+        case {"Ternary": {"predicate": tree}}:
+            found = predicate(tree, heading)
+        case other:
+            raise InvalidCondition(f"{expression}: Polars turned it into {other}, which is not read.")
+    if found.left:
+        raise InvalidCondition(
+            f"{' '.join(found.left)} Restrict by text instead, or let Polars compute it: `.to_lazy().filter(...)`."
+        )
+    return all_of(found.conditions)
+
+
+def _tree(expression: pl.Expr) -> Any:
+    return json.loads(expression.meta.serialize(format="json"))
+
+
+def _resolved(expression: pl.Expr, heading: Heading) -> pl.Expr:
+    """`when(expression).then(True).otherwise(False)` as Polars hands it to a source: names looked up, casts explicit.
+
+    Of a bare conjunction it might hand over a part, and filter by the rest itself.
+    """
+    seen: list[pl.Expr | None] = []
+    schema = schema_of(heading)
+
+    def source(_: list[str] | None, given: pl.Expr | None, *__: int | None) -> Iterator[pl.DataFrame]:
+        seen.append(given)
+        yield pl.DataFrame(schema=schema)
+
+    whole = pl.when(expression).then(statement=True).otherwise(statement=False)
+    try:
+        register_io_source(source, schema=schema).filter(whole).collect(engine="in-memory", optimizations=_UNSIMPLIFIED)
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise InvalidCondition(f"Polars refuses the expression: {error}") from error
+    if len(seen) != 1 or seen[0] is None:
+        raise InvalidCondition(
+            f"{expression} is not computed row by row from the attributes, so that it restricts no query. "
+            "Let Polars compute it: `.to_lazy().filter(...)`."
+        )
+    return seen[0]
