@@ -1,4 +1,4 @@
-"""A lazy frame with a filter of one row in a thousand, against the same in SQL by hand through the driver into Polars."""
+"""A lazy frame with a filter of one row in a thousand, against SQL by hand through the driver into Polars."""
 
 from __future__ import annotations
 
