@@ -209,7 +209,11 @@ def _as_is(value: Any, kind: AttributeType) -> Value:
     return Value(value, kind)
 
 
-def _whole(value: int, _: AttributeType) -> Value:
+def _whole(value: int, kind: AttributeType) -> Value | None:
+    """A whole number, None for one that the type does not hold."""
+    low, high = kind.row.minimum, kind.row.maximum
+    if low is not None and high is not None and not low <= value <= high:
+        return None
     return Value(value, INT64 if -(2**63) <= value < 2**63 else WIDE)
 
 

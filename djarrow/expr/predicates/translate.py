@@ -7,7 +7,7 @@ part is translated where its result is the one that Polars would give, for every
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -22,6 +22,9 @@ from djarrow.expr.predicates.rules import GROUPS, Functions, check_truths, compa
 from djarrow.expr.terms import MAX_DEPTH, Call, Cast, Column, Term, Value, call, column, depth
 from djarrow.model.heading import Heading
 from djarrow.model.types import AttributeType, Family, core, decimal_digits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LISTED = 100
 """Longer lists to look up go as a table of constants."""
@@ -79,10 +82,28 @@ def _condition(known: Known, heading: Heading) -> Condition:
         doubted = known.doubts[0] if len(known.doubts) == 1 else call("or", *known.doubts)
         return Holds(call("if", doubted, Value(True, core("bool")), term))
     match term:
-        case Call("in", (Column(name), *values)) if len(values) > LISTED:
-            rows = tuple((value.value,) for value in values if isinstance(value, Value))
-            return Matches(Rows(Heading((heading[name],), (name,)), rows), (name,))
+        case Call("in", (Column(name, kind), *values)) if len(values) > LISTED and kind.family in _TABULATED:
+            constants = [value.value for value in values if isinstance(value, Value)]
+            return Matches(Rows(Heading((heading[name],), (name,)), _tabulated(name, constants, kind)), (name,))
     return Holds(term)
+
+
+_TABULATED = frozenset({Family.INTEGER, Family.STRING, Family.ENUM, Family.DATE, Family.UUID})
+"""Families of whose values a long list goes as a table: equal ones are written alike."""
+
+
+def _tabulated(name: str, constants: list[Any], kind: AttributeType) -> pa.Table:
+    """The constants as a table of one column, in the form in which `Rows` has them."""
+    import pyarrow as pa
+
+    match kind.family:
+        case Family.UUID:
+            column = pa.array([constant.bytes for constant in constants], pa.binary(16))
+        case Family.INTEGER | Family.DATE:
+            column = pa.array(constants, kind.arrow)
+        case _:
+            column = pa.array(constants, pa.string())
+    return pa.table({name: column})
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
