@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -26,16 +25,12 @@ def schema_of(heading: Heading) -> pl.Schema:
 
 def translated(resolved: pl.Expr, heading: Heading) -> Predicate:
     """What of a predicate, whose types Polars has resolved, becomes conditions."""
-    return predicate(_tree(resolved), heading)
+    return _parts(resolved, heading, chosen=False)
 
 
 def condition(expression: pl.Expr, heading: Heading) -> Condition:
     """A Polars expression as a condition. Raises InvalidCondition, naming the part, unless all of it translates."""
-    match _tree(_resolved(expression, heading)):
-        case {"Ternary": {"predicate": tree}}:
-            found = predicate(tree, heading)
-        case other:
-            raise InvalidCondition(f"{expression}: Polars turned it into {other}, which is not read.")
+    found = _parts(_resolved(expression, heading), heading, chosen=True)
     if found.left:
         raise InvalidCondition(
             f"{' '.join(found.left)} Restrict by text instead, or let Polars compute it: `.to_lazy().filter(...)`."
@@ -43,8 +38,13 @@ def condition(expression: pl.Expr, heading: Heading) -> Condition:
     return all_of(found.conditions)
 
 
-def _tree(expression: pl.Expr) -> Any:
-    return json.loads(expression.meta.serialize(format="json"))
+def _parts(resolved: pl.Expr, heading: Heading, *, chosen: bool) -> Predicate:
+    """The translation of an expression, or of what it chooses by."""
+    try:
+        tree = json.loads(resolved.meta.serialize(format="json"))
+        return predicate(tree["Ternary"]["predicate"] if chosen else tree, heading)
+    except RecursionError:
+        return Predicate((), ("The Polars expression has too many steps inside each other for the database.",))
 
 
 def _resolved(expression: pl.Expr, heading: Heading) -> pl.Expr:

@@ -34,7 +34,25 @@ INTEGERS = {"i8": (-(2**7), 2**7 - 1), "u8": (0, 2**8 - 1), "i16": (-(2**15), 2*
 FLOATS = [0.0, -0.0, 1.0, -1.5, 0.1, 2.5, 1e-40, 1e38, float("nan"), float("inf"), float("-inf")]
 DOUBLES = [*FLOATS, 5e-324, 1e-200, 1e200, 1.7e308, -1.7e308, 0.1 + 0.2]
 DECIMALS = [decimal.Decimal(text) for text in ("0.00", "-0.05", "12.35", "99999.99", "-99999.99")]
-STRINGS = ["", "a", "A", "ab", "ä", "ß", "%", "_", "\\", "a%b_c\\d", "'", "\n", "🎈", "a\nb", "é"]
+STRINGS = [
+    "",
+    "a",
+    "A",
+    "ab",
+    "ä",
+    "ß",
+    "%",
+    "_",
+    "\\",
+    "a%b_c\\d",
+    "'",
+    "\n",
+    "🎈",
+    "a\nb",
+    "é",
+    "e\u0301",
+    "👩\u200d🔬",
+]
 DATES = [datetime.date(1, 1, 1), datetime.date(1582, 10, 10), datetime.date(1969, 12, 31), datetime.date(1970, 1, 1),
          datetime.date(2000, 2, 29), datetime.date(2024, 12, 30), datetime.date(9999, 12, 31)]  # fmt: skip
 TIMES = [datetime.time(0), datetime.time(0, 0, 0, 1), datetime.time(12, 30, 59, 500_000),
@@ -246,6 +264,7 @@ def predicates() -> Expressions:
     )
 
 
+@pytest.mark.timeout(120 + EXAMPLES)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

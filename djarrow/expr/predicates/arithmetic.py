@@ -25,6 +25,10 @@ FACTORS = (1e-150, 1e150)
 """Products and quotients of floats between these, and of 0, neither overflow nor underflow."""
 
 
+ARITHMETIC = frozenset({"+", "-", "*", "/", "div", "%", "neg", "abs"})
+"""The functions that can raise an error for values that they are not made for."""
+
+
 def value_range(kind: AttributeType) -> tuple[int, int]:
     """The least and the greatest value of an integer type."""
     low, high = kind.row.minimum, kind.row.maximum

@@ -15,11 +15,11 @@ from djarrow.errors import InvalidCondition
 from djarrow.expr.conditions import Condition, Holds, Matches
 from djarrow.expr.functions import FLOAT64
 from djarrow.expr.nodes import Rows
-from djarrow.expr.predicates.arithmetic import arithmetic
+from djarrow.expr.predicates.arithmetic import ARITHMETIC, arithmetic
 from djarrow.expr.predicates.constants import constant
 from djarrow.expr.predicates.known import Known, kind_of, refused
 from djarrow.expr.predicates.rules import GROUPS, Functions, check_truths, compare, ternary, truth
-from djarrow.expr.terms import MAX_DEPTH, Call, Cast, Column, Term, Value, call, column, depth
+from djarrow.expr.terms import MAX_DEPTH, Call, Cast, Column, Term, Value, call, column, depth, walk
 from djarrow.model.heading import Heading
 from djarrow.model.types import AttributeType, Family, core, decimal_digits
 
@@ -48,10 +48,10 @@ def predicate(tree: Any, heading: Heading) -> Predicate:
     for conjunct in _conjuncts(tree):
         try:
             known = _translated(conjunct, heading)
+            conditions.append(_condition(known, heading))
         except InvalidCondition as refusal:
             left.append(str(refusal))
             continue
-        conditions.append(_condition(known, heading))
         if known.doubts:
             left.append("Arithmetic that leaves the range of its type is left to Polars, in the rows where it may.")
     return Predicate(tuple(conditions), tuple(dict.fromkeys(left)))
@@ -70,22 +70,38 @@ def _conjuncts(tree: Any) -> Iterator[Any]:
 def _translated(conjunct: Any, heading: Heading) -> Known:
     known = part(conjunct, heading)
     check_truths("a condition", known)
-    if depth(known.term) > MAX_DEPTH - 2:
-        raise refused("the whole", "it has too many steps inside each other")
     return known
 
 
 def _condition(known: Known, heading: Heading) -> Condition:
     """The condition of a conjunct; where it is in doubt, the row is kept."""
-    term = known.term
-    if known.doubts:
-        doubted = known.doubts[0] if len(known.doubts) == 1 else call("or", *known.doubts)
-        return Holds(call("if", doubted, Value(True, core("bool")), term))
+    term = _guarded(known)
+    if depth(term) > MAX_DEPTH:
+        raise refused("the whole", "it has too many steps inside each other")
     match term:
         case Call("in", (Column(name, kind), *values)) if len(values) > LISTED and kind.family in _TABULATED:
             constants = [value.value for value in values if isinstance(value, Value)]
             return Matches(Rows(Heading((heading[name],), (name,)), _tabulated(name, constants, kind)), (name,))
     return Holds(term)
+
+
+def _guarded(known: Known) -> Term:
+    """True where there is a doubt, else the term.
+
+    A doubt that computes is looked at only where there is none about its operands: one test inside the other, because
+    engines may take the operands of OR in any order.
+    """
+    simple = [doubt for doubt in known.doubts if not _computes(doubt)]
+    steps = [simple[0] if len(simple) == 1 else call("or", *simple)] if simple else []
+    steps += [doubt for doubt in known.doubts if _computes(doubt)]
+    term = known.term
+    for doubt in reversed(steps):
+        term = call("if", doubt, Value(True, core("bool")), term)
+    return term
+
+
+def _computes(doubt: Term) -> bool:
+    return any(isinstance(inner, Call) and inner.function in ARITHMETIC for inner in walk(doubt))
 
 
 _TABULATED = frozenset({Family.INTEGER, Family.STRING, Family.ENUM, Family.DATE, Family.UUID})

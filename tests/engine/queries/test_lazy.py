@@ -297,6 +297,22 @@ def test_a_part_that_polars_keeps_to_itself(tables: SimpleNamespace, lazily: Laz
     assert len(lazily(tables.Kinds & may_fail).collect()) == 3
 
 
+@pytest.mark.parametrize("steps", [50, 500, 1500])
+def test_many_steps(tables: SimpleNamespace, lazily: Lazily, steps: int) -> None:
+    """A predicate of any size gives the rows of Polars; one of too many steps is refused as a restriction."""
+    predicate = c("i16") == -9
+    for number in range(steps):
+        predicate = (c("i8") == number % 50 + 10) | predicate
+    found, said = told(lazily, tables, predicate)
+    assert found["id"].to_list() == [4]
+    assert ("WHERE" in said) == (steps < 100)
+    if steps > 100:
+        with pytest.raises(InvalidCondition, match="steps"):
+            tables.Kinds & predicate
+    else:
+        assert len(lazily(tables.Kinds & predicate).collect()) == 1
+
+
 # --- what a lazy frame reads -------------------------------------------------------------------------------------
 
 Query = Callable[[pl.LazyFrame], pl.LazyFrame]

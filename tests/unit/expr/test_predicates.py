@@ -11,7 +11,7 @@ from djarrow.errors import UnknownAttribute
 from djarrow.expr.conditions import Holds
 from djarrow.expr.functions import BOOL
 from djarrow.expr.predicates.translate import part, predicate
-from djarrow.expr.terms import Cast, Column, Value, call
+from djarrow.expr.terms import Call, Cast, Column, Value, call, walk
 from djarrow.model.heading import Heading
 from djarrow.model.types import core
 
@@ -71,6 +71,20 @@ def test_arithmetic_that_may_wrap_is_doubted(every: Heading) -> None:
     compared = call(">", call("+", small, hundred), Value(50, core("int8")))
     assert found.conditions == (Holds(call("if", beyond, Value(True, BOOL), compared)),)
     assert len(found.left) == 1
+
+
+def test_doubts_about_what_is_computed_come_after_those_about_its_operands(every: Heading) -> None:
+    """A doubt about a product is not computed where the product itself is in doubt: it might overflow."""
+    product = binary(SMALL, "Multiply", SMALL)
+    found = predicate(binary(binary(product, "Plus", SMALL), "Gt", scalar("Int8", 50)), every)
+    (condition,) = found.conditions
+    assert isinstance(condition, Holds)
+    assert isinstance(condition.term, Call)
+    first, _, rest = condition.term.arguments
+    assert "*" not in {inner.function for inner in walk(first) if isinstance(inner, Call)}
+    assert isinstance(rest, Call)
+    assert rest.function == "if"
+    assert "*" in {inner.function for inner in walk(rest.arguments[0]) if isinstance(inner, Call)}
 
 
 @pytest.mark.parametrize(
