@@ -63,10 +63,15 @@ def _resolved(expression: pl.Expr, heading: Heading) -> pl.Expr:
     try:
         register_io_source(source, schema=schema).filter(whole).collect(engine="in-memory", optimizations=_UNSIMPLIFIED)
     except (pl.exceptions.PolarsError, TypeError) as error:
-        raise InvalidCondition(f"Polars refuses the expression: {error}") from error
+        raise InvalidCondition(f"Polars refuses {_shown(expression)}: {error}") from error
     if len(seen) != 1 or seen[0] is None:
         raise InvalidCondition(
-            f"{expression} is not computed row by row from the attributes, so that it restricts no query. "
-            "Let Polars compute it: `.to_lazy().filter(...)`."
+            f"{_shown(expression)} is not computed row by row from the attributes, or in too many steps, so that it "
+            "restricts no query. Let Polars compute it: `.to_lazy().filter(...)`."
         )
     return seen[0]
+
+
+def _shown(expression: pl.Expr) -> str:
+    text = str(expression)
+    return text if len(text) <= 100 else f"{text[:97]}..."
