@@ -38,6 +38,16 @@ class Stream:
         self._close()
 
 
+class Streams(Protocol):
+    """The part of a reader that streams. dialect: the name of the SQL that it understands."""
+
+    dialect: str
+
+    def stream(self, text: str) -> Stream:
+        """The result of a SELECT batch by batch."""
+        ...
+
+
 class Reader(Protocol):
     """An engine that answers queries: PostgreSQL, or DuckDB over a repository.
 
@@ -61,8 +71,8 @@ class Reader(Protocol):
         """
         ...
 
-    def pinned(self) -> Reader:
-        """A reader for other threads, which reads in this thread's transaction while that is open."""
+    def pinned(self) -> Streams:
+        """Streams for other threads, which read in this thread's transaction while that is open."""
         ...
 
 

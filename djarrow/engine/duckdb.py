@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from djarrow.engine.base import Stream
+from djarrow.engine.base import Stream, Streams
 from djarrow.errors import EngineError, TimedOut
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class DuckReader:
             raise
         return Stream(reader.schema, _batches(reader), cursor.close)
 
-    def pinned(self) -> DuckReader:
+    def pinned(self) -> Streams:
         """Itself: there are no transactions."""
         return self
 

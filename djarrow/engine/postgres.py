@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from djarrow.engine.base import Reader, Stream
+from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
 from djarrow.engine.looking import Read, look
-from djarrow.engine.pinned import PinnedReader
+from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
 from djarrow.errors import ConnectionFailed, TransactionError
@@ -188,12 +188,12 @@ class PostgresConnection:
         except ConnectionFailed:  # it was lost since another stream left it
             return self._stream(self._open(None), text)
 
-    def pinned(self) -> Reader:
-        """A reader for other threads, which reads in this thread's transaction while that is open."""
+    def pinned(self) -> Streams:
+        """Streams for other threads, which read in this thread's transaction while that is open."""
         session = self._session()
         if not session.in_transaction:
             return self
-        return PinnedReader(lambda text: self._fetch(session, text), lambda: session.in_transaction, self)
+        return Pinned(lambda text: self._fetch(session, text), lambda: session.in_transaction, self)
 
     def _borrow(self) -> Session:
         with self._lock:

@@ -11,7 +11,7 @@ import polars as pl
 from attrs import frozen
 from polars.io.plugins import register_io_source
 
-from djarrow.engine.base import Reader
+from djarrow.engine.base import Reader, Streams
 from djarrow.expr.nodes import Node, Order
 from djarrow.expr.operators import all_of, order_terms, restrict, top
 from djarrow.expr.predicates.translate import Predicate
@@ -52,7 +52,7 @@ class Source:
     node: Node
     order: tuple[Order, ...]
     heading: Heading
-    reader: Reader
+    streams: Streams
     explain: Callable[[str], object] | None
 
     def read(
@@ -66,11 +66,11 @@ class Source:
         found = Predicate((), ()) if predicate is None else translated(predicate, self.heading)
         after = predicate if found.left else None
         needed = names if after is None else tuple(dict.fromkeys((*names, *after.meta.root_names())))
-        node, dialect = self._asked(found, rows), Dialect(self.reader.dialect)
+        node, dialect = self._asked(found, rows), Dialect(self.streams.dialect)
         if self.explain is not None:
             self.explain(_told(compiler.select(node, dialect, needed, pretty=True).text, found, after))
         text = compiler.select(node, dialect, needed).text
-        frames = _frames(self.reader, text, self.heading.select(needed), names, after)
+        frames = _frames(self.streams, text, self.heading.select(needed), names, after)
         next(frames)
         return frames
 
@@ -88,7 +88,7 @@ def _told(text: str, found: Predicate, after: pl.Expr | None) -> str:
 
 
 def _frames(
-    reader: Reader, text: str, heading: Heading, names: tuple[str, ...], after: pl.Expr | None
+    streams: Streams, text: str, heading: Heading, names: tuple[str, ...], after: pl.Expr | None
 ) -> Iterator[pl.DataFrame]:
     """The batches as frames, and an empty one before them: whoever took it has sent the query.
 
@@ -96,7 +96,7 @@ def _frames(
     """
     import pyarrow as pa
 
-    with reader.stream(text) as stream:
+    with streams.stream(text) as stream:
         yield pl.DataFrame(schema=schema_of(heading.select(names)))
         for batch in stream:
             part = results.to_polars(pa.Table.from_batches([batch]), heading)
