@@ -147,6 +147,8 @@ COMPUTE: list[Callable[[pl.Expr, Any], pl.Expr]] = [
     operator.mod,
     lambda left, _: -left,
     lambda left, _: left.abs(),
+    lambda left, _: left.floor(),
+    lambda left, _: left.ceil(),
     lambda left, right: left.fill_null(right),
 ]
 PARTS = ["year", "quarter", "month", "day", "weekday", "ordinal_day"]

@@ -174,6 +174,22 @@ def absolute(operand: Known) -> Known:
     return _mirrored("abs", operand)
 
 
+def floor(operand: Known) -> Known:
+    """`x.floor()`."""
+    return _whole("floor", operand)
+
+
+def ceiling(operand: Known) -> Known:
+    """`x.ceil()`."""
+    return _whole("ceiling", operand)
+
+
+def _whole(function: str, operand: Known) -> Known:
+    if operand.kind != FLOAT64:
+        raise refused(function, f"it is computed of Float64 only, not of {operand.kind}")
+    return Known(call(function, operand.term), FLOAT64, operand.doubts)
+
+
 def _mirrored(function: str, operand: Known) -> Known:
     """-x and |x|: in Polars the least integer is its own. Floats have no such one."""
     if operand.family is Family.FLOAT:

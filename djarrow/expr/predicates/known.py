@@ -7,7 +7,7 @@ from typing import Any
 from attrs import frozen
 
 from djarrow.errors import InvalidCondition
-from djarrow.expr.functions import WIDE
+from djarrow.expr.functions import BOOL, WIDE
 from djarrow.expr.terms import NULL, Term, Value
 from djarrow.model.types import AttributeType, Family, core
 
@@ -50,6 +50,25 @@ def refused(part: str, why: str) -> InvalidCondition:
     return InvalidCondition(f"{part} of the Polars expression is not computed by the database: {why}.")
 
 
+def truth(term: Term, *parts: Known) -> Known:
+    """A truth value over these parts."""
+    return Known(term, BOOL, doubts(*parts))
+
+
+def check_alike(part: str, *given: Known) -> AttributeType:
+    """The one kind of all that are not a bare NULL. Raises InvalidCondition where there are several."""
+    kinds = {known.kind for known in given if not known.is_null}
+    if len(kinds) != 1:
+        raise refused(part, "its operands are of different types: " + ", ".join(sorted(map(str, kinds))))
+    return kinds.pop()
+
+
+def check_truths(part: str, *given: Known) -> None:
+    """Refuse what is not true or false: of integers, Polars computes bit by bit."""
+    if any(known.family is not Family.BOOLEAN and not known.is_null for known in given):
+        raise refused(part, "its operands are not true or false")
+
+
 _KINDS: dict[str, AttributeType] = {
     **{f"{u}Int{bits}": core(f"{u.lower()}int{bits}") for u in ("", "U") for bits in (8, 16, 32, 64)},
     "Int128": WIDE,  # what Polars compares UInt64 with Int64 in
@@ -70,8 +89,10 @@ def kind_of(dtype: Any, part: str) -> AttributeType:
             return _KINDS[dtype]
         case {"Literal": inner}:
             return kind_of(inner, part)
-        case {"Datetime": ["Microseconds", zone]}:
-            return core("datetime" if zone is None else "timestamp")
+        case {"Datetime": ["Microseconds", None]}:
+            return core("datetime")
+        case {"Datetime": ["Microseconds", {"inner": "UTC"}]}:
+            return core("timestamp")
         case {"Decimal": [int(precision), int(scale)]}:
             return core("decimal", precision, scale)
     raise refused(part, f"no attribute has the type {dtype!r}")

@@ -3,40 +3,20 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve, frozen
 
-from djarrow.expr.functions import BOOL, INT64
-from djarrow.expr.predicates.arithmetic import absolute, negated
-from djarrow.expr.predicates.constants import members
-from djarrow.expr.predicates.known import Known, doubts, refused
+from djarrow.expr.functions import INT64
+from djarrow.expr.predicates.arithmetic import absolute, ceiling, floor, negated
+from djarrow.expr.predicates.comparisons import is_between, is_in
+from djarrow.expr.predicates.known import Known, check_alike, check_truths, doubts, refused, truth
 from djarrow.expr.terms import Term, Value, call
 from djarrow.model.types import AttributeType, Family, core
 
 Rule = Callable[..., Known]
 """(the arguments, what the tree says of the function besides) -> the part. Raises InvalidCondition."""
-
-
-def truth(term: Term, *parts: Known) -> Known:
-    """A truth value over these parts."""
-    return Known(term, BOOL, doubts(*parts))
-
-
-def check_alike(part: str, *given: Known) -> AttributeType:
-    """The one kind of all that are not a bare NULL. Raises InvalidCondition where there are several."""
-    kinds = {known.kind for known in given if not known.is_null}
-    if len(kinds) != 1:
-        raise refused(part, "its operands are of different types: " + ", ".join(sorted(map(str, kinds))))
-    return kinds.pop()
-
-
-def check_truths(part: str, *given: Known) -> None:
-    """Refuse what is not true or false: of integers, Polars computes bit by bit."""
-    if any(known.family is not Family.BOOLEAN and not known.is_null for known in given):
-        raise refused(part, "its operands are not true or false")
 
 
 # --- logic -------------------------------------------------------------------------------------------------------
@@ -97,67 +77,6 @@ def ternary(test: Known, yes: Known, no: Known) -> Known:
     kind = chosen("when", yes, no)
     yes, no = (evolve(k, term=Value(None, kind)) if k.is_null else k for k in (yes, no))
     return Known(call("if", test.term, yes.term, no.term), kind, doubts(test, yes, no))
-
-
-# --- membership --------------------------------------------------------------------------------------------------
-
-
-def is_between(options: Any, value: Known, low: Known, high: Known) -> Known:
-    """Both bounds, each with or without equality."""
-    above, below = _BOUNDS[options["closed"]]
-    return _logic("and")(compare(above, value, low), compare(below, value, high))
-
-
-_BOUNDS = {"Both": (">=", "<="), "Left": (">=", "<"), "Right": (">", "<="), "None": (">", "<")}
-
-
-def is_in(options: Any, known: Known, listed: Any) -> Known:
-    """Membership of a list of constants. NULL is in no list, and what is in no list is not NULL for that."""
-    if options.get("nulls_equal"):
-        raise refused("is_in", "NULL is to equal NULL")
-    values = members(listed, known.kind)
-    if not values:
-        nothing = call("if", call("is null", known.term), Value(None, BOOL), Value(False, BOOL))
-        return truth(nothing, known)
-    return truth(call("in", known.term, *values), known)
-
-
-# --- comparison --------------------------------------------------------------------------------------------------
-
-_EXACT = frozenset({Family.INTEGER, Family.DECIMAL})
-_ORDERED = frozenset(Family) - {Family.STRING, Family.ENUM, Family.JSON}
-
-
-def compare(operator: str, left: Known, right: Known) -> Known:
-    """A comparison, where both engines compare as Polars does.
-
-    NaN equals itself and is greater than all numbers, in all three.
-    """
-    left, right = _met(left, right), _met(right, left)
-    kinds = {left.kind, right.kind}
-    families = {kind.family for kind in kinds}
-    if len(kinds) > 1 and not families <= _EXACT:
-        raise refused(f"{left.kind} {operator} {right.kind}", "the types differ")
-    equality = operator in ("=", "<>", "<=>")
-    if Family.JSON in families or not (equality or families <= _ORDERED):
-        raise refused(f"{left.kind} {operator} {right.kind}", "engines and Polars order it differently")
-    return truth(call(operator, left.term, right.term), left, right)
-
-
-def _met(known: Known, other: Known) -> Known:
-    """A constant in the type of what it meets, where Polars leaves it in another: enums and UUIDs."""
-    if not isinstance(known.term, Value):
-        return known
-    match other.family, known.term.value:
-        case Family.ENUM, str(text) if known.family is Family.STRING:
-            if text not in other.kind.choices:
-                raise refused(repr(text), f"it is no value of {other.kind}")
-            return Known(Value(text, other.kind), other.kind)
-        case Family.UUID, bytes(content):
-            if len(content) != 16:
-                raise refused("a constant of bytes", "a UUID has 16")
-            return Known(Value(uuid.UUID(bytes=content), other.kind), other.kind)
-    return known
 
 
 # --- strings -----------------------------------------------------------------------------------------------------
@@ -255,6 +174,16 @@ GROUPS: dict[str, Functions] = {
         },
         {},
     ),
-    "": Functions({"Negate": negated, "Abs": absolute, "FillNull": _first_present, "Coalesce": _first_present}, {}),
+    "": Functions(
+        {
+            "Negate": negated,
+            "Abs": absolute,
+            "Floor": floor,
+            "Ceil": ceiling,
+            "FillNull": _first_present,
+            "Coalesce": _first_present,
+        },
+        {},
+    ),
 }
 """Group of the tree -> its functions. The group "" has those that the tree names without one."""

@@ -16,9 +16,10 @@ from djarrow.expr.conditions import Condition, Holds, Matches
 from djarrow.expr.functions import FLOAT64
 from djarrow.expr.nodes import Rows
 from djarrow.expr.predicates.arithmetic import ARITHMETIC, arithmetic
+from djarrow.expr.predicates.comparisons import compare
 from djarrow.expr.predicates.constants import constant
-from djarrow.expr.predicates.known import Known, kind_of, refused
-from djarrow.expr.predicates.rules import GROUPS, Functions, check_truths, compare, ternary, truth
+from djarrow.expr.predicates.known import Known, check_truths, kind_of, refused, truth
+from djarrow.expr.predicates.rules import GROUPS, Functions, ternary
 from djarrow.expr.terms import MAX_DEPTH, Call, Cast, Column, Term, Value, call, column, depth, walk
 from djarrow.model.heading import Heading
 from djarrow.model.types import AttributeType, Family, core, decimal_digits

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,12 +60,18 @@ TRANSLATED: list[pl.Expr] = [
     c("choice") == "high",
     c("choice") != "high",
     c("choice").cast(pl.String) == "low",
+    c("choice") > "low",
+    ~(c("choice") < "low"),
+    pl.lit("low") >= c("choice"),
+    c("f64").floor() == 2,
+    c("f64").ceil() == 3,
     c("day") > datetime.date(2000, 1, 1),
     c("day") > datetime.datetime(2000, 1, 1, 5),
     c("clock") >= datetime.time(13, 5, 59, 500_000),
     c("moment") > datetime.datetime(2000, 1, 1, tzinfo=UTC),
     c("moment") == datetime.datetime(2024, 2, 29, 23, 59, 59, 750_000, UTC),
     c("moment") > datetime.date(2024, 2, 29),
+    c("moment").is_in([datetime.datetime(1970, 1, 1, 9, tzinfo=zoneinfo.ZoneInfo("Asia/Tokyo"))]),
     c("wall") < datetime.datetime(2000, 1, 1),
     c("wall") < datetime.date(2000, 1, 1),
     c("tag") == TAG,
@@ -214,7 +221,6 @@ IN_PART: list[pl.Expr] = [
 
 LEFT: list[pl.Expr] = [
     c("letters") > "a",
-    c("choice") > "high",
     c("letters").str.to_lowercase() == "",
     c("letters").str.contains("^O"),
     c("letters").str.len_bytes() > 3,
@@ -234,6 +240,9 @@ LEFT: list[pl.Expr] = [
     c("doc") == "[]",
     c("day") + datetime.timedelta(days=1) > datetime.date(2000, 1, 1),
     c("clock") == pl.lit(1, pl.Time),
+    c("moment").cast(pl.Datetime("us", "Asia/Tokyo")).dt.hour() == 8,
+    c("moment").dt.convert_time_zone("Asia/Tokyo").dt.hour() == 8,
+    c("wall").dt.replace_time_zone("UTC") == c("moment"),
     c("i8").replace(7, 8) == 8,
     c("i8").is_in([7, None], nulls_equal=True),
 ]
