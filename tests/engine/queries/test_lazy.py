@@ -353,6 +353,7 @@ QUERIES: list[tuple[Query, str]] = [
     (lambda lazy: lazy.filter(c("i8") > c("i8").mean()), ""),
     (lambda lazy: lazy.filter(c("i8").shift(1) > 0), ""),
     (lambda lazy: lazy.filter(pl.Series([True, False, True, False])), ""),
+    (lambda lazy: lazy.filter(c("i8").map_batches(lambda column: column > 5, pl.Boolean)), ""),
     (lambda lazy: lazy.filter(False), ""),
     (lambda lazy: lazy.filter(pl.lit(None, pl.Boolean)), ""),
     (lambda lazy: lazy.filter(c("truth").is_not_null()).group_by("truth").agg(c("i8").sum()).sort("truth"), "WHERE"),
