@@ -46,6 +46,16 @@ class ReadParallel(Protocol):
         ...
 
 
+class Streams(Protocol):
+    """The part of a reader that streams. dialect: the name of the SQL that it understands."""
+
+    dialect: str
+
+    def stream(self, text: str) -> Stream:
+        """The result of a SELECT batch by batch."""
+        ...
+
+
 class Reader(Protocol):
     """An engine that answers queries: PostgreSQL, or DuckDB over a repository.
 
@@ -76,6 +86,10 @@ class Reader(Protocol):
 
         Raises TransactionError where they would, and reads raise TimedOut.
         """
+        ...
+
+    def pinned(self) -> Streams:
+        """Streams for other threads, which read in this thread's transaction while that is open."""
         ...
 
 

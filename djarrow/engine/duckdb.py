@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from djarrow.engine.base import Stream
+from djarrow.engine.base import Stream, Streams
 from djarrow.errors import EngineError, TimedOut
 
 if TYPE_CHECKING:
@@ -124,6 +124,10 @@ class DuckReader:
         finally:
             cursor.close()
         return "\n".join(shown.rstrip("\n") for _, shown in plan)
+
+    def pinned(self) -> Streams:
+        """Itself: there are no transactions."""
+        return self
 
     def close(self) -> None:
         """Let go of files and memory."""

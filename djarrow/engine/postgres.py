@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from djarrow.engine import parallel
-from djarrow.engine.base import Stream
+from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
 from djarrow.engine.looking import Read, look
+from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
 from djarrow.errors import ConnectionFailed, TransactionError
@@ -214,6 +215,13 @@ class PostgresConnection:
             return self._stream(self._borrow(), text)
         except ConnectionFailed:  # it was lost since another stream left it
             return self._stream(self._open(None), text)
+
+    def pinned(self) -> Streams:
+        """Streams for other threads, which read in this thread's transaction while that is open."""
+        session = self._session()
+        if not session.in_transaction:
+            return self
+        return Pinned(lambda text: self._fetch(session, text), lambda: session.in_transaction, self)
 
     def _borrow(self) -> Session:
         with self._lock:

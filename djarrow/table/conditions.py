@@ -1,4 +1,4 @@
-"""What users restrict by -> conditions: text, mappings, lists, frames, tables, Top, Not, AndList.
+"""What users restrict by -> conditions: text, mappings, lists, frames, tables, Polars expressions, Top, Not, AndList.
 
 Rows that they hold, frames and lists of mappings, are given_rows.py's question. Specification: 001 8.6, 000
 "Restriction".
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from attrs import frozen
 
 from djarrow.errors import InvalidCondition
@@ -19,6 +20,7 @@ from djarrow.expr.nodes import Node
 from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
+from djarrow.table import predicates
 from djarrow.table.given_rows import among_frame, among_mappings, as_frame, as_record
 from djarrow.table.universal import U
 
@@ -78,6 +80,8 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Co
             return operators.all_of([to_condition(item, source, semantic_check=semantic_check) for item in given])
         case Top():
             raise InvalidCondition("Top stands by itself: `A & dj.Top(5)`.")
+        case pl.Expr():
+            return predicates.condition(given, source.heading)
     if isinstance(given, Sequence | Set) and not isinstance(given, bytes | bytearray | memoryview | range):
         return _any_condition(list(given), source, semantic_check=semantic_check)
     if (record := as_record(given)) is not None:
@@ -85,7 +89,8 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Co
     if (frame := as_frame(given)) is not None:
         return among_frame(frame, source.heading)
     raise InvalidCondition(
-        f"{type(given).__name__} cannot restrict a query. Use text, a mapping, a list of these, a frame, or a table."
+        f"{type(given).__name__} cannot restrict a query. "
+        "Use text, a mapping, a Polars expression, a list of these, a frame, or a table."
     )
 
 

@@ -5,7 +5,7 @@ Columnar forms come as the server gives them unless order_by is named; row forms
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -184,6 +184,26 @@ class Reading:
         wanted = Selection(attributes, order_by, limit, offset)
         reader = self._active_reader()
         return _batches(reader, wanted.text(self.node, reader.dialect), wanted.heading(self.heading), size)
+
+    @on_class_too
+    def to_lazy(
+        self,
+        *attributes: str,
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+        explain: Callable[[str], object] | None = None,
+    ) -> pl.LazyFrame:
+        """The rows as a Polars LazyFrame, read anew by each collect: its columns, filters and head run in the database.
+
+        What is read, and from where, is settled by the call. explain: told at each read which SQL runs and what of a
+        filter Polars does, and why; `explain=print`.
+        """
+        from djarrow.table import lazy
+
+        heading = Selection(attributes).heading(self.heading)
+        reader = self._active_reader()
+        return lazy.frame(self.node, heading, reader, order_by=order_by, limit=limit, offset=offset, explain=explain)
 
     @on_class_too
     def fetch(self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0) -> Any:

@@ -66,6 +66,30 @@ def test_the_example_of_reading(schema: dj.Schema, tmp_path: Path, monkeypatch: 
     assert (found.known, found.sizes) == (True, [2, 1])
 
 
+def test_the_example_of_lazy_frames(
+    schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The example of docs/queries.md runs, and says that both filters ran in the database."""
+
+    @schema
+    class Session(dj.Manual):
+        definition = """
+        subject_id : int32
+        session : int16
+        ---
+        day : date
+        x : float64
+        """
+
+    Session.insert([(1, 1, "2024-01-31", 1.0), (1, 2, "2024-02-01", 2.0), (2, 1, "2023-12-31", 3.0)])
+    section = (DOCUMENTS / "queries.md").read_text("utf-8").partition("## Lazy frames")[2]
+    text = section.partition("```python\n")[2].partition("```")[0]
+    module = Runner(tmp_path, monkeypatch)(text, Session=Session)
+    assert module.per_subject.rows() == [(1, 2)]
+    assert module.strong_sessions["session"].to_list() == [1, 2, 1]
+    assert "EXTRACT" in capsys.readouterr().out
+
+
 def test_every_type_is_documented() -> None:
     """docs/definitions.md has a row for each type."""
     text = (DOCUMENTS / "definitions.md").read_text("utf-8")

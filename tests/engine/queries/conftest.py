@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 
 import djarrow as dj
@@ -242,3 +243,21 @@ def evaluate(request: pytest.FixtureRequest, queries: dj.Schema, tables: SimpleN
 def dialect(request: pytest.FixtureRequest) -> str:
     """The name of an engine's dialect."""
     return str(request.param)
+
+
+Lazily = Callable[..., pl.LazyFrame]
+"""Gives the lazy frame of a query; further arguments are those of to_lazy."""
+
+
+@pytest.fixture(params=["postgres", "duckdb"])
+def lazily(request: pytest.FixtureRequest, queries: dj.Schema, tables: SimpleNamespace) -> Lazily:
+    """The lazy frame of a query on the server or on the repository."""
+    repository = request.getfixturevalue("offline") if request.param == "duckdb" else None
+
+    def make(query: Any, *attributes: str, **options: Any) -> pl.LazyFrame:
+        expression = as_expression(query)
+        assert expression is not None
+        with contextlib.nullcontext() if repository is None else repository.using(queries):
+            return expression.to_lazy(*attributes, **options)
+
+    return make
