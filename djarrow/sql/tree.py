@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 from sqlglot import exp
@@ -13,6 +13,8 @@ from djarrow.model.types import AttributeType, Family, core
 from djarrow.sql.dialects import Dialect
 
 Expression = exp.Expression
+Build = Callable[[Call, list[Expression], Dialect], Expression]
+"""Builds a function from its call and the nodes of its arguments."""
 
 _STRINGS = (Family.STRING, Family.ENUM)
 INT32 = core("int32")
@@ -42,6 +44,11 @@ def closed(node: Expression) -> Expression:
 def number(value: int) -> Expression:
     """A whole number."""
     return exp.Literal.number(value)
+
+
+def string(text: str) -> Expression:
+    """A string that is part of a function, and no value of the user's."""
+    return exp.Literal.string(text)
 
 
 def binary(kind: type[exp.Expression], left: Expression, right: Expression) -> Expression:
@@ -84,6 +91,16 @@ def all_typed(call: Call, nodes: list[Expression], dialect: Dialect) -> list[Exp
 def real(term: Term, node: Expression, dialect: Dialect) -> Expression:
     """The node as a float64."""
     return typed(term, node, FLOAT64, dialect)
+
+
+def in_order(kind: AttributeType, node: Expression, dialect: Dialect) -> Expression:
+    """The node as what is compared by its order: strings by their code points, on every engine.
+
+    PostgreSQL compares by the collation of the database, which may be that of a language; equality is the same in all.
+    """
+    if kind.family not in _STRINGS or dialect is not Dialect.POSTGRES:
+        return node
+    return exp.Collate(this=closed(node), expression=exp.Identifier(this="C", quoted=True))
 
 
 def in_utc(term: Term, node: Expression, dialect: Dialect) -> Expression:
