@@ -39,6 +39,7 @@ class _Parser(MySQLParser):
     """Every function is left as a plain name, so that the table of functions alone decides what may be called."""
 
     ARRAY_CONSTRUCTORS = {}  # noqa: RUF012 - `doc.list[0]` is a path
+    LAMBDAS = {}  # noqa: RUF012 - `doc -> '$.a'` is a path in arguments too
     FUNCTIONS = {}  # noqa: RUF012 - as the parser declares them
     NO_PAREN_FUNCTIONS = {}  # noqa: RUF012
     FUNCTION_PARSERS = {  # noqa: RUF012

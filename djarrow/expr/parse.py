@@ -379,7 +379,6 @@ _REFUSED = {
     "BitwiseLeftShift": "<< is not allowed; multiply by a power of 2.",
     "BitwiseRightShift": ">> is not allowed; divide by a power of 2, `x div 2`.",
     "SessionParameter": "variables are not allowed.",
-    "Lambda": "functions of functions are not allowed.",
     "Tuple": "one value is wanted here, not a tuple; restrict by a list of mappings.",
 }
 

@@ -35,11 +35,12 @@ from djarrow.expr.nodes import (
 from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, names_outside
 from djarrow.model.types import AttributeType
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.forms import WRITERS
 from djarrow.sql.template import Template, Values
 from djarrow.sql.terms import render
-from djarrow.sql.tree import Expression, cast_to, chain, closed, function, in_order, number, typed
+from djarrow.sql.tree import Expression, cast_to, chain, closed, function, number, typed
 
 
 @frozen

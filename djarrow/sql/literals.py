@@ -64,12 +64,13 @@ _BYTES = {
 
 def quoted(text: str, dialect: Dialect = Dialect.POSTGRES) -> str:
     """A string literal. PostgreSQL and DuckDB take backslashes as they are (standard_conforming_strings); in Spark one
-    escapes what comes after it, and two literals side by side, as a doubled quote looks, are one without the quote.
+    escapes what comes after it, two literals side by side, as a doubled quote looks, are one without the quote, and
+    `${` would be taken for a variable before the text is read at all.
     """
     if UNKEPT.search(text):
         raise QueryError("a string with NUL or half a surrogate pair cannot be written in SQL.")
     if dialect is Dialect.SPARK:
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\u0024{") + "'"
     return "'" + text.replace("'", "''") + "'"
 
 

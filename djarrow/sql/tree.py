@@ -11,6 +11,7 @@ from djarrow.expr.functions import FLOAT64
 from djarrow.expr.terms import Call, Term, Value
 from djarrow.model.types import AttributeType, Family, core
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.literals import quoted
 
 Expression = exp.Expression
 Build = Callable[[Call, list[Expression], Dialect], Expression]
@@ -46,9 +47,9 @@ def number(value: int) -> Expression:
     return exp.Literal.number(value)
 
 
-def string(text: str) -> Expression:
-    """A string that is part of a function, and no value of the user's."""
-    return exp.Literal.string(text)
+def string(text: str, dialect: Dialect) -> Expression:
+    """A string that is a part of a function, and no value that could be another: a format, a path, a separator."""
+    return exp.Var(this=quoted(text, dialect))
 
 
 def binary(kind: type[exp.Expression], left: Expression, right: Expression) -> Expression:
@@ -91,16 +92,6 @@ def all_typed(call: Call, nodes: list[Expression], dialect: Dialect) -> list[Exp
 def real(term: Term, node: Expression, dialect: Dialect) -> Expression:
     """The node as a float64."""
     return typed(term, node, FLOAT64, dialect)
-
-
-def in_order(kind: AttributeType, node: Expression, dialect: Dialect) -> Expression:
-    """The node as what is compared by its order: strings by their code points, on every engine.
-
-    PostgreSQL compares by the collation of the database, which may be that of a language; equality is the same in all.
-    """
-    if kind.family not in _STRINGS or dialect is not Dialect.POSTGRES:
-        return node
-    return exp.Collate(this=closed(node), expression=exp.Identifier(this="C", quoted=True))
 
 
 def in_utc(term: Term, node: Expression, dialect: Dialect) -> Expression:

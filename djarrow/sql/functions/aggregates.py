@@ -7,9 +7,10 @@ from sqlglot import exp
 from djarrow.expr.functions import FLOAT64, VARCHAR
 from djarrow.expr.terms import Call
 from djarrow.model.types import Family
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build, by_engine, form, forms, written
-from djarrow.sql.tree import Expression, as_number, cast, cast_to, function, in_order, real, typed
+from djarrow.sql.tree import Expression, as_number, cast, cast_to, function, real, string, typed
 
 
 def _over(name: str, call: Call, node: Expression) -> Expression:
@@ -87,10 +88,6 @@ def _of_strings(call: Call) -> bool:
     return call.arguments[0].type.family in (Family.STRING, Family.ENUM)
 
 
-def _separator(call: Call) -> Expression:
-    return exp.Literal.string(str(call.options[0]))
-
-
 def _order(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """ORDER BY of what the call is ordered by, NULLs last. DISTINCT text is ordered by just that text."""
     if call.distinct and _of_strings(call):
@@ -110,11 +107,11 @@ def _joined(plain: str, distinct: str, distinct_other: str) -> Build:
     """
 
     def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-        order = _order(call, nodes, dialect)
+        order, separator = _order(call, nodes, dialect), string(str(call.options[0]), dialect)
         if call.distinct and not _of_strings(call):
             down = exp.Boolean(this=call.options[1] == "desc")
-            return form(distinct_other, nodes[0].copy(), _separator(call), order, down)
-        return form(distinct if call.distinct else plain, _shown(call, nodes, dialect), _separator(call), order)
+            return form(distinct_other, nodes[0].copy(), separator, order, down)
+        return form(distinct if call.distinct else plain, _shown(call, nodes, dialect), separator, order)
 
     return build
 
@@ -146,12 +143,12 @@ AGGREGATES: dict[str, Build] = {
         _joined(
             "STRING_AGG({0}, {1}{2})",
             "STRING_AGG(DISTINCT {0}, {1}{2})",
-            "ARRAY_TO_STRING(ARRAY_AGG(DISTINCT {0}{2}) FILTER(WHERE NOT {0} IS NULL), {1})",
+            "ARRAY_TO_STRING(ARRAY_AGG(DISTINCT {0}{2}) FILTER (WHERE {0} IS NOT NULL), {1})",
         ),
         _joined(
             "STRING_AGG({0}, {1}{2})",
             "STRING_AGG(DISTINCT {0}, {1}{2})",
-            "ARRAY_TO_STRING(LIST(DISTINCT {0}{2}) FILTER(WHERE NOT {0} IS NULL), {1})",
+            "ARRAY_TO_STRING(LIST(DISTINCT {0}{2}) FILTER (WHERE {0} IS NOT NULL), {1})",
         ),
         _joined(
             "LISTAGG({0}, {1}) WITHIN GROUP ({2})",

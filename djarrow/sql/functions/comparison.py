@@ -5,9 +5,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from djarrow.expr.terms import Call
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build, by_engine
-from djarrow.sql.tree import Expression, binary, chain, closed, in_order
+from djarrow.sql.tree import Expression, binary, chain, closed
 
 
 def _operator(kind: type[exp.Expression]) -> Build:

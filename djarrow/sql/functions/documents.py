@@ -6,34 +6,28 @@ none, nor has JSON's null. Text that is no number gives NULL, so that no row can
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-
-from sqlglot import exp
 
 from djarrow.errors import QueryError
 from djarrow.expr.terms import Call, Option
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build, form, forms
-from djarrow.sql.tree import Expression
-
-
-def _string(text: str) -> Expression:
-    return exp.Literal.string(text)
+from djarrow.sql.tree import Expression, string
 
 
 def _postgres(node: Expression, steps: tuple[Option, ...]) -> Expression:
-    """Step by step: `->` with a string is a key only, and with a number a position only."""
+    """Keys one by one. A path with positions is strict, because PostgreSQL takes any value for a list of one."""
+    if any(isinstance(step, int) for step in steps):
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{json.dumps(step)}" for step in steps)
+        return form("JSONB_PATH_QUERY_FIRST({0}, {1}, '{}', TRUE)", node, string(f"strict ${path}", Dialect.POSTGRES))
     for step in steps:
-        node = form("({0} -> {1})", node, _step(step))
+        node = form("({0} -> {1})", node, string(str(step), Dialect.POSTGRES))
     return node
 
 
-def _step(step: Option) -> Expression:
-    return exp.Literal.number(step) if isinstance(step, int) else _string(str(step))
-
-
 def _duckdb(node: Expression, steps: tuple[Option, ...]) -> Expression:
-    return form("JSON_EXTRACT({0}, {1})", node, _string(_duckdb_path(steps))) if steps else node
+    return form("JSON_EXTRACT({0}, {1})", node, string(_duckdb_path(steps), Dialect.DUCKDB)) if steps else node
 
 
 def _duckdb_path(steps: tuple[Option, ...]) -> str:
@@ -51,7 +45,7 @@ def _spark_path(steps: tuple[Option, ...]) -> str:
 
 
 def _spark(node: Expression, steps: tuple[Option, ...]) -> Expression:
-    return form("VARIANT_GET(PARSE_JSON({0}), {1})", node, _string(_spark_path(steps)))
+    return form("VARIANT_GET(PARSE_JSON({0}), {1})", node, string(_spark_path(steps), Dialect.SPARK))
 
 
 _PART: dict[Dialect, Callable[[Expression, tuple[Option, ...]], Expression]] = {
@@ -65,20 +59,20 @@ _PART: dict[Dialect, Callable[[Expression, tuple[Option, ...]], Expression]] = {
 def _any_text(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """The text of the part, also of an object or list."""
     match dialect:
-        case Dialect.POSTGRES if call.options:
-            return form("({0} ->> {1})", _postgres(nodes[0], call.options[:-1]), _step(call.options[-1]))
+        case Dialect.POSTGRES if call.options and all(isinstance(step, str) for step in call.options):
+            return form("({0} ->> {1})", _postgres(nodes[0], call.options[:-1]), string(str(call.options[-1]), dialect))
         case Dialect.POSTGRES:
-            return form("({0} #>> '{}')", nodes[0])
+            return form("({0} #>> '{}')", _postgres(nodes[0], call.options))
         case Dialect.DUCKDB:
-            return form("JSON_EXTRACT_STRING({0}, {1})", nodes[0], _string(_duckdb_path(call.options)))
+            return form("JSON_EXTRACT_STRING({0}, {1})", nodes[0], string(_duckdb_path(call.options), dialect))
         case Dialect.SPARK:
-            return form("GET_JSON_OBJECT({0}, {1})", nodes[0], _string(_spark_path(call.options)))
+            return form("GET_JSON_OBJECT({0}, {1})", nodes[0], string(_spark_path(call.options), dialect))
 
 
 _VALUE = forms(
     "CASE WHEN JSONB_TYPEOF({0}) NOT IN ('object', 'array') THEN {1} END",
     "CASE WHEN JSON_TYPE({0}) NOT IN ('OBJECT', 'ARRAY') THEN {1} END",
-    "CASE WHEN NOT SCHEMA_OF_VARIANT({0}) RLIKE '^(OBJECT|ARRAY)' THEN {1} END",
+    "CASE WHEN NOT SCHEMA_OF_VARIANT({0}) RLIKE '^(OBJECT|ARRAY|VOID)' THEN {1} END",
 )
 
 
@@ -99,7 +93,7 @@ _NUMBER = forms(
 
 
 def _number(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-    return form(_NUMBER[dialect], _any_text(call, nodes, dialect), _string(_JSON_NUMBER))
+    return form(_NUMBER[dialect], _any_text(call, nodes, dialect), string(_JSON_NUMBER, dialect))
 
 
 _WHOLE = forms(
@@ -116,7 +110,7 @@ def _whole(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """Whole numbers keep all of their digits; others are rounded; those beyond 64 bits are NULL."""
     text = _any_text(call, [nodes[0].copy()], dialect)
     number = _number(call, nodes, dialect)
-    return form(_WHOLE[dialect], text, number, _string("^-?[0-9]{1,18}$"))
+    return form(_WHOLE[dialect], text, number, string("^-?[0-9]{1,18}$", dialect))
 
 
 def _truth(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
@@ -141,8 +135,8 @@ _LENGTH = forms(
     "CASE JSON_TYPE({0}) WHEN 'ARRAY' THEN CAST(JSON_ARRAY_LENGTH({0}) AS BIGINT)"
     " WHEN 'OBJECT' THEN CAST(LEN(JSON_KEYS({0})) AS BIGINT) WHEN 'NULL' THEN NULL ELSE"
     " CASE WHEN {0} IS NOT NULL THEN 1 END END",
-    "CAST(CASE WHEN {0} RLIKE '^[[]' THEN JSON_ARRAY_LENGTH({0})"
-    " WHEN {0} RLIKE '^[{]' THEN SIZE(JSON_OBJECT_KEYS({0})) WHEN {0} IS NOT NULL THEN 1 END AS BIGINT)",
+    "CAST(CASE LEFT({0}, 1) WHEN '[' THEN JSON_ARRAY_LENGTH({0}) WHEN '{' THEN SIZE(JSON_OBJECT_KEYS({0}))"
+    " ELSE CASE WHEN {0} IS NOT NULL THEN 1 END END AS BIGINT)",
 )
 
 

@@ -28,7 +28,7 @@ b Mon        %b   MMM
 M FMMonth    %B   MMMM
 p AM         %p   a
 T HH24:MI:SS %H:%M:%S HH:mm:ss
-% "%"        %%   '%'
+% "%"        %%   %
 """
 _ROWS = [line.split() for line in _CODES.split("\n") if line]
 

@@ -89,7 +89,7 @@ def _added(name: str, unit: Unit) -> Build:
         moment = day_and_time(call.arguments[0], nodes[0], dialect)
         if isinstance(amount, Value) and amount.value is not None and abs(amount.value) <= unit.most // 3:
             return _as_result(call, form(_WITHIN[dialect], form(near[dialect], moment, nodes[1])), dialect)
-        count: Expression = form("CASE WHEN {0} BETWEEN {1} AND {2} THEN {0} END", nodes[1], *_ends(unit))
+        count: Expression = form("CASE WHEN {0} BETWEEN -{1} AND {1} THEN {0} END", nodes[1], number(unit.most))
         count = count if unit.most > MOST_OF_32_BITS else cast(count, INT32, dialect)
         if dialect is Dialect.POSTGRES:
             return _as_result(call, form(_FAR, form(far, moment, count)), dialect)
@@ -99,10 +99,6 @@ def _added(name: str, unit: Unit) -> Build:
 
 
 MOST_OF_32_BITS = 2**31 - 1
-
-
-def _ends(unit: Unit) -> tuple[Expression, Expression]:
-    return number(-unit.most), number(unit.most)
 
 
 def _as_result(call: Call, node: Expression, dialect: Dialect) -> Expression:
@@ -116,10 +112,10 @@ _MONTH_TICKS = 32 * 86_400_000_000
 """Microseconds of a month that is longer than any."""
 
 _IN_MONTHS = forms(
-    "CAST(DIV((EXTRACT(YEAR FROM {{1}}) * 12 + EXTRACT(MONTH FROM {{1}})) * {0}"
+    "DIV((EXTRACT(YEAR FROM {{1}}) * 12 + EXTRACT(MONTH FROM {{1}})) * {0}"
     " + EXTRACT(EPOCH FROM {{1}} - DATE_TRUNC('month', {{1}})) * 1000000"
     " - (EXTRACT(YEAR FROM {{0}}) * 12 + EXTRACT(MONTH FROM {{0}})) * {0}"
-    " - EXTRACT(EPOCH FROM {{0}} - DATE_TRUNC('month', {{0}})) * 1000000, {0} * {1}) AS bigint)",
+    " - EXTRACT(EPOCH FROM {{0}} - DATE_TRUNC('month', {{0}})) * 1000000, {0} * {1})",
     "(((EXTRACT(YEAR FROM {{1}}) * 12 + EXTRACT(MONTH FROM {{1}})) * {0}"
     " + EPOCH_US({{1}}) - EPOCH_US(DATE_TRUNC('month', {{1}}))"
     " - (EXTRACT(YEAR FROM {{0}}) * 12 + EXTRACT(MONTH FROM {{0}})) * {0}"
@@ -129,7 +125,7 @@ _IN_MONTHS = forms(
 """Whole months between two moments: months and the ticks since the month began, as one number."""
 
 _IN_MICROSECONDS = forms(
-    "CAST(DIV((EXTRACT(EPOCH FROM {{1}}) - EXTRACT(EPOCH FROM {{0}})) * 1000000, {1}) AS bigint)",
+    "DIV((EXTRACT(EPOCH FROM {{1}}) - EXTRACT(EPOCH FROM {{0}})) * 1000000, {1})",
     "((EPOCH_US({{1}}) - EPOCH_US({{0}})) // {1})",
     "(TIMESTAMPDIFF(MICROSECOND, {{0}}, {{1}}) DIV {1})",
 )
@@ -156,7 +152,7 @@ def _started(name: str) -> Build:
 
 
 def _format(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-    shown = string(_engines_format(str(call.options[0]), dialect))
+    shown = string(_engines_format(str(call.options[0]), dialect), dialect)
     return form(_FORMATTED[dialect], day_and_time(call.arguments[0], nodes[0], dialect), shown)
 
 

@@ -9,6 +9,7 @@ from sqlglot import exp
 from djarrow.expr.functions import FLOAT64
 from djarrow.expr.terms import Call, Value
 from djarrow.model.types import AttributeType, Family
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build, Forms, casting, form, forms, null_where_any_is, written
 from djarrow.sql.tree import (
@@ -19,7 +20,6 @@ from djarrow.sql.tree import (
     choose,
     closed,
     function,
-    in_order,
     number,
     positive,
     real,

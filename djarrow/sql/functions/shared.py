@@ -11,7 +11,7 @@ from djarrow.expr.terms import Call, Term
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.forms import form
-from djarrow.sql.tree import Build, Expression, cast, chain, choose, closed, in_order, in_utc, typed
+from djarrow.sql.tree import Build, Expression, cast, chain, choose, closed, in_utc, typed
 
 Forms = Mapping[Dialect, str]
 
@@ -93,7 +93,6 @@ __all__ = [
     "day_and_time",
     "form",
     "forms",
-    "in_order",
     "null_where_any_is",
     "plain",
     "written",
