@@ -9,11 +9,7 @@ WHERE
   EXISTS(
     SELECT
       1
-    FROM (
-      VALUES
-        (CAST(1 AS INT), CAST(2 AS SMALLINT)),
-        (3, 4)
-    ) AS t2(`subject_id`, `session`)
+    FROM (VALUES (CAST(1 AS INT), CAST(2 AS SMALLINT)), (3, 4)) AS t2(`subject_id`, `session`)
     WHERE
       t2.`subject_id` = t1.`subject_id` AND t2.`session` = t1.`session`
   )
