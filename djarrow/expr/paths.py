@@ -11,10 +11,10 @@ Step = str | int
 
 _STEP = re.compile(
     r"""
-    \.\s*(?P<key>[^\W\d][\w$]*)                 # .key
-    | \.\s*(?P<quoted>"(?:[^"\\]|\\.)*")        # ."any key"
-    | \[\s*(?P<position>\d{1,9})\s*\]           # [0]
-    | \[\s*(?P<bracketed>"(?:[^"\\]|\\.)*")\s*\]  # ["any key"]
+    \s*\.\s*(?P<key>[^\W\d][\w$]*)                 # .key
+    | \s*\.\s*(?P<quoted>"(?:[^"\\]|\\.)*")        # ."any key"
+    | \s*\[\s*(?P<position>\d{1,9})\s*\]           # [0]
+    | \s*\[\s*(?P<bracketed>"(?:[^"\\]|\\.)*")\s*\]  # ["any key"]
     """,
     re.VERBOSE,
 )

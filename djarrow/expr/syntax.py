@@ -130,6 +130,10 @@ def _date_format(reader: Reader, written: str, tree: Any) -> Term:
 # --- paths into JSON ---------------------------------------------------------------------------------------------
 
 
+_NAMES = ("Identifier", "Literal")
+"""What the parser makes of a name, with quotes or without."""
+
+
 def document_part(reader: Reader, tree: Any) -> Term:
     """`doc.a.b`, `doc.list[0]`: a name with dots or brackets, whose first part is a JSON attribute."""
     first, steps = _dotted(reader, tree)
@@ -140,10 +144,12 @@ def _dotted(reader: Reader, tree: Any) -> tuple[str, tuple[Step, ...]]:
     """The first name and the steps after it."""
     match type(tree).__name__:
         case "Column":
+            if any(type(part).__name__ not in _NAMES for part in tree.parts):
+                raise reader.refuse("`*` stands only in count(*).")
             names = [part.name for part in tree.parts]
             return names[0], tuple(names[1:])
         case "Dot":
-            if type(tree.expression).__name__ not in ("Identifier", "Literal"):
+            if type(tree.expression).__name__ not in _NAMES:
                 raise reader.refuse("functions are named without a schema.")
             first, steps = _dotted(reader, tree.this)
             return first, (*steps, tree.expression.name)

@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 
 from djarrow.errors import InvalidTerm
 from djarrow.expr.functions import BOOL, FLOAT64, FUNCTIONS, INT64, VARCHAR, WIDE, Function
+from djarrow.expr.functions.kinds import MOMENTS
 from djarrow.model.heading import Attribute
 from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
 from djarrow.model.values import normalise
@@ -152,8 +153,16 @@ def call(
         kind = row.result(tuple(argument.type for argument in arguments))
     if kind is None:
         types = ", ".join(str(argument.type) for argument in arguments)
-        raise InvalidTerm(f"`{function}` cannot be applied to {types}.", text=text)
+        hint = _OF_MOMENTS.get(function, "") if {a.type.family for a in arguments} & MOMENTS else ""
+        raise InvalidTerm(f"`{function}` cannot be applied to {types}.{hint}", text=text)
     return Call(function, arguments, kind, _nullable(row, arguments), distinct, options)
+
+
+_OF_MOMENTS = {
+    "+": " Days are added by `+ interval 1 day`.",
+    "-": " The time between two moments is timestampdiff(second, a, b); days are taken off by `- interval 1 day`.",
+}
+"""What to write where an operator of numbers meets a date or moment."""
 
 
 def is_part_of_json(term: Term) -> bool:

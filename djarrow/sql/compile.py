@@ -37,7 +37,7 @@ from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, name
 from djarrow.model.types import AttributeType
 from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.forms import WRITERS
+from djarrow.sql.forms import writer
 from djarrow.sql.template import Template, Values
 from djarrow.sql.terms import render
 from djarrow.sql.tree import Expression, cast_to, chain, closed, function, number, typed
@@ -178,7 +178,7 @@ class _Compiler:
         return f"t{self.aliases}"
 
     def finish(self, tree: exp.Select, *, pretty: bool = False) -> Template:
-        text = tree.sql(WRITERS[self.dialect], copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
+        text = tree.sql(writer(self.dialect), copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
         return self.values.template(text, self.dialect)
 
     def render(self, term: Term, columns: dict[str, Expression]) -> Expression:

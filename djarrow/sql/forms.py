@@ -8,20 +8,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlglot.dialects.duckdb import DuckDB
-from sqlglot.dialects.postgres import Postgres
-from sqlglot.dialects.spark import Spark
-from sqlglot.generators.duckdb import DuckDBGenerator
-from sqlglot.generators.postgres import PostgresGenerator
-from sqlglot.generators.spark import SparkGenerator
+import sqlglot
 
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.tree import Expression, closed
-
-if TYPE_CHECKING:
-    import sqlglot
 
 _HOLE = re.compile(r"\{(\d)\}")
 
@@ -63,24 +55,11 @@ def _write(generator: Any, node: Form) -> str:
     return "".join(part for pair in zip(pieces, (*filling, ""), strict=True) for part in pair)
 
 
-class _Postgres(Postgres):
-    class Generator(PostgresGenerator):
-        TRANSFORMS = {**PostgresGenerator.TRANSFORMS, Form: _write}  # noqa: RUF012
-
-
-class _DuckDB(DuckDB):
-    class Generator(DuckDBGenerator):
-        TRANSFORMS = {**DuckDBGenerator.TRANSFORMS, Form: _write}  # noqa: RUF012
-
-
-class _Spark(Spark):
-    class Generator(SparkGenerator):
-        TRANSFORMS = {**SparkGenerator.TRANSFORMS, Form: _write}  # noqa: RUF012
-
-
-WRITERS: dict[Dialect, sqlglot.Dialect] = {
-    Dialect.POSTGRES: _Postgres(),
-    Dialect.DUCKDB: _DuckDB(),
-    Dialect.SPARK: _Spark(),
-}
-"""Who writes the tree of a dialect as text."""
+@cache
+def writer(dialect: Dialect) -> sqlglot.Dialect:
+    """Who writes the tree of a dialect as text: the library's own, which knows forms too. Loaded when first needed."""
+    known: Any = type(sqlglot.Dialect.get_or_raise(dialect.value))
+    transforms = {**known.generator_class.TRANSFORMS, Form: _write}
+    generator = type("Generator", (known.generator_class,), {"TRANSFORMS": transforms})
+    made: sqlglot.Dialect = type(f"Forms{known.__name__}", (known,), {"Generator": generator})()
+    return made

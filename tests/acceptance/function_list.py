@@ -11,7 +11,7 @@ from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.forms import WRITERS
+from djarrow.sql.forms import writer
 from djarrow.sql.template import Values
 from djarrow.sql.terms import render
 
@@ -272,7 +272,7 @@ def written(term: Term, dialect: Dialect) -> str:
     """The term as the engine's SQL."""
     columns: dict[str, exp.Expression] = {a.name: exp.column(a.name) for a in heading()}
     values = Values()
-    text = render(term, columns, values, dialect).sql(WRITERS[dialect])
+    text = render(term, columns, values, dialect).sql(writer(dialect))
     return values.template(text, dialect).filled(())
 
 

@@ -70,7 +70,8 @@ def evaluate(spark: Any) -> Evaluate:
     def run(query: QueryExpression) -> list[dict[str, Any]]:
         found = spark.sql(query.to_sql("spark", pretty=False)).toArrow()
         columns = [_as_stated(found.column(a.name), a.type.arrow) for a in query.heading]
-        return pa.table(columns, names=list(query.heading.names)).to_pylist()
+        rows: list[dict[str, Any]] = pa.table(columns, names=list(query.heading.names)).to_pylist()
+        return rows
 
     return run
 
@@ -110,9 +111,14 @@ def test_parts_of_json(tables: SimpleNamespace, evaluate: Evaluate) -> None:
 
 
 def test_aggregates(tables: SimpleNamespace, evaluate: Evaluate) -> None:
-    """And each aggregate."""
+    """And each aggregate. Those of joined text go one by one: Spark 4.1 to 4.3 cannot plan one beside a DISTINCT."""
     first = tables.Subject & {"subject_id": 1}
-    assert differing(evaluate, lambda texts: first.aggr(tables.Session, **texts), AGGREGATES) == {}
+    joined = {
+        text: {text: wanted} for text, wanted in AGGREGATES.items() if "_concat(" in text or "string_agg(" in text
+    }
+    others = {text: wanted for text, wanted in AGGREGATES.items() if text not in joined}
+    for cases in (others, *joined.values()):
+        assert differing(evaluate, lambda texts: first.aggr(tables.Session, **texts), cases) == {}
 
 
 def test_values_of_every_type(tables: SimpleNamespace, evaluate: Evaluate) -> None:
