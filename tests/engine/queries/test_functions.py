@@ -49,7 +49,12 @@ def test_values_at_the_edges(tables: SimpleNamespace, evaluate: Evaluate) -> Non
     """The least values of integer types, NaN, infinity, empty strings and the first day are computed with too."""
     (row,) = evaluate(computed(tables, list(ODD)) & {"id": 2})
     found = {text: row[f"c{number}"] for number, text in enumerate(ODD)}
-    assert repr(found) == repr(ODD)
+    assert {text: value for text, value in found.items() if _told_apart(value) != _told_apart(ODD[text])} == {}
+
+
+def _told_apart(value: Any) -> tuple[type, Any]:
+    """The value with its type, and NaN and -0.0 as what they are."""
+    return type(value), repr(value) if isinstance(value, float) else value
 
 
 def test_functions_of_null_are_null(tables: SimpleNamespace, evaluate: Evaluate) -> None:
