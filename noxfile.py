@@ -38,6 +38,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """The functions of text on a real Spark, which needs Java 17, over an exported repository."""
+    session.install(".[test]", "pyspark>=4.1")
+    session.run("pytest", "tests/spark", "--timeout=900", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks: ratios against a named peer in the same run."""
     session.install(".[test]")

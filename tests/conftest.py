@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -18,6 +19,12 @@ from .peer import Peer
 from .peer.environment import interpreter
 
 _numbers = itertools.count(1)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The suite on Spark needs Java and a library of 400 MB: it runs where it is named, by `nox -s spark`."""
+    named = any("spark" in argument for argument in config.args)
+    return True if collection_path.name == "spark" and not named else None
 
 
 @pytest.fixture(scope="session")

@@ -116,7 +116,7 @@ class _Taking:
         arguments = self.all(term.arguments, take)
         if arguments is term.arguments:
             return term
-        return Call(term.function, arguments, term.type, term.nullable, term.distinct)
+        return evolve(term, arguments=arguments)
 
     def compared(self, term: Term) -> Term:
         if isinstance(term, Value) and term.value is not None:

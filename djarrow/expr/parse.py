@@ -6,11 +6,14 @@ outside the table) is refused by name. Design section 6; specification 000 "Quer
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from djarrow.errors import InvalidTerm, hint_nearest
-from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
+from djarrow.expr import syntax
+from djarrow.expr.functions import FUNCTIONS, INSTEAD, OTHER_NAMES
+from djarrow.expr.functions.moments import READ_FROM_THE_CLOCK
 from djarrow.expr.terms import (
     MAX_DEPTH,
     NULL,
@@ -23,8 +26,11 @@ from djarrow.expr.terms import (
     call,
     column,
     depth,
+    is_part_of_json,
     names,
     number,
+    part_of_json,
+    walk,
 )
 from djarrow.model.heading import Heading
 from djarrow.model.names import UNKEPT
@@ -60,6 +66,8 @@ def parse_index_term(text: str, heading: Heading) -> Term:
     term = parse_term(text, heading, where="index")
     if aggregates(term):
         raise InvalidTerm("an index is on each row by itself; there is nothing to aggregate.", text=_start(text))
+    if any(isinstance(part, Call) and part.function in READ_FROM_THE_CLOCK for part in walk(term)):
+        raise InvalidTerm("the time of now is another at each run, so that no index can hold it.", text=_start(text))
     if not names(term):
         raise InvalidTerm(
             "no attribute is named here. Strings stand in quotes of either kind; backticks quote a name.",
@@ -140,35 +148,49 @@ class _Reader:
     def refuse(self, reason: str) -> InvalidTerm:
         return InvalidTerm(reason, text=_start(self.text))
 
+    def apply(self, function: str, *terms: Term, distinct: bool = False, options: tuple[Any, ...] = ()) -> Call:
+        if FUNCTIONS[function].aggregate and any(aggregates(term) for term in terms):
+            raise self.refuse(f"an aggregate stands inside {function}; aggregate in two steps.")
+        return call(function, *terms, distinct=distinct, text=_start(self.text), options=options)
+
     def call(self, function: str, *trees: Any) -> Call:
-        return call(function, *map(self.read, trees), text=_start(self.text))
+        return self.apply(function, *map(self.read, trees))
 
     def name(self, tree: Any) -> Term:
         if tree.args.get("table") is not None:
-            raise self.refuse(f"{tree.sql()}: attributes are named without a table.")
+            return syntax.document_part(self, tree)
+        clock = syntax.WITHOUT_PARENTHESES.get(tree.name.lower())
+        if clock is not None and tree.name not in self.heading and not tree.this.quoted:
+            return self.apply(clock)
         return column(self.heading.attribute(tree.name, where=f"{self.where} {_start(self.text)!r}"))
 
     def function(self, tree: Any) -> Term:
-        from sqlglot import exp
-
         written = tree.name.lower()
         name = OTHER_NAMES.get(written, written)
-        if name not in FUNCTIONS:
-            hint = hint_nearest(written, [n for n in (*FUNCTIONS, *OTHER_NAMES) if n.isidentifier()])
+        if written in syntax.SPECIAL:
+            return syntax.SPECIAL[written](self, written, tree)
+        if name not in FUNCTIONS or not (name == "%" or written in OTHER_NAMES or written.isidentifier()):
+            known = [n for n in (*FUNCTIONS, *OTHER_NAMES, *syntax.SPECIAL) if n.isidentifier()]
+            hint = f" {INSTEAD[written]}" if written in INSTEAD else hint_nearest(written, known)
             raise self.refuse(f"the function {written!r} is not on the list of functions.{hint}")
+        arguments, distinct = self.arguments(tree, written)
+        terms = tuple(map(self.read, arguments))
+        if name == "is null":
+            terms = tuple(part_of_json(term, "json_extract") for term in terms)
+        return self.apply(name, *terms, distinct=distinct)
+
+    def arguments(self, tree: Any, written: str) -> tuple[list[Any], bool]:
+        """The trees of the arguments, and whether DISTINCT stands before them."""
+        from sqlglot import exp
+
         arguments, distinct = list(tree.expressions), False
         if len(arguments) == 1 and isinstance(arguments[0], exp.Distinct):
             arguments, distinct = arguments[0].expressions, True
-            if not FUNCTIONS[name].aggregate:
-                raise self.refuse(f"{written} is no aggregate and takes no DISTINCT.")
-        if name == "count" and not arguments:
+        if written == "count" and not arguments:
             raise self.refuse("count needs an argument: count(*) or count(attribute).")
-        if name == "count" and not distinct and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
+        if written == "count" and not distinct and len(arguments) == 1 and isinstance(arguments[0], exp.Star):
             arguments = []
-        terms = tuple(map(self.read, arguments))
-        if FUNCTIONS[name].aggregate and any(aggregates(term) for term in terms):
-            raise self.refuse(f"an aggregate stands inside {written}; aggregate in two steps.")
-        return call(name, *terms, distinct=distinct, text=_start(self.text))
+        return arguments, distinct
 
     def constant(self, tree: Any) -> Term:
         if not tree.is_string:
@@ -212,11 +234,24 @@ class _Reader:
 
         match tree.expression:
             case exp.Null():
-                return self.call("is null", tree.this)
+                return self.apply("is null", part_of_json(self.read(tree.this), "json_extract"))
             case exp.Boolean():
                 return self.call("is true" if tree.expression.this else "is false", tree.this)
             case _:
                 raise self.refuse("IS takes NULL, TRUE or FALSE.")
+
+    def added(self, tree: Any) -> Term:
+        """`+`, of numbers, or of a moment and an interval on either side."""
+        if syntax.is_interval(tree.expression):
+            return syntax.shifted(self, tree.this, tree.expression)
+        if syntax.is_interval(tree.this):
+            return syntax.shifted(self, tree.expression, tree.this)
+        return self.call("+", tree.this, tree.expression)
+
+    def subtracted(self, tree: Any) -> Term:
+        if syntax.is_interval(tree.expression):
+            return syntax.shifted(self, tree.this, tree.expression, back=True)
+        return self.call("-", tree.this, tree.expression)
 
     def membership(self, tree: Any) -> Term:
         if tree.args.get("query") is not None or tree.args.get("field") is not None or not tree.expressions:
@@ -230,16 +265,19 @@ class _Reader:
         return self.call("between", *parts)
 
     def pattern(self, tree: Any) -> Term:
-        """LIKE, ILIKE and REGEXP. A pattern that ends in an escape would fail on the server, and only for some rows."""
+        """LIKE, ILIKE and REGEXP. A pattern that ends in an escape would fail on the server, and only for some rows.
+
+        Escapes of what needs none are left out, because Spark takes them for mistakes.
+        """
         self.check_chain(tree.this, tree.expression)
-        found = self.call(_COMPARISONS[type(tree).__name__], tree.this, tree.expression)
-        wanted = found.arguments[1]
-        if (
-            isinstance(wanted, Value)
-            and wanted.value is not None
-            and (len(wanted.value) - len(wanted.value.rstrip("\\"))) % 2
-        ):
-            raise self.refuse("the pattern ends in a backslash, which escapes what comes after it.")
+        function = _COMPARISONS[type(tree).__name__]
+        wanted = self.read(tree.expression)
+        if isinstance(wanted, Value) and isinstance(wanted.value, str):
+            if (len(wanted.value) - len(wanted.value.rstrip("\\"))) % 2:
+                raise self.refuse("the pattern ends in a backslash, which escapes what comes after it.")
+            if function != "regexp":
+                wanted = Value(re.sub(r"\\([^%_\\])", r"\1", wanted.value), wanted.type)
+        found = self.apply(function, self.read(tree.this), wanted)
         return call("not", found) if tree.args.get("negate") else found
 
     def cases(self, tree: Any) -> Term:
@@ -263,6 +301,9 @@ class _Reader:
                 return Value(normalise(inner.value, target), target)
             except ValueError:
                 pass  # not a value of the type as it stands: cast it as any other
+        if is_part_of_json(inner) and target.family in _JSON_CASTS:
+            inner = part_of_json(inner, _JSON_CASTS[target.family])
+            return inner if inner.type == target else Cast(inner, target)
         if inner.type.family not in _CASTS[target.family]:
             raise self.refuse(f"{inner.type} cannot be cast to {target}.")
         return as_boolean(inner) if target.family is Family.BOOLEAN else Cast(inner, target)
@@ -285,7 +326,15 @@ class _Reader:
         return self.call(part, tree.expression)
 
 
-_PARTS = ("year", "quarter", "month", "day", "hour", "minute", "second")
+_PARTS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond")
+_JSON_CASTS = {
+    Family.INTEGER: "json whole",
+    Family.FLOAT: "json number",
+    Family.DECIMAL: "json number",
+    Family.BOOLEAN: "json truth",
+}
+"""What a part of a JSON attribute is read as, to be cast: text that is none gives NULL, and no error in the midst."""
+
 _CAST_WORDS = ("signed", "double", "float", "decimal(p,s)", "char", "date", "datetime", "timestamp", "bool")
 _CAST_TYPES: dict[str, AttributeType] = {
     "BIGINT": core("int64"),
@@ -322,10 +371,14 @@ _REFUSED = {
     "Exists": _SUBQUERY,
     "All": _SUBQUERY,
     "Window": "window functions are not allowed.",
-    "Dot": "functions are named without a schema.",
     "Star": "`*` stands only in count(*).",
     "Parameter": "variables are not allowed.",
     "Placeholder": "placeholders are not allowed; put the value into a mapping.",
+    "Interval": "an interval is added to or taken from a date or moment: d + interval 1 day.",
+    "Escape": "ESCAPE is not allowed; a backslash escapes % and _ in patterns.",
+    "BitwiseLeftShift": "<< is not allowed; multiply by a power of 2.",
+    "BitwiseRightShift": ">> is not allowed; divide by a power of 2, `x div 2`.",
+    "SessionParameter": "variables are not allowed.",
     "Tuple": "one value is wanted here, not a tuple; restrict by a list of mappings.",
 }
 
@@ -371,10 +424,22 @@ _CONVERSIONS: dict[str, Callable[[_Reader, Any], Term]] = {
     "Case": _Reader.cases,
     "Cast": _Reader.cast,
     "Extract": _Reader.extract,
-    "Add": _operator("+"),
-    "Sub": _operator("-"),
+    "Dot": syntax.document_part,
+    "Bracket": syntax.document_part,
+    "JSONExtract": syntax.arrow,
+    "JSONExtractScalar": syntax.arrow,
+    "WithinGroup": syntax.within_group,
+    "Trim": syntax.trimmed,
+    "StrPosition": syntax.position,
+    "NullSafeNEQ": lambda reader, tree: call("not", reader.call("<=>", tree.this, tree.expression)),
+    "Add": _Reader.added,
+    "Sub": _Reader.subtracted,
     "Mul": _operator("*"),
     "Div": _operator("/"),
     "IntDiv": _operator("div"),
     "Mod": _operator("%"),
+    "BitwiseAnd": _operator("&"),
+    "BitwiseOr": _operator("|"),
+    "BitwiseXor": _operator("^"),
+    "BitwiseNot": lambda reader, tree: reader.call("~", tree.this),
 }

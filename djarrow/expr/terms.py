@@ -1,6 +1,6 @@
 """Scalar terms: what a condition or computed attribute says, typed. A closed union of frozen records.
 
-Text becomes terms in parse.py; functions.py says what may be called and what type comes out; sql/terms.py renders them.
+Text becomes terms in parse.py; functions/ says what may be called and what type comes out; sql/terms.py renders them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 
 from djarrow.errors import InvalidTerm
 from djarrow.expr.functions import BOOL, FLOAT64, FUNCTIONS, INT64, VARCHAR, WIDE, Function
+from djarrow.expr.functions.kinds import MOMENTS
 from djarrow.model.heading import Attribute
 from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
 from djarrow.model.values import normalise
@@ -46,15 +47,23 @@ class Value:
         return self.value is None
 
 
+Option = str | int | float
+
+
 @frozen
 class Call:
-    """A function or operator of the table in functions.py, applied. distinct: `count(distinct x)`."""
+    """A function or operator of the table in functions/, applied. distinct: `count(distinct x)`.
+
+    options: what is no value but a part of the function, as it stands: the steps of a path into JSON, the format of
+    date_format, the share of a percentile, separator and directions of group_concat.
+    """
 
     function: str
     arguments: tuple[Term, ...]
     type: AttributeType
     nullable: bool
     distinct: bool = False
+    options: tuple[Option, ...] = ()
 
 
 @frozen
@@ -126,19 +135,51 @@ def names_outside(term: Term) -> set[str]:
     return set().union(*map(names_outside, children(term)))
 
 
-def call(function: str, *arguments: Term, distinct: bool = False, text: str = "") -> Call:
+def call(
+    function: str, *arguments: Term, distinct: bool = False, text: str = "", options: tuple[Option, ...] = ()
+) -> Call:
     """Apply a function: constants take the type that they are compared with, the result's type comes from its row.
 
     Raises InvalidTerm, quoting text, where the number or the types of the arguments do not fit.
     """
     row = FUNCTIONS[function]
     _check_arity(row, arguments, text)
+    if distinct and not row.distinct:
+        raise InvalidTerm(f"{function} takes no DISTINCT.", text=text)
     arguments = _typed(row, arguments, text)
-    kind = row.result(tuple(argument.type for argument in arguments)) if arguments else INT64
+    kind = row.result(tuple(argument.type for argument in arguments))
+    if kind is None and any(map(is_part_of_json, arguments)):
+        arguments = tuple(as_number(argument) for argument in arguments)
+        kind = row.result(tuple(argument.type for argument in arguments))
     if kind is None:
         types = ", ".join(str(argument.type) for argument in arguments)
-        raise InvalidTerm(f"`{function}` cannot be applied to {types}.", text=text)
-    return Call(function, arguments, kind, _nullable(row, arguments), distinct)
+        hint = _OF_MOMENTS.get(function, "") if {a.type.family for a in arguments} & MOMENTS else ""
+        raise InvalidTerm(f"`{function}` cannot be applied to {types}.{hint}", text=text)
+    return Call(function, arguments, kind, _nullable(row, arguments), distinct, options)
+
+
+_OF_MOMENTS = {
+    "+": " Days are added by `+ interval 1 day`.",
+    "-": " The time between two moments is timestampdiff(second, a, b); days are taken off by `- interval 1 day`.",
+}
+"""What to write where an operator of numbers meets a date or moment."""
+
+
+def is_part_of_json(term: Term) -> bool:
+    """Whether the term is the text of a part of a JSON attribute, which takes the type of what it meets."""
+    return isinstance(term, Call) and term.function == "json value"
+
+
+def part_of_json(term: Term, function: str) -> Term:
+    """The same part of a JSON attribute as a number, a truth value, or JSON, by this function. Others as they are."""
+    if not (isinstance(term, Call) and is_part_of_json(term)):
+        return term
+    return call(function, *term.arguments, options=term.options)
+
+
+def as_number(term: Term) -> Term:
+    """A part of a JSON attribute as a number, NULL where it is none."""
+    return part_of_json(term, "json number")
 
 
 def _check_arity(row: Function, arguments: tuple[Term, ...], text: str) -> None:
@@ -156,6 +197,8 @@ def _typed(row: Function, arguments: tuple[Term, ...], text: str) -> tuple[Term,
     """The arguments with truth values where they are wanted, and constants and NULLs in the type of what they meet."""
     truths = tuple(as_boolean(argument, text) for argument in arguments[row.logical])
     rest = arguments[len(truths) :]
+    if row.compares:
+        rest = _met_by_json(rest)
     known = next((a.type for a in rest if a != NULL), None)
     if known is not None:
         target = next((a.type for a in rest if not isinstance(a, Value)), known)
@@ -163,6 +206,16 @@ def _typed(row: Function, arguments: tuple[Term, ...], text: str) -> tuple[Term,
         if row.compares:
             rest = _meet(rest, target, text)
     return truths + rest
+
+
+def _met_by_json(arguments: tuple[Term, ...]) -> tuple[Term, ...]:
+    """Parts of JSON attributes as numbers or truth values, where they meet such."""
+    families = {a.type.family for a in arguments if a != NULL and not is_part_of_json(a)}
+    if families & NUMERIC_FAMILIES:
+        return tuple(map(as_number, arguments))
+    if families == {Family.BOOLEAN}:
+        return tuple(part_of_json(argument, "json truth") for argument in arguments)
+    return arguments
 
 
 def _nullable(row: Function, arguments: tuple[Term, ...]) -> bool:
@@ -173,14 +226,22 @@ def _nullable(row: Function, arguments: tuple[Term, ...]) -> bool:
     return any(argument.nullable for argument in arguments)
 
 
+_TEXTS = frozenset({Family.STRING, Family.ENUM})
+
+
 def as_boolean(term: Term, text: str = "") -> Term:
     """A term as a truth value: numbers are true where they are not 0, as in the dialect that text is read in."""
     if term.type.family is Family.BOOLEAN:
         return term
     if term == NULL:
         return Value(None, BOOL)
+    if is_part_of_json(term):
+        return part_of_json(term, "json truth")
     if term.type.family not in NUMERIC_FAMILIES:
-        raise InvalidTerm(f"{_describe(term)} is {term.type}, where something true or false is wanted.", text=text)
+        hint = " Strings are joined by concat(a, b); `||` is OR." if term.type.family in _TEXTS else ""
+        raise InvalidTerm(
+            f"{_describe(term)} is {term.type}, where something true or false is wanted.{hint}", text=text
+        )
     if isinstance(term, Value):
         return Value(bool(term.value), BOOL)
     return call("<>", term, Value(0, INT64))
@@ -215,7 +276,7 @@ def comparable(left: AttributeType, right: AttributeType) -> bool:
 def _comparable(family: Family) -> str:
     if family in NUMERIC_FAMILIES:
         return "number"
-    if family in (Family.STRING, Family.ENUM):
+    if family in _TEXTS:
         return "string"
     if family in (Family.DATE, Family.TIMESTAMP, Family.DATETIME):
         return "moment"

@@ -46,7 +46,8 @@ class Family(enum.Enum):
 class TypeRow:
     """One row of the table.
 
-    postgres, duckdb: the column type, a format of the parameters. check: a condition on `{column}` that PostgreSQL
+    postgres, duckdb, spark: the column type, a format of the parameters; Spark's is that of a column of an exported
+    file. check: a condition on `{column}` that PostgreSQL
     must hold where its type is wider than ours. as_text: read as text and cast in Arrow, because the driver gives
     the column's own form as an opaque string, more slowly (contract test `test_numeric_is_read_as_text`). recast: the
     type to which queries cast the column, because DataJoint-Python keeps such values in another one (an enum type, a
@@ -59,6 +60,7 @@ class TypeRow:
     family: Family
     postgres: str
     duckdb: str
+    spark: str
     check: str | None = None
     minimum: int | None = None
     maximum: int | None = None
@@ -68,7 +70,7 @@ class TypeRow:
     known_as: str | None = None
 
 
-def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str) -> TypeRow:
+def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str, spark: str) -> TypeRow:
     low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     exact = signed and bits > 8  # PostgreSQL has a column type of just this range
     return TypeRow(
@@ -76,6 +78,7 @@ def _integer(bits: int, *, signed: bool, postgres: str, duckdb: str) -> TypeRow:
         family=Family.INTEGER,
         postgres=postgres,
         duckdb=duckdb,
+        spark=spark,
         check=None if exact else f"{{column}} BETWEEN {low} AND {high}",
         minimum=low,
         maximum=high,
@@ -92,36 +95,45 @@ _UTC_CALENDAR = _YEARS.format(" 00:00:00+00")
 ROWS: dict[str, TypeRow] = {
     row.name: row
     for row in (
-        _integer(8, signed=True, postgres="smallint", duckdb="TINYINT"),
-        _integer(8, signed=False, postgres="smallint", duckdb="UTINYINT"),
-        _integer(16, signed=True, postgres="smallint", duckdb="SMALLINT"),
-        _integer(16, signed=False, postgres="integer", duckdb="USMALLINT"),
-        _integer(32, signed=True, postgres="integer", duckdb="INTEGER"),
-        _integer(32, signed=False, postgres="bigint", duckdb="UINTEGER"),
-        _integer(64, signed=True, postgres="bigint", duckdb="BIGINT"),
-        _integer(64, signed=False, postgres="numeric(20,0)", duckdb="UBIGINT"),
-        TypeRow("float32", Family.FLOAT, "real", "FLOAT"),
-        TypeRow("float64", Family.FLOAT, "double precision", "DOUBLE"),
+        _integer(8, signed=True, postgres="smallint", duckdb="TINYINT", spark="TINYINT"),
+        _integer(8, signed=False, postgres="smallint", duckdb="UTINYINT", spark="SMALLINT"),
+        _integer(16, signed=True, postgres="smallint", duckdb="SMALLINT", spark="SMALLINT"),
+        _integer(16, signed=False, postgres="integer", duckdb="USMALLINT", spark="INT"),
+        _integer(32, signed=True, postgres="integer", duckdb="INTEGER", spark="INT"),
+        _integer(32, signed=False, postgres="bigint", duckdb="UINTEGER", spark="BIGINT"),
+        _integer(64, signed=True, postgres="bigint", duckdb="BIGINT", spark="BIGINT"),
+        _integer(64, signed=False, postgres="numeric(20,0)", duckdb="UBIGINT", spark="DECIMAL(20,0)"),
+        TypeRow("float32", Family.FLOAT, "real", "FLOAT", "FLOAT"),
+        TypeRow("float64", Family.FLOAT, "double precision", "DOUBLE", "DOUBLE"),
         TypeRow(
             "decimal",
             Family.DECIMAL,
             "numeric({0},{1})",
             "DECIMAL({0},{1})",
+            "DECIMAL({0},{1})",
             check="{column} <> 'NaN'::numeric",
             as_text=True,
         ),
-        TypeRow("bool", Family.BOOLEAN, "boolean", "BOOLEAN"),
-        TypeRow("char", Family.STRING, "varchar({0})", "VARCHAR", recast="varchar"),
-        TypeRow("varchar", Family.STRING, "varchar({0})", "VARCHAR"),
-        TypeRow("enum", Family.ENUM, "text", "VARCHAR", check="{column} IN ({choices})", recast="text"),
-        TypeRow("date", Family.DATE, "date", "DATE", check=_CALENDAR),
-        TypeRow("time", Family.TIME, "time", "TIME", check="{column} < '24:00:00'"),
-        TypeRow("timestamp", Family.TIMESTAMP, "timestamptz", "TIMESTAMPTZ", recast="timestamptz", check=_UTC_CALENDAR),
-        TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", check=_CALENDAR),
-        TypeRow("uuid", Family.UUID, "uuid", "UUID"),
-        TypeRow("json", Family.JSON, "jsonb", "JSON", recast="jsonb"),
-        TypeRow("<dj_blob>", Family.BLOB, "bytea", "BLOB", encoding="dj0", known_as="<blob>"),
-        TypeRow("blob", Family.BLOB, "bytea", "BLOB"),
+        TypeRow("bool", Family.BOOLEAN, "boolean", "BOOLEAN", "BOOLEAN"),
+        TypeRow("char", Family.STRING, "varchar({0})", "VARCHAR", "STRING", recast="varchar"),
+        TypeRow("varchar", Family.STRING, "varchar({0})", "VARCHAR", "STRING"),
+        TypeRow("enum", Family.ENUM, "text", "VARCHAR", "STRING", check="{column} IN ({choices})", recast="text"),
+        TypeRow("date", Family.DATE, "date", "DATE", "DATE", check=_CALENDAR),
+        TypeRow("time", Family.TIME, "time", "TIME", "TIME", check="{column} < '24:00:00'"),
+        TypeRow(
+            "timestamp",
+            Family.TIMESTAMP,
+            "timestamptz",
+            "TIMESTAMPTZ",
+            "TIMESTAMP",
+            recast="timestamptz",
+            check=_UTC_CALENDAR,
+        ),
+        TypeRow("datetime", Family.DATETIME, "timestamp", "TIMESTAMP", "TIMESTAMP_NTZ", check=_CALENDAR),
+        TypeRow("uuid", Family.UUID, "uuid", "UUID", "STRING"),
+        TypeRow("json", Family.JSON, "jsonb", "JSON", "STRING", recast="jsonb"),
+        TypeRow("<dj_blob>", Family.BLOB, "bytea", "BLOB", "BINARY", encoding="dj0", known_as="<blob>"),
+        TypeRow("blob", Family.BLOB, "bytea", "BLOB", "BINARY"),
     )
 }
 
@@ -173,6 +185,11 @@ class AttributeType:
     def duckdb(self) -> str:
         """The type of the column in DuckDB."""
         return self._render(self.row.duckdb)
+
+    @property
+    def spark(self) -> str:
+        """The type of the column in Spark."""
+        return self._render(self.row.spark)
 
     def _render(self, form: str) -> str:
         if "{" not in form:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, assert_never
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
@@ -35,7 +35,9 @@ from djarrow.expr.nodes import (
 from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Cast, Column, Term, aggregates, names, names_outside
 from djarrow.model.types import AttributeType
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.forms import writer
 from djarrow.sql.template import Template, Values
 from djarrow.sql.terms import render
 from djarrow.sql.tree import Expression, cast_to, chain, closed, function, number, typed
@@ -176,7 +178,7 @@ class _Compiler:
         return f"t{self.aliases}"
 
     def finish(self, tree: exp.Select, *, pretty: bool = False) -> Template:
-        text = tree.sql(self.dialect.value, copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
+        text = tree.sql(writer(self.dialect), copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
         return self.values.template(text, self.dialect)
 
     def render(self, term: Term, columns: dict[str, Expression]) -> Expression:
@@ -357,6 +359,7 @@ class _Compiler:
     def ordered(self, order: Order, node: Expression) -> Expression:
         """One term of ORDER BY. Where there are no NULLs, PostgreSQL's own place for them lets it use an index."""
         anywhere = self.dialect is Dialect.POSTGRES and not order.term.nullable
+        node = in_order(order.term.type, node, self.dialect)
         return exp.Ordered(this=node, desc=order.descending, nulls_first=anywhere and order.descending)
 
     def aggregated(self, node: Aggregated) -> _Select:
@@ -496,7 +499,7 @@ def _replace(term: Term, replaced: dict[Call, str]) -> Term:
             return Column(replaced[term], term.type, term.nullable)
         case Call():
             arguments = tuple(_replace(argument, replaced) for argument in term.arguments)
-            return Call(term.function, arguments, term.type, term.nullable, term.distinct)
+            return evolve(term, arguments=arguments)
         case Cast():
             return Cast(_replace(term.term, replaced), term.type)
         case _:

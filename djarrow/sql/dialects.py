@@ -8,14 +8,19 @@ from djarrow.model.types import AttributeType
 
 
 class Dialect(enum.Enum):
-    """An engine's SQL. The value is the name by which the SQL generator knows it."""
+    """An engine's SQL. The value is the name by which the SQL generator knows it, and of its column in model/types.py.
+
+    Spark's is read by a Spark whose session is in UTC, over the exported files.
+    """
 
     POSTGRES = "postgres"
     DUCKDB = "duckdb"
+    SPARK = "spark"
 
     def type_name(self, kind: AttributeType) -> str:
         """The column type of an attribute type."""
-        return kind.postgres if self is Dialect.POSTGRES else kind.duckdb
+        name: str = getattr(kind, self.value)
+        return name
 
     def reads_as_text(self, kind: AttributeType) -> bool:
         """Whether values leave the engine as text and are cast in Arrow, which is exact and faster (model/types.py)."""

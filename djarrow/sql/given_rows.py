@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from djarrow.model.heading import Heading
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.literals import quoted
+from djarrow.sql.literals import literal, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,9 +43,29 @@ def _duckdb(columns: Columns) -> str:
     return f"(SELECT {', '.join(lists)})"
 
 
+def _spark(columns: Columns) -> str:
+    """Spark has no literal of a list: rows of VALUES, of which the first one's casts give the columns their types."""
+    lists = [_values(column, kind) for column, kind in columns]
+    types = [Dialect.SPARK.type_name(kind) for _, kind in columns]
+    if not lists or not lists[0]:
+        return f"(SELECT {', '.join(f'CAST(NULL AS {name})' for name in types)} WHERE FALSE)"
+    first, *rest = zip(*lists, strict=True)
+    rows = [[f"CAST({text} AS {name})" for text, name in zip(first, types, strict=True)], *rest]
+    return f"(VALUES {', '.join('(' + ', '.join(row) + ')' for row in rows)})"
+
+
+def _values(column: Any, kind: AttributeType) -> list[str]:
+    """The literals of Spark for all values of a column."""
+    values = column.to_pylist()
+    if kind.family is Family.UUID:
+        values = [uuid.UUID(bytes=value) for value in values]
+    return [literal(value, kind, Dialect.SPARK) for value in values]
+
+
 _SOURCES: dict[Dialect, Callable[[Columns], str]] = {
     Dialect.POSTGRES: _postgres,
     Dialect.DUCKDB: _duckdb,
+    Dialect.SPARK: _spark,
 }
 
 

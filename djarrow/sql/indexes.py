@@ -7,6 +7,7 @@ from sqlglot import exp
 from djarrow.expr.parse import parse_index_term
 from djarrow.model.heading import Heading
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.forms import writer
 from djarrow.sql.template import Values
 from djarrow.sql.terms import render
 
@@ -16,5 +17,5 @@ def index_term(expression: str, heading: Heading) -> str:
     columns = {a.name: exp.Column(this=exp.Identifier(this=a.name, quoted=True)) for a in heading}
     values = Values()
     tree = render(parse_index_term(expression, heading), columns, values, Dialect.POSTGRES)
-    text = tree.sql(Dialect.POSTGRES.value, copy=False)
+    text = tree.sql(writer(Dialect.POSTGRES), copy=False)
     return f"({values.template(text, Dialect.POSTGRES).filled(())})"

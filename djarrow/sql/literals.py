@@ -30,9 +30,9 @@ def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
         case str() if kind.family is Family.JSON:
             return cast_text(value, kind, dialect)
         case str():
-            return quoted(value)
+            return quoted(value, dialect)
         case bytes():
-            return f"'\\x{value.hex()}'::bytea" if dialect is Dialect.POSTGRES else f"unhex('{value.hex()}')"
+            return _BYTES[dialect].format(value.hex())
         case datetime.datetime() | datetime.date() | datetime.time() | uuid.UUID():
             return cast_text(_plain(value), kind, dialect)
     raise QueryError(f"a value of type {type(value).__name__} cannot be written in SQL.")
@@ -52,13 +52,25 @@ def _float_text(value: float) -> str:
 
 def cast_text(text: str, kind: AttributeType, dialect: Dialect) -> str:
     """A quoted text, cast to the type."""
-    return f"CAST({quoted(text)} AS {dialect.type_name(kind)})"
+    return f"CAST({quoted(text, dialect)} AS {dialect.type_name(kind)})"
 
 
-def quoted(text: str) -> str:
-    """A string literal. Both engines take backslashes as they are (standard_conforming_strings)."""
+_BYTES = {
+    Dialect.POSTGRES: "'\\x{}'::bytea",
+    Dialect.DUCKDB: "unhex('{}')",
+    Dialect.SPARK: "X'{}'",
+}
+
+
+def quoted(text: str, dialect: Dialect = Dialect.POSTGRES) -> str:
+    """A string literal. PostgreSQL and DuckDB take backslashes as they are (standard_conforming_strings); in Spark one
+    escapes what comes after it, two literals side by side, as a doubled quote looks, are one without the quote, and
+    `${` would be taken for a variable before the text is read at all.
+    """
     if UNKEPT.search(text):
         raise QueryError("a string with NUL or half a surrogate pair cannot be written in SQL.")
+    if dialect is Dialect.SPARK:
+        return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\u0024{") + "'"
     return "'" + text.replace("'", "''") + "'"
 
 

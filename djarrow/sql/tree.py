@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 from sqlglot import exp
@@ -11,8 +11,11 @@ from djarrow.expr.functions import FLOAT64
 from djarrow.expr.terms import Call, Term, Value
 from djarrow.model.types import AttributeType, Family, core
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.literals import quoted
 
 Expression = exp.Expression
+Build = Callable[[Call, list[Expression], Dialect], Expression]
+"""Builds a function from its call and the nodes of its arguments."""
 
 _STRINGS = (Family.STRING, Family.ENUM)
 INT32 = core("int32")
@@ -42,6 +45,11 @@ def closed(node: Expression) -> Expression:
 def number(value: int) -> Expression:
     """A whole number."""
     return exp.Literal.number(value)
+
+
+def string(text: str, dialect: Dialect) -> Expression:
+    """A string that is a part of a function, and no value that could be another: a format, a path, a separator."""
+    return exp.Var(this=quoted(text, dialect))
 
 
 def binary(kind: type[exp.Expression], left: Expression, right: Expression) -> Expression:

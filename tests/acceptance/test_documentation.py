@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import djarrow as dj
-from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
 from djarrow.model.types import ROWS
 
 from .specification import Runner
@@ -16,16 +15,6 @@ if TYPE_CHECKING:
     import pytest
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
-
-
-def test_every_function_is_documented() -> None:
-    """docs/queries.md names each function and operator that text may use, under all of its names."""
-    text = (DOCUMENTS / "queries.md").read_text("utf-8")
-    code = " ".join(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
-    words = set(re.findall(r"[a-z_0-9]+|[^\sa-z_0-9]+", code))
-    inner = {"neg": "-", "is null": "null", "is true": "true", "is false": "false"}
-    missing = [name for name in (*FUNCTIONS, *OTHER_NAMES) if inner.get(name, name) not in words]
-    assert missing == []
 
 
 def test_the_example_of_a_lookup(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

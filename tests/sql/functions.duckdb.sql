@@ -2,10 +2,7 @@ SELECT
   t1."subject_id",
   t1."session",
   t1."trial",
-  COALESCE(
-    CAST(ROUND(TRY_CAST(CAST(t1."rt" AS VARCHAR) AS DECIMAL(38,15)), 2) AS DOUBLE),
-    ROUND(CAST(t1."rt" AS DOUBLE), 2)
-  ) AS "r",
+  CAST(COALESCE(CAST(ROUND(TRY_CAST(CAST(t1."rt" AS VARCHAR) AS DECIMAL(38,15)), 2) AS DOUBLE), ROUND(CAST(t1."rt" AS DOUBLE), 2)) AS DOUBLE) AS "r",
   CASE
     WHEN CAST(t1."rt" AS DOUBLE) > 0
     OR CAST(t1."rt" AS DOUBLE) < 0
@@ -16,7 +13,7 @@ SELECT
   END AS "p",
   CASE WHEN t1."correct" THEN 'yes' ELSE 'no' END AS "s",
   CAST(EXTRACT(YEAR FROM t1."moment") AS BIGINT) AS "y",
-  CAST(EXTRACT(DAYOFWEEK FROM t1."moment") AS BIGINT) + 1 AS "d",
+  CAST((EXTRACT(DOW FROM t1."moment") + 1) AS BIGINT) AS "d",
   CAST(t1."session" AS VARCHAR) || '-' || CAST(t1."trial" AS VARCHAR) AS "c",
   CASE
     WHEN t1."rt" IS NULL

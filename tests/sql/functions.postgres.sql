@@ -13,7 +13,7 @@ SELECT
   END AS "p",
   CASE WHEN t1."correct" THEN 'yes' ELSE 'no' END AS "s",
   CAST(EXTRACT(YEAR FROM CAST(t1."moment" AS timestamptz) AT TIME ZONE 'UTC') AS bigint) AS "y",
-  CAST(EXTRACT(DOW FROM CAST(t1."moment" AS timestamptz) AT TIME ZONE 'UTC') AS bigint) + 1 AS "d",
+  CAST((EXTRACT(DOW FROM CAST(t1."moment" AS timestamptz) AT TIME ZONE 'UTC') + 1) AS bigint) AS "d",
   CAST(t1."session" AS varchar) || '-' || CAST(t1."trial" AS varchar) AS "c",
   CASE
     WHEN t1."rt" IS NULL

@@ -15,7 +15,7 @@ FROM (
     t1."weight"
   FROM "lab"."subject" AS t1
   ORDER BY
-    t1."name" ASC,
+    t1."name" COLLATE "C" ASC,
     t1."subject_id" ASC
   LIMIT 2
 ) AS t2

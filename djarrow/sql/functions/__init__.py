@@ -1,4 +1,5 @@
-"""How each function and operator of expr/functions.py is written. One row a name; where engines differ, a branch in it.
+"""How each function and operator of expr/functions.py is written. One row a name; where engines differ, a form
+or builder for each in it.
 
 A row builds nodes of the SQL tree from the arguments' nodes. Results have the type that expr/functions.py states,
 on every engine: where an engine would give another, the row casts. Text compares exactly, in `=` as in LIKE and
@@ -11,6 +12,7 @@ from djarrow.sql.functions.aggregates import AGGREGATES
 from djarrow.sql.functions.arithmetic import ARITHMETIC
 from djarrow.sql.functions.choice import CHOICE
 from djarrow.sql.functions.comparison import COMPARISON
+from djarrow.sql.functions.documents import DOCUMENTS
 from djarrow.sql.functions.moments import MOMENTS
 from djarrow.sql.functions.numbers import NUMBERS
 from djarrow.sql.functions.shared import Build
@@ -22,6 +24,7 @@ RENDER: dict[str, Build] = {
     **NUMBERS,
     **STRINGS,
     **MOMENTS,
+    **DOCUMENTS,
     **CHOICE,
     **AGGREGATES,
 }

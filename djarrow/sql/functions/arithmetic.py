@@ -8,14 +8,13 @@ from djarrow.expr.functions import FLOAT64, INT64
 from djarrow.expr.terms import Call, Term, Value
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions.shared import Build
+from djarrow.sql.functions.shared import Build, form, forms, written
 from djarrow.sql.tree import (
     Expression,
     all_typed,
     as_number,
     binary,
     cast,
-    cast_to,
     closed,
     function,
     number,
@@ -48,9 +47,12 @@ def _exact(call: Call, node: Expression, dialect: Dialect) -> Expression:
     return cast(node, call.type, dialect) if call.type.family is Family.DECIMAL else node
 
 
+_days = written("({0} - {1})", spark="DATEDIFF({0}, {1})", casts=True)
+
+
 def _difference(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     if all(term.type.family is Family.DATE for term in call.arguments):
-        return cast(binary(exp.Sub, *nodes), INT64, dialect)
+        return _days(call, nodes, dialect)
     return _arithmetic(exp.Sub)(call, nodes, dialect)
 
 
@@ -71,26 +73,34 @@ def _quotient(call: Call, nodes: list[Expression], dialect: Dialect) -> Expressi
     return exp.Div(this=closed(above), expression=_not_zero(call.arguments[1], below), typed=True)
 
 
+_FLOAT_TO_WHOLE = forms("CAST(TRUNC({0}) AS bigint)", "CAST(TRUNC({0}) AS BIGINT)", "CAST({0} AS BIGINT)")
+_WHOLE_OF_WHOLE = forms("({0} / {1})", "({0} // {1})", "({0} DIV {1})")
+_WHOLE_OF_EXACT = forms(
+    "DIV(CAST({0} AS numeric), {1})",
+    # DuckDB divides decimals as floats. Without its remainder the dividend is a multiple, whose quotient rounds right.
+    "ROUND(CAST({0} - ({0} % {1}) AS DOUBLE) / {1})",
+    "({0} DIV {1})",
+)
+_WHOLE_OF_WIDE = forms(
+    "DIV(CAST({0} AS numeric), {1})",
+    "(CAST({0} AS HUGEINT) // {1})",
+    # Spark's DIV gives 64 bits of decimals too. What is left without the remainder is divided exactly.
+    "((CAST({0} AS DECIMAL(20,0)) - CAST({0} AS DECIMAL(20,0)) % {1}) / {1})",
+)
+
+
 def _whole_quotient(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     """DIV: the quotient without its fraction, exact but for floats."""
     families = {term.type.family for term in call.arguments}
     if Family.FLOAT in families:
-        return cast(function("TRUNC", _quotient(call, nodes, dialect)), INT64, dialect)
+        return form(_FLOAT_TO_WHOLE[dialect], _quotient(call, nodes, dialect))
     divisor = call.arguments[1]
-    if families == {Family.INTEGER} and call.type == INT64:
-        above, below = (typed(t, n, INT64, dialect) for t, n in zip(call.arguments, nodes, strict=True))
-        kind = exp.IntDiv if dialect is Dialect.DUCKDB else exp.Div
-        return kind(this=closed(above), expression=_not_zero(divisor, below), typed=True)
-    if dialect is Dialect.POSTGRES:
-        above, below = (cast_to(node, "numeric") for node in nodes)
-        return cast(function("DIV", above, _not_zero(divisor, below)), call.type, dialect)
-    if families == {Family.INTEGER}:
-        above, below = (cast_to(node, "HUGEINT") for node in nodes)
-        return cast(exp.IntDiv(this=above, expression=_not_zero(divisor, below)), call.type, dialect)
-    # DuckDB divides decimals as floats. Without its remainder the dividend is a multiple, whose quotient rounds right.
-    rest = exp.Paren(this=exp.Sub(this=closed(nodes[0]), expression=exp.Paren(this=_modulo(divisor, nodes))))
-    whole = exp.Div(this=cast(rest, FLOAT64, dialect), expression=_not_zero(divisor, nodes[1].copy()), typed=True)
-    return cast(function("ROUND", whole), call.type, dialect)
+    if families != {Family.INTEGER}:
+        return cast(form(_WHOLE_OF_EXACT[dialect], nodes[0], _not_zero(divisor, nodes[1])), call.type, dialect)
+    if call.type != INT64:
+        return cast(form(_WHOLE_OF_WIDE[dialect], nodes[0], _not_zero(divisor, nodes[1])), call.type, dialect)
+    above, below = (typed(t, n, INT64, dialect) for t, n in zip(call.arguments, nodes, strict=True))
+    return form(_WHOLE_OF_WHOLE[dialect], above, _not_zero(divisor, below))
 
 
 def _modulo(divisor: Term, nodes: list[Expression]) -> Expression:
@@ -103,11 +113,11 @@ def _remainder(call: Call, nodes: list[Expression], dialect: Dialect) -> Express
     divisor = call.arguments[1]
     if call.type != FLOAT64:
         return _exact(call, _modulo(divisor, operands), dialect)
-    # PostgreSQL has no remainder of floats: both engines compute x - y * trunc(x / y).
-    above, below = map(closed, operands)
-    whole = function("TRUNC", exp.Div(this=above.copy(), expression=_not_zero(divisor, below.copy()), typed=True))
-    return exp.Sub(this=above, expression=exp.Mul(this=below, expression=whole))
+    return form(_REMAINDER[dialect], operands[0], _not_zero(divisor, operands[1]))
 
+
+_REMAINDER = forms("({0} - {1} * TRUNC({0} / {1}))", spark="({0} % {1})")
+"""Of floats. PostgreSQL has none: there and in DuckDB it is computed from the quotient."""
 
 ARITHMETIC: dict[str, Build] = {
     "+": _arithmetic(exp.Add),
@@ -117,4 +127,8 @@ ARITHMETIC: dict[str, Build] = {
     "div": _whole_quotient,
     "%": _remainder,
     "neg": _negated,
+    "&": written("({0} & {1})", takes=INT64),
+    "|": written("({0} | {1})", takes=INT64),
+    "^": written("({0} # {1})", "XOR({0}, {1})", "({0} ^ {1})", takes=INT64),
+    "~": written("(~{0})", takes=INT64),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from djarrow.expr.terms import Call
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions.shared import Build
+from djarrow.sql.functions.shared import Build, by_engine
 from djarrow.sql.tree import Expression, binary, chain, closed
 
 
@@ -14,12 +15,22 @@ def _operator(kind: type[exp.Expression]) -> Build:
     return lambda _, nodes, __: binary(kind, *nodes)
 
 
+def _in_order(kind: type[exp.Expression]) -> Build:
+    """A comparison by order, of strings by their code points."""
+
+    def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+        return binary(kind, in_order(call.arguments[0].type, nodes[0], dialect), nodes[1])
+
+    return build
+
+
 def _connector(kind: type[exp.Expression]) -> Build:
     return lambda _, nodes, __: chain(kind, nodes)
 
 
-def _between(_: Call, nodes: list[Expression], __: Dialect) -> Expression:
+def _between(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     value, low, high = map(closed, nodes)
+    value = in_order(call.arguments[0].type, value, dialect)
     return exp.Between(this=value, low=low, high=high)
 
 
@@ -34,20 +45,22 @@ def _is(value: Expression) -> Build:
 def _pattern(kind: type[exp.Expression]) -> Build:
     """LIKE and ILIKE with backslash as escape, which DuckDB must be told."""
 
-    def build(_: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-        match = binary(kind, *nodes)
-        return match if dialect is Dialect.POSTGRES else exp.Escape(this=match, expression=exp.Literal.string("\\"))
+    def match(_: Call, nodes: list[Expression], __: Dialect) -> Expression:
+        return binary(kind, *nodes)
 
-    return build
+    def escaped(_: Call, nodes: list[Expression], __: Dialect) -> Expression:
+        return exp.Escape(this=binary(kind, *nodes), expression=exp.Literal.string("\\"))
+
+    return by_engine(match, escaped, match)
 
 
 COMPARISON: dict[str, Build] = {
     "=": _operator(exp.EQ),
     "<>": _operator(exp.NEQ),
-    "<": _operator(exp.LT),
-    "<=": _operator(exp.LTE),
-    ">": _operator(exp.GT),
-    ">=": _operator(exp.GTE),
+    "<": _in_order(exp.LT),
+    "<=": _in_order(exp.LTE),
+    ">": _in_order(exp.GT),
+    ">=": _in_order(exp.GTE),
     "<=>": _operator(exp.NullSafeEQ),
     "in": _in,
     "between": _between,

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from djarrow.expr.functions import FLOAT64, VARCHAR
+from djarrow.expr.functions import FLOAT64
 from djarrow.expr.terms import Call, Value
 from djarrow.model.types import AttributeType, Family
+from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions.shared import Build, casting
+from djarrow.sql.functions.shared import Build, Forms, casting, form, forms, null_where_any_is, written
 from djarrow.sql.tree import (
     Expression,
     all_typed,
     cast,
-    cast_to,
     chain,
     choose,
     closed,
@@ -75,38 +75,64 @@ def _log2(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
 
 
 def _edge_of_whole(name: str) -> Build:
-    """FLOOR and CEIL. Whole numbers are left alone: PostgreSQL would take a bigint through float64."""
+    """FLOOR and CEIL. Whole numbers are left alone: PostgreSQL would take a bigint through float64. Spark gives a
+    bigint of a float; what does not fit into one has no fraction.
+    """
+    of_float = forms(
+        f"{name}({{0}})",
+        spark=f"CASE WHEN ABS({{0}}) < 1E15 THEN CAST({name}({{0}}) AS DOUBLE) ELSE CAST({{0}} AS DOUBLE) END",
+    )
 
     def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
         if call.arguments[0].type.family is Family.INTEGER:
             return typed(call.arguments[0], nodes[0], call.type, dialect)
-        return cast(function(name, nodes[0]), call.type, dialect)
+        text = of_float[dialect] if call.type == FLOAT64 else f"{name}({{0}})"
+        return cast(form(text, nodes[0]), call.type, dialect)
 
     return build
 
 
-def _round(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
-    """Half away from zero, on the decimal digits that a float shows: PostgreSQL rounds floats half to even."""
-    term, digits = call.arguments[0], nodes[1:]
-    if term.type.family is Family.INTEGER and not digits:
-        return typed(term, nodes[0], call.type, dialect)
-    if dialect is Dialect.POSTGRES:
-        return cast(function("ROUND", cast_to(nodes[0], "numeric"), *digits), call.type, dialect)
-    if call.type != FLOAT64:
-        return cast(function("ROUND", typed(term, nodes[0], call.type, dialect), *digits), call.type, dialect)
+_ROUNDED_FLOAT = forms(
+    "ROUND(CAST({0} AS numeric){1})",
     # A cast of the float itself would bring in digits that it does not show. NaN and what is too large stay floats.
-    exact = exp.TryCast(
-        this=cast(nodes[0], VARCHAR, dialect),
-        to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind="DECIMAL(38,15)"),
-    )
-    rounded = cast(function("ROUND", exact, *digits), FLOAT64, dialect)
-    beyond = function("ROUND", real(term, nodes[0].copy(), dialect), *(digit.copy() for digit in digits))
-    return function("COALESCE", rounded, beyond)
+    "COALESCE(CAST(ROUND(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE),"
+    " ROUND(CAST({0} AS DOUBLE){1}))",
+    "ROUND(CAST(CAST({0} AS STRING) AS DOUBLE){1})",
+)
+_TRUNCATED_FLOAT = forms(
+    "TRUNC(CAST({0} AS numeric){1})",
+    "COALESCE(CAST(TRUNC(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE), CAST({0} AS DOUBLE))",
+    "CASE WHEN ABS({0}) < 1E15 THEN CAST(CASE WHEN {0} < 0 THEN CEIL(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2})"
+    " ELSE FLOOR(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2}) END AS DOUBLE) ELSE CAST({0} AS DOUBLE) END",
+)
+_TRUNCATED = forms(
+    "TRUNC(CAST({0} AS numeric){1})",
+    "TRUNC({0}{1})",
+    "CASE WHEN {0} < 0 THEN CEIL({0}{2}) ELSE FLOOR({0}{2}) END",
+)
 
 
-def float_to_whole(node: Expression, kind: AttributeType, dialect: Dialect) -> Expression:
-    """A float as a whole number, half away from zero: the engines' own casts round half to even."""
-    return cast(function("ROUND", cast_to(node, "numeric") if dialect is Dialect.POSTGRES else node), kind, dialect)
+def _shortened(exact: Forms, of_floats: Forms) -> Build:
+    """ROUND and TRUNCATE: to a number of digits, half away from zero, on the decimal digits that a float shows."""
+
+    def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+        term, digits = call.arguments[0], nodes[1:]
+        if term.type.family is Family.INTEGER and not digits:
+            return typed(term, nodes[0], call.type, dialect)
+        node = nodes[0] if call.type == FLOAT64 else typed(term, nodes[0], call.type, dialect)
+        text = (of_floats if call.type == FLOAT64 else exact)[dialect]
+        text = text.replace("{1}", ", {1}" if digits else "").replace("{2}", ", {1}" if digits else ", 0")
+        return cast(form(text, node, *digits), call.type, dialect)
+
+    return build
+
+
+_NEAREST_WHOLE = forms("ROUND(CAST({0} AS numeric))", "ROUND({0})", "ROUND({0})")
+
+
+def to_whole(node: Expression, kind: AttributeType, dialect: Dialect) -> Expression:
+    """A float or decimal as a whole number, half away from zero: the engines' own casts round half to even, or cut."""
+    return cast(form(_NEAREST_WHOLE[dialect], node), kind, dialect)
 
 
 def _unified(name: str) -> Build:
@@ -114,20 +140,16 @@ def _unified(name: str) -> Build:
 
     def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
         alike = all_typed(call, nodes, dialect)
-        absent = [
-            exp.Is(this=closed(node.copy()), expression=exp.Null())
-            for term, node in zip(call.arguments, nodes, strict=True)
-            if term.nullable
-        ]
-        found = function(name, *alike)
-        return choose(chain(exp.Or, absent), exp.Null(), found) if absent else found
+        alike[0] = in_order(call.type, alike[0], dialect)
+        return null_where_any_is(call, nodes, function(name, *alike))
 
     return build
 
 
 NUMBERS: dict[str, Build] = {
     "abs": _absolute,
-    "round": _round,
+    "round": _shortened(forms("ROUND({0}{1})"), _ROUNDED_FLOAT),
+    "truncate": _shortened(_TRUNCATED, _TRUNCATED_FLOAT),
     "floor": _edge_of_whole("FLOOR"),
     "ceiling": _edge_of_whole("CEIL"),
     "sign": casting("SIGN"),
@@ -144,6 +166,11 @@ NUMBERS: dict[str, Build] = {
     "acos": _of_reals("ACOS", where=_within_one),
     "atan": _of_reals("ATAN"),
     "atan2": _of_reals("ATAN2"),
+    "cot": written("CASE WHEN {0} <> 0 THEN 1 / TAN({0}) END", takes=FLOAT64),
+    "sinh": _of_reals("SINH"),
+    "cosh": _of_reals("COSH"),
+    "tanh": _of_reals("TANH"),
+    "pi": written("PI()"),
     "radians": _of_reals("RADIANS"),
     "degrees": _of_reals("DEGREES"),
     "greatest": _unified("GREATEST"),

@@ -26,6 +26,24 @@ Evaluate = Callable[[Any], list[Row]]
 UTC = datetime.UTC
 
 
+DOCUMENTS: dict[int, Any] = {
+    1: {
+        "age": 41, "pi": 3.5, "one": 1.0, "small": -0.25, "big": 9007199254740993, "text": "12.5", "word": "Ada \"ü\"",
+        "brace": "{no object", "ok": True, "no": False, "nil": None, "obj": {"x": {"y": "deep"}, "nil": None},
+        "list": [10, "b", None, [1, {"z": 7}], -2], "nested": [[1, 2], [3]], "empty": {}, "long": "9" * 400,
+        "tiny": "0." + "0" * 400 + "1", "exp": "1e3", "inf": "Infinity", "nan": "NaN", "year": 1999, "order": {"by": 1},
+        "a b": "space", 'q"uote': "quoted", "back\\slash": "backslash", "a.b": "dot", "0": "zero", "ü": "umlaut",
+        "it's": "apostrophe", "": "nothing", "a/b~c\"": "pointer", "day": "2024-02-29", "$x": "dollar",
+    },
+    2: {"age": "old", "ok": "true", "list": {"0": "a key"}, "obj": [1], "pi": "4.5", "big": 1e300},
+    3: None,
+    4: [5, {"a": 6}],
+    5: "plain",
+    6: {},
+}  # fmt: skip
+"""id -> a document."""
+
+
 def declare(schema: dj.Schema) -> SimpleNamespace:
     """The tables, declared and filled: some rows lack values, some have no children, one table is empty."""
 
@@ -103,6 +121,16 @@ def declare(schema: dj.Schema) -> SimpleNamespace:
         key = null : int32
         """
 
+    @schema
+    class Document(dj.Manual):
+        definition = """
+        # documents of any form
+        id : int32
+        ---
+        doc = null : json
+        """
+
+    Document.insert(list(DOCUMENTS.items()))
     Subject.insert(
         [
             (1, "Ann", "F", "1.50"),

@@ -21,6 +21,7 @@ DEFINITIONS = {
         "_trial", "-> Session\ntrial : uint8\n---\ncorrect = null : bool\nrt = null : float32\nmoment : timestamp",
     ),
     "Pair": ("pair", "-> Subject.proj(first='subject_id')\n-> Subject.proj(second='subject_id')\n---\nbig : uint64"),
+    "Note": ("note", "note_id : int32\n---\ndoc : json"),
     "Limits": ("#limits", "---\nlimit_x : float64"),
 }  # fmt: skip
 

@@ -118,6 +118,20 @@ QUERIES: dict[str, Callable[[SimpleNamespace], Node]] = {
         c="concat(session, '-', trial)", g="greatest(rt, 1)", l="log2(rt)", f="left(cast(trial as char), trial)",
     ),
     "patterns": lambda lab: where(lab.Subject, "name like 'a\\%b%' or name ilike '_b' or name not regexp '^[a-c]'"),
+    "strings_by_order": lambda lab: top(where(lab.Subject, "name >= 'b' and name = 'c'"), 2, "name DESC", 0),
+    "moments": lambda lab: project(
+        lab.Trial, later="moment + interval 1 month", back="moment - interval trial day", weeks="timestampdiff(week, "
+        "'2024-01-01', moment)", months="timestampdiff(month, '2024-01-01', moment)",
+        start="date_trunc('hour', moment)", shown="date_format(moment, 'on %d.%m.%Y')", recent="moment > now()",
+    ),
+    "documents": lambda lab: where(
+        project(lab.Note, "doc", text="doc.a.b", entry="doc->>'$.list[0]'", part="doc->'$.a'"), "doc.age > 5 or doc.ok"
+    ),
+    "aggregates": lambda lab: aggregate(
+        lab.Subject, lab.Session, days="group_concat(distinct day order by day desc separator ', ')",
+        methods="group_concat(distinct method)", middle="median(x)", most="percentile(x, 0.9)", last="max(method)",
+        late="count_if(day > '2024-01-01')", slope="regr_slope(x, session)",
+    ),
     "precedence": lambda lab: where(
         lab.Session, "not (x > 1 or session = 2) and -(x - (session - 1)) * 2 < (x + 1) / 2"
     ),

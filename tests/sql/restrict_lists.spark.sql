@@ -1,0 +1,9 @@
+SELECT
+  t1.`subject_id`,
+  t1.`session`,
+  t1.`method`,
+  t1.`day`,
+  t1.`x`
+FROM `lab`.`session` AS t1
+WHERE
+  t1.`x` > 1 OR t1.`session` = 1 AND NOT COALESCE(t1.`x` < 0, FALSE) OR FALSE

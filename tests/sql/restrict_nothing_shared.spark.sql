@@ -1,0 +1,13 @@
+SELECT
+  t1.`subject_id`,
+  t1.`session`,
+  t1.`method`,
+  t1.`day`,
+  t1.`x`
+FROM `lab`.`session` AS t1
+WHERE
+  EXISTS(
+    SELECT
+      1
+    FROM `lab`.`#limits` AS t2
+  )

@@ -1,0 +1,4 @@
+SELECT
+  1
+FROM `lab`.`session` AS t1
+LIMIT 1
