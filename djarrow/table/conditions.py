@@ -6,10 +6,10 @@ Rows that they hold, frames and lists of mappings, are given_rows.py's question.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from attrs import frozen
 
 from djarrow.errors import InvalidCondition
@@ -20,7 +20,6 @@ from djarrow.expr.nodes import Node
 from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
-from djarrow.table import predicates
 from djarrow.table.given_rows import among_frame, among_mappings, as_frame, as_record
 from djarrow.table.universal import U
 
@@ -80,10 +79,12 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Co
             return operators.all_of([to_condition(item, source, semantic_check=semantic_check) for item in given])
         case Top():
             raise InvalidCondition("Top stands by itself: `A & dj.Top(5)`.")
-        case pl.Expr():
-            return predicates.condition(given, source.heading)
     if isinstance(given, Sequence | Set) and not isinstance(given, bytes | bytearray | memoryview | range):
         return _any_condition(list(given), source, semantic_check=semantic_check)
+    if is_polars_expression(given):
+        from djarrow.table import predicates
+
+        return predicates.condition(given, source.heading)
     if (record := as_record(given)) is not None:
         return mapping_condition(record, source.heading)
     if (frame := as_frame(given)) is not None:
@@ -92,6 +93,12 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Co
         f"{type(given).__name__} cannot restrict a query. "
         "Use text, a mapping, a Polars expression, a list of these, a frame, or a table."
     )
+
+
+def is_polars_expression(given: Any) -> bool:
+    """Whether it is a Polars expression: whoever has one has imported Polars, which most restrictions do not need."""
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(given, polars.Expr)
 
 
 def queries_in(given: Any) -> Iterator[QueryExpression]:

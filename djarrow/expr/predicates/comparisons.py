@@ -14,7 +14,7 @@ from djarrow.expr.terms import Value, call
 from djarrow.model.types import Family
 
 _EXACT = frozenset({Family.INTEGER, Family.DECIMAL})
-_ORDERED = frozenset(Family) - {Family.STRING, Family.ENUM, Family.JSON}
+_ORDERED = frozenset(Family) - {Family.ENUM, Family.JSON}
 
 
 def compare(operator: str, left: Known, right: Known) -> Known:
