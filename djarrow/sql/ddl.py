@@ -12,9 +12,9 @@ from djarrow.model.describe import index_line
 from djarrow.model.heading import Attribute, Special
 from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
-from djarrow.model.types import AttributeType, Family
+from djarrow.model.types import AttributeType
 from djarrow.model.values import normalise
-from djarrow.sql.dialects import Dialect
+from djarrow.sql.dialects import Dialect, by_code_points
 from djarrow.sql.literals import identifier, literal, quoted
 
 
@@ -95,8 +95,7 @@ def column(attribute: Attribute, spec: TableSpec, carrier: str | None = None) ->
 
 def column_type(kind: AttributeType) -> str:
     """The type of a column. Strings are in the order in which queries compare them, so that its index serves them."""
-    ordered = kind.family in (Family.STRING, Family.ENUM)
-    return f'{kind.postgres} COLLATE "C"' if ordered else kind.postgres
+    return by_code_points(kind.postgres, kind)
 
 
 def range_check(attribute: Attribute, spec: TableSpec) -> str | None:
