@@ -195,7 +195,7 @@ def _rewrite(one: Retyped) -> Iterator[str]:
     through = "::text" if one.before.type.family in _TEXTS else ""  # an enum type, or a padded char
     if ddl.default_of(one.before) is not None:
         yield _alter(one.table, f"{column} DROP DEFAULT")
-    yield _alter(one.table, f"{column} TYPE {kind.postgres} USING {name}{through}::{kind.postgres}")
+    yield _alter(one.table, f"{column} TYPE {ddl.column_type(kind)} USING {name}{through}::{kind.postgres}")
     if (default := ddl.default_of(one.after)) is not None:
         yield _alter(one.table, f"{column} SET DEFAULT {default}")
 

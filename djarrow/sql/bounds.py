@@ -5,7 +5,7 @@ from __future__ import annotations
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.sql.ddl import full_name
-from djarrow.sql.dialects import Dialect
+from djarrow.sql.dialects import Dialect, by_code_points
 from djarrow.sql.literals import identifier, quoted
 
 SAMPLED = 128 * 8192
@@ -24,5 +24,5 @@ def bounds_of(table: TableName, heading: Heading, parts: int) -> str:
 def _bounds(attribute: Attribute, shares: str) -> str:
     name, recast = identifier(attribute.name), attribute.type.row.recast
     value = name if recast is None else f"CAST({name} AS {recast})"
-    found = f"unnest(percentile_disc(ARRAY[{shares}]) WITHIN GROUP (ORDER BY {value}))"
+    found = f"unnest(percentile_disc(ARRAY[{shares}]) WITHIN GROUP (ORDER BY {by_code_points(value, attribute.type)}))"
     return f"{found}{'::text' if Dialect.POSTGRES.reads_as_text(attribute.type) else ''} AS {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from djarrow.model.types import AttributeType
+from djarrow.model.types import AttributeType, Family
 
 
 class Dialect(enum.Enum):
@@ -25,3 +25,11 @@ class Dialect(enum.Enum):
     def reads_as_text(self, kind: AttributeType) -> bool:
         """Whether values leave the engine as text and are cast in Arrow, which is exact and faster (model/types.py)."""
         return self is Dialect.POSTGRES and kind.row.as_text
+
+
+def by_code_points(text: str, kind: AttributeType) -> str:
+    """PostgreSQL's text of a column or its type, where strings are in the order of their code points.
+
+    By itself PostgreSQL takes the collation of the database, which may be that of a language.
+    """
+    return f'{text} COLLATE "C"' if kind.family in (Family.STRING, Family.ENUM) else text

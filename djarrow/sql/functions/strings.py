@@ -125,7 +125,7 @@ STRINGS: dict[str, Build] = {
     "regexp_substr": written(
         "(REGEXP_MATCH({0}, '(' || {1} || ')'))[1]",
         "CASE WHEN REGEXP_MATCHES({0}, {1}) THEN REGEXP_EXTRACT({0}, {1}) END",
-        "REGEXP_SUBSTR({0}, {1})",
+        "CASE WHEN {0} RLIKE {1} THEN REGEXP_EXTRACT({0}, {1}, 0) END",
     ),
     "hex": _of_bytes(
         forms("UPPER(ENCODE(CONVERT_TO({0}, 'UTF8'), 'hex'))", "HEX({0})"),
