@@ -47,5 +47,5 @@ def spark(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks: ratios against a named peer in the same run."""
-    session.install(".[test]")
+    session.install(".[test]", "connectorx>=0.4.6")
     session.run("python", "-m", "benchmarks", *session.posargs)

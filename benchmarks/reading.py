@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
+import connectorx
 import polars as pl
 
 import djarrow as dj
@@ -53,6 +54,7 @@ def run() -> Iterator[Ratio | Growth]:
         yield _fetch(tables[ROWS], driver)
         yield _fetch1(tables[ROWS], driver)
         yield _scaling(tables)
+        yield _partitions(tables[ROWS], connection.url)
         driver.close()
         peer = Peer(interpreter(folder), connection.url)
         with peer.worker(PEER) as worker:
@@ -125,6 +127,26 @@ def _scaling(tables: dict[int, dj.Table]) -> Growth:
             times.append(time.perf_counter() - started)
         seconds[rows] = statistics.median(times)
     return Growth("fetch to Arrow, time a row", seconds, reach=1.2)
+
+
+def _partitions(table: dj.Table, url: str) -> Ratio:
+    """The same rows over two connections, by ConnectorX in two ranges of the key, and by djarrow in one snapshot."""
+    text = table.to_sql(pretty=False)
+    parts = [f"{text} WHERE t1.trial <= {ROWS // 2}", f"{text} WHERE t1.trial > {ROWS // 2}"]
+
+    def theirs() -> pl.DataFrame:
+        return connectorx.read_sql(url, parts, return_type="polars")
+
+    if theirs().height != ROWS:
+        raise RuntimeError("ConnectorX reads other rows.")
+    return compare(
+        f"fetch {ROWS:,} rows x 9 over two connections",
+        lambda: table.to_polars(partitions=2),
+        "ConnectorX with two queries",
+        theirs,
+        reach=1,
+        rounds=7,
+    )
 
 
 def _against_the_peer(table: dj.Table, worker: PeerWorker) -> Ratio:

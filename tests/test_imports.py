@@ -53,7 +53,6 @@ ANNOTATIONS: dict[str, tuple[str, ...]] = {"table": ("engine.postgres",), "repo"
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "adbc_driver_postgresql": ("engine",),
     "adbc_driver_manager": ("engine",),
-    "connectorx": ("engine",),
     "duckdb": ("engine",),
     "sqlglot": ("expr", "sql"),
 }
@@ -65,7 +64,6 @@ NAMED_BY_USERS = ("table.declaring.references",)
 LAZY = {
     "adbc_driver_manager",
     "adbc_driver_postgresql",
-    "connectorx",
     "duckdb",
     "fsspec",
     "lark",
@@ -192,7 +190,7 @@ def test_the_table_has_no_cycle() -> None:
         ("table.reading", "import duckdb"),
         ("repo.export", "import adbc_driver_postgresql.dbapi as adbc"),
         ("cli.main", "from adbc_driver_manager import dbapi"),
-        ("frame.results", "def f():\n    import connectorx as cx"),
+        ("frame.results", "def f():\n    import duckdb"),
         ("table.reading", "from sqlglot import exp"),
         ("engine.postgres", "import sqlglot"),
         ("model.types", "try:\n    import duckdb\nexcept ImportError:\n    pass"),

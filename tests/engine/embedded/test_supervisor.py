@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-_HEAVY = {"polars", "pyarrow", "numpy", "duckdb", "adbc_driver_manager", "adbc_driver_postgresql", "connectorx"}
+_HEAVY = {"polars", "pyarrow", "numpy", "duckdb", "adbc_driver_manager", "adbc_driver_postgresql"}
 
 
 def test_the_supervisor_needs_the_standard_library_only() -> None:
