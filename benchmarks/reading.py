@@ -135,7 +135,8 @@ def _partitions(table: dj.Table, url: str) -> Ratio:
     parts = [f"{text} WHERE t1.trial <= {ROWS // 2}", f"{text} WHERE t1.trial > {ROWS // 2}"]
 
     def theirs() -> pl.DataFrame:
-        return connectorx.read_sql(url, parts, return_type="polars")
+        frame: pl.DataFrame = connectorx.read_sql(url, parts, return_type="polars")
+        return frame
 
     if theirs().height != ROWS:
         raise RuntimeError("ConnectorX reads other rows.")
