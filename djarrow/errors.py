@@ -47,6 +47,16 @@ def shown(text: str) -> str:
     return repr(text) if len(text) <= 200 else f"{text[:90]!r}...{text[-90:]!r}"
 
 
+def told(value: object) -> str:
+    """What a user gave, as a message tells it: plain values as Python writes them, other objects by their type.
+
+    The repr of a frame has many lines, and that of a query reads the database.
+    """
+    if value is None or isinstance(value, str | bytes | bool | int | float):
+        return shown(value) if isinstance(value, str) else repr(value)[:200]
+    return f"an object of type {type(value).__name__}"
+
+
 # --- definitions -------------------------------------------------------------------------------------------------
 
 

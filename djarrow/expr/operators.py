@@ -11,7 +11,7 @@ from numbers import Integral
 from types import EllipsisType
 from typing import Any
 
-from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm
+from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm, told
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.nodes import Aggregated, Distinct, First, Joined, Node, Order, Projected, Restricted, United
 from djarrow.expr.parse import parse_term
@@ -152,7 +152,9 @@ def _renamed_and_kept(
     """The attributes that stay, in the heading's order, under their new names."""
     for name, text in new.items():
         if not isinstance(text, str):
-            raise InvalidCondition(f"{where}({name}=...): an attribute is renamed or computed by text, not {text!r}.")
+            raise InvalidCondition(
+                f"{where}({name}=...): an attribute is renamed or computed by text, not {told(text)}."
+            )
     renames = [(text.strip(), name) for name, text in new.items() if text.strip() in heading]
     renamed = dict(renames)
     if len(renamed) < len(renames):
@@ -176,7 +178,7 @@ def _kept(heading: Heading, attributes: Sequence[str | EllipsisType], *, where: 
             if not item.startswith("-"):
                 kept.add(name)
         else:
-            raise InvalidCondition(f"{where} takes names of attributes and `...`, not {item!r}.")
+            raise InvalidCondition(f"{where} takes names of attributes and `...`, not {told(item)}.")
     for item in attributes:
         if isinstance(item, str) and item.startswith("-"):
             name = item[1:].strip()
@@ -352,7 +354,7 @@ _DIRECTION = re.compile(r"\s+(asc|desc)\s*\Z", re.IGNORECASE)
 def order_terms(order_by: str | Sequence[str] | None, heading: Heading) -> tuple[Order, ...]:
     """`"a DESC"`, `["a", "b desc"]`, `"KEY"`, `"KEY DESC"`. The key always ends the order, so that it is total."""
     if order_by is not None and not isinstance(order_by, Sequence):
-        raise InvalidCondition(f"an order is given as text or a list of text, not by {order_by!r}.")
+        raise InvalidCondition(f"an order is given as text or a list of text, not by {told(order_by)}.")
     items = ["KEY"] if order_by is None else [order_by] if isinstance(order_by, str) else list(order_by)
     orders: list[Order] = []
     for item in items:
@@ -364,7 +366,7 @@ def order_terms(order_by: str | Sequence[str] | None, heading: Heading) -> tuple
 
 def _order_item(item: str, heading: Heading) -> list[Order]:
     if not isinstance(item, str):
-        raise InvalidCondition(f"an order is given as text, not by {item!r}.")
+        raise InvalidCondition(f"an order is given as text, not by {told(item)}.")
     direction = _DIRECTION.search(item)
     descending = direction is not None and direction[1].lower() == "desc"
     text = (item[: direction.start()] if direction else item).strip()
@@ -386,5 +388,5 @@ def top(source: Node, limit: int | None, order_by: str | Sequence[str] | None, o
 
 def _row_count(name: str, number: Any) -> int:
     if isinstance(number, bool) or not isinstance(number, Integral) or int(number) < 0:
-        raise InvalidCondition(f"Top: {name} is a number of rows from 0 up, not {number!r}.")
+        raise InvalidCondition(f"Top: {name} is a number of rows from 0 up, not {told(number)}.")
     return int(number)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from djarrow.errors import InvalidCondition, QueryError
+from djarrow.errors import InvalidCondition, QueryError, told
 from djarrow.expr import operators
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
@@ -141,7 +141,7 @@ class QueryExpression(Reading):
         """`row in A`: whether A has a row with these values. Raises UnknownAttribute for one that A has not."""
         values = row if isinstance(row, Mapping) else as_record(row)
         if values is None:
-            raise InvalidCondition(f"a row is asked for by a mapping of attributes to values, not by {row!r}.")
+            raise InvalidCondition(f"a row is asked for by a mapping of attributes to values, not by {told(row)}.")
         for name in values:
             self.heading.attribute(name, where="in")
         return bool(self & values)

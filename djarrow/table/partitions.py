@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from djarrow.errors import InvalidCondition
+from djarrow.errors import InvalidCondition, told
 from djarrow.expr.conditions import Condition, Holds
 from djarrow.expr.functions import BOOL
 from djarrow.expr.nodes import Joined, Node, Order, Projected, Restricted, Stored, tables
@@ -30,7 +30,7 @@ MOST = 32
 def part_count(given: Any) -> int:
     """The number of partitions. Raises InvalidCondition for what is none."""
     if isinstance(given, bool) or not isinstance(given, Integral) or not 1 <= int(given) <= MOST:
-        raise InvalidCondition(f"partitions is a number of connections from 1 to {MOST}, not {given!r}.")
+        raise InvalidCondition(f"partitions is a number of connections from 1 to {MOST}, not {told(given)}.")
     return int(given)
 
 

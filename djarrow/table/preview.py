@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from djarrow import config
-from djarrow.errors import InvalidCondition, MissingTable, TimedOut
+from djarrow.errors import InvalidCondition, MissingTable, TimedOut, told
 from djarrow.expr.functions import INT64, VARCHAR
 from djarrow.expr.nodes import First, Node, Projected, Restricted, Stored
 from djarrow.expr.operators import top
@@ -68,7 +68,7 @@ def preview(expression: QueryExpression, reader: Reader, limit: int | None, widt
     """The text of a preview of this size, read from an engine. Raises what reading raises, and TimedOut."""
     for name, number in (("limit", limit), ("width", width)):
         if number is not None and (type(number) is not int or number < 1):
-            raise InvalidCondition(f"preview: {name} is a whole number from 1, not {number!r}.")
+            raise InvalidCondition(f"preview: {name} is a whole number from 1, not {told(number)}.")
     return terminal.text(_read(expression, reader, limit, width))
 
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import InvalidCondition, NotOneRow, QueryError
+from djarrow.errors import InvalidCondition, NotOneRow, QueryError, told
 from djarrow.table.methods import on_class_too
 from djarrow.table.selection import OrderBy, Selection
 from djarrow.table.source import check_held, current_offline
@@ -282,7 +282,7 @@ class Reading:
 
         known = [each.value for each in Dialect]
         if dialect not in known:
-            raise QueryError(f"queries are written for {' and '.join(known)}, not for {dialect!r}.")
+            raise QueryError(f"queries are written for {', '.join(known)}, and not for {told(dialect)}.")
         return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
 
     @on_class_too
@@ -294,7 +294,7 @@ class Reading:
 
 def _batch_size(given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < 1:
-        raise InvalidCondition(f"rows is the number of rows of a batch, from 1 up, not {given!r}.")
+        raise InvalidCondition(f"rows is the number of rows of a batch, from 1 up, not {told(given)}.")
     return int(given)
 
 

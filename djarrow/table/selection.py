@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from djarrow.errors import InvalidCondition
+from djarrow.errors import InvalidCondition, told
 
 if TYPE_CHECKING:
     from djarrow.expr.nodes import First, Node
@@ -36,7 +36,7 @@ class Selection:
             return whole
         for given in self.attributes:
             if not isinstance(given, str):
-                raise InvalidCondition(f"what is read are names of attributes, one argument each, not {given!r}.")
+                raise InvalidCondition(f"what is read are names of attributes, one argument each, not {told(given)}.")
         names = dict.fromkeys(n for a in self.attributes for n in (whole.primary_key if a == "KEY" else (a,)))
         for name in names:
             whole.attribute(name, where="fetch")

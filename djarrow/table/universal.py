@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from djarrow.errors import InvalidCondition, QueryError
+from djarrow.errors import InvalidCondition, QueryError, told
 from djarrow.expr import operators
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class U:
         for name in names:
             if not isinstance(name, str):
                 raise InvalidCondition(
-                    f"a universal set is made of names of attributes, one argument each, not {name!r}."
+                    f"a universal set is made of names of attributes, one argument each, not {told(name)}."
                 )
         self.names = tuple(dict.fromkeys(names))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from djarrow import errors
-from djarrow.errors import DjarrowError
+from djarrow.errors import DjarrowError, told
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,26 @@ def test_long_texts_are_shown_in_part() -> None:
     assert errors.shown("it's") == '"it\'s"'
     assert errors.shown("a" * 200) == repr("a" * 200)
     assert errors.shown("a" * 500 + "b" * 500) == f"'{'a' * 90}'...'{'b' * 90}'"
+
+
+class Loud:
+    """An object whose repr must not be asked for."""
+
+    def __repr__(self) -> str:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("a'b", '"a\'b"'),
+        (5, "5"),
+        (None, "None"),
+        (b"x", "b'x'"),
+        (Loud(), "an object of type Loud"),
+        ([1], "an object of type list"),
+    ],
+)
+def test_what_was_given_is_told_without_looking_into_it(given: object, text: str) -> None:
+    """Plain values are shown, other objects by their type: the repr of a query would read the database."""
+    assert told(given) == text

@@ -76,7 +76,7 @@ def test_what_is_no_name(scan: Any, given: Any) -> None:
 
 def test_text_for_an_engine_that_is_not_known(scan: Any) -> None:
     """The SQL of a query for an engine that djarrow does not write for is refused with those it writes for."""
-    with pytest.raises(QueryError, match="postgres and duckdb, not for 'mysql'"):
+    with pytest.raises(QueryError, match="postgres, duckdb, spark, and not for 'mysql'"):
         scan.to_sql("mysql")
 
 
