@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import djarrow as dj
 from tests.property import naive
 from tests.property.algebra.given import Given, draw_frame, draw_mapping, draw_mappings
+from tests.property.algebra.predicates import draw_polars
 from tests.property.algebra.terms import Draw, draw_term
 from tests.property.naive import Condition, Relation
 
@@ -56,7 +57,7 @@ def draw_list(draw: Draw, part: Callable[[], Given]) -> Given:
     return Given(text, lambda: make(each.given() for each in parts), condition)
 
 
-SIMPLE = (draw_text, draw_text, draw_text, draw_truth, draw_mapping, draw_mappings, draw_frame, draw_frame)
+SIMPLE = (draw_text, draw_text, draw_text, draw_truth, draw_polars, draw_mapping, draw_mappings, draw_frame, draw_frame)
 
 
 def draw_condition(draw: Draw, relation: Relation, query: Callable[[], Given], depth: int = 2) -> Given:
