@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import note
-from hypothesis import strategies as st
 
 import djarrow as dj
 from djarrow.errors import QueryError
 from tests.property import naive
 from tests.property.algebra.conditions import draw_condition
+from tests.property.algebra.drawing import Draw
 from tests.property.algebra.given import Given
 from tests.property.algebra.loading import DataSet
-from tests.property.algebra.terms import Aggregate, Draw, Term, draw_aggregate, draw_computed, read
+from tests.property.algebra.terms import Aggregate, Term, draw_aggregate, draw_computed, read
 from tests.property.naive import Refused, Relation
 
 MOST_ROWS, MOST_PAIRS = 60, 600
@@ -32,13 +31,13 @@ class Pair:
     text: str
 
 
-def both(pair: Pair, text: str, build: Callable[[], Any], evaluate: Callable[[], Relation]) -> Pair:
+def both(draw: Draw, pair: Pair, text: str, build: Callable[[], Any], evaluate: Callable[[], Relation]) -> Pair:
     """Take a step on both sides. Where it must be refused, see that it is, and stay."""
-    note(text)
+    draw.note(text)
     try:
         relation = evaluate()
     except Refused as why:
-        note(f"    must be refused: {why}")
+        draw.note(f"    must be refused: {why}")
         with pytest.raises(QueryError):
             build()
         return pair
@@ -48,11 +47,11 @@ def both(pair: Pair, text: str, build: Callable[[], Any], evaluate: Callable[[],
 def draw_pair(draw: Draw, data: DataSet, depth: int) -> Pair:
     """An expression of this depth: operators inside each other, tables innermost."""
     if depth == 0:
-        name = draw(st.sampled_from(list(data.classes)))
+        name = draw.one(list(data.classes))
         table = data.classes[name]
-        return Pair(table, data.relations[name], name) if draw(st.booleans()) else Pair(table(), *_instance(data, name))
+        return Pair(table, data.relations[name], name) if draw.flag() else Pair(table(), *_instance(data, name))
     pair = draw_pair(draw, data, depth - 1)
-    step = draw(st.sampled_from(STEPS))
+    step = draw.one(STEPS)
     return step(draw, data, pair, depth) if len(pair.relation.rows) <= MOST_ROWS else pair
 
 
@@ -62,8 +61,8 @@ def _instance(data: DataSet, name: str) -> tuple[Relation, str]:
 
 def draw_other(draw: Draw, data: DataSet, depth: int) -> Pair:
     """Another operand, which is less deep; half of the time its key alone, which matches more."""
-    other = draw_pair(draw, data, draw(st.integers(0, min(depth - 1, 2))))
-    return keys_of(other) if draw(st.booleans()) else other
+    other = draw_pair(draw, data, draw.number(0, min(depth - 1, 2)))
+    return keys_of(other) if draw.flag() else other
 
 
 def keys_of(pair: Pair) -> Pair:
@@ -73,7 +72,7 @@ def keys_of(pair: Pair) -> Pair:
 
 def draw_by_name(draw: Draw) -> dict[str, bool]:
     """Now and then, the argument by which all that is called alike is matched."""
-    return {"semantic_check": False} if draw(st.integers(0, 5)) == 5 else {}
+    return {"semantic_check": False} if draw.number(0, 5) == 5 else {}
 
 
 def arguments(*parts: str, **options: Any) -> str:
@@ -107,6 +106,7 @@ def draw_restriction(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
 
     argument = f"dj.Not({made.text})" if complement else made.text
     return both(
+        draw,
         pair,
         f"{pair.text}.restrict({argument}, semantic_check=False)"
         if by_name
@@ -118,29 +118,30 @@ def draw_restriction(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
 
 def draw_complement(draw: Draw, pair: Pair, made: Given) -> bool:
     """Whether to take the other rows: mostly so that some are left, because of no rows little can be wrong."""
-    complement: bool = draw(st.booleans())
+    complement: bool = draw.flag()
     try:
         left = naive.restrict(pair.relation, made.condition(), complement=complement).rows
     except Refused:
         return complement
-    return complement if left or draw(st.integers(0, 5)) == 0 else not complement
+    return complement if left or draw.number(0, 5) == 0 else not complement
 
 
 def draw_top(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
     """`A & Top(limit, order_by, offset)`."""
     order: list[tuple[Term, bool]] = []
-    for _number in range(draw(st.integers(0, 2))):
+    for _number in range(draw.number(0, 2)):
         term = draw_computed(draw, pair.relation)
-        if pair.relation.attributes and draw(st.integers(0, 2)):
-            name = draw(st.sampled_from(list(pair.relation.attributes)))
+        if pair.relation.attributes and draw.number(0, 2):
+            name = draw.one(list(pair.relation.attributes))
             term = read(name, pair.relation.attributes[name].kind)
         if term.names:
-            order.append((term, draw(st.booleans())))
-    limit = draw(st.sampled_from([None, 1, 2, 3, 5, 8, 0]))
-    offset = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
+            order.append((term, draw.flag()))
+    limit = draw.one([None, 1, 2, 3, 5, 8, 0])
+    offset = draw.one([0, 0, 0, 0, 1, 2])
     texts = [term.text + (" DESC" if descending else "") for term, descending in order]
     values = [(term.value, descending) for term, descending in order]
     return both(
+        draw,
         pair,
         f"({pair.text} & dj.Top({limit}, {texts}, {offset}))",
         lambda: pair.query & dj.Top(limit, texts, offset),
@@ -160,9 +161,9 @@ def draw_projection(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
     renamed: dict[str, str] = {}
     copied: dict[str, str] = {}
     computed: dict[str, Term] = {}
-    for name in draw(st.lists(st.sampled_from(NEW_NAMES), max_size=3, unique=True)):
-        what = draw(st.sampled_from(["rename", "copy", "compute"])) if names else "compute"
-        old = draw(st.sampled_from(names)) if names else ""
+    for name in draw.some(NEW_NAMES, most=3):
+        what = draw.one(["rename", "copy", "compute"]) if names else "compute"
+        old = draw.one(names) if names else ""
         if what == "rename" and old not in renamed.values():
             renamed[name] = old
         elif what == "copy":
@@ -172,6 +173,7 @@ def draw_projection(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
     texts = renamed | {n: _copy(o) for n, o in copied.items()} | {n: term.text for n, term in computed.items()}
     terms = {name: (term.kind, term.value) for name, term in computed.items()}
     return both(
+        draw,
         pair,
         f"{pair.text}.proj({arguments(*map(_listed, listing), **texts)})",
         lambda: pair.query.proj(*listing, **texts),
@@ -190,8 +192,8 @@ def _listed(item: Any) -> str:
 def draw_listing(draw: Draw, relation: Relation) -> tuple[list[Any], set[str]]:
     """The names that proj and aggr are given, and which attributes they keep beside the key."""
     names = list(relation.attributes)
-    chosen = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
-    match draw(st.sampled_from(["names", "all", "all but"])):
+    chosen = draw.some(names) if names else []
+    match draw.one(["names", "all", "all but"]):
         case "names":
             return chosen, set(chosen)
         case "all":
@@ -209,6 +211,7 @@ def draw_join(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     left, right = draw_operands(draw, data, pair, depth, naive.join, by_name=bool(by_name))
     written = f"{left.text}.join({arguments(right.text, **by_name)})" if by_name else f"({left.text} * {right.text})"
     return both(
+        draw,
         pair,
         written,
         lambda: left.query.join(right.query, **by_name) if by_name else left.query * right.query,
@@ -220,8 +223,9 @@ def draw_extension(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     """`A.extend(B)`, or `A.join(B, left=True)`, which is the same."""
     by_name = draw_by_name(draw)
     left, right = draw_operands(draw, data, pair, depth, naive.extend, by_name=bool(by_name))
-    method, options = draw(st.sampled_from([("extend", by_name), ("join", {"left": True, **by_name})]))
+    method, options = draw.one([("extend", by_name), ("join", {"left": True, **by_name})])
     return both(
+        draw,
         pair,
         f"{left.text}.{method}({arguments(right.text, **options)})",
         lambda: getattr(left.query, method)(right.query, **options),
@@ -231,9 +235,9 @@ def draw_extension(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
 
 def draw_union(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     """`A + B`. Mostly of two queries on the same rows, each with attributes of its own, because others are refused."""
-    if draw(st.integers(0, 3)):
+    if draw.number(0, 3):
         secondary = [name for name in pair.relation.attributes if name not in pair.relation.key]
-        ours = draw(st.lists(st.sampled_from(secondary), unique=True)) if secondary else []
+        ours = draw.some(secondary) if secondary else []
         left = draw_restriction(draw, data, pair, 1)
         right = draw_restriction(draw, data, pair, 1)
         left, right = keeping(left, ours), keeping(right, [name for name in secondary if name not in ours])
@@ -241,6 +245,7 @@ def draw_union(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
         left, right = pair, draw_other(draw, data, depth)
     by_name = draw_by_name(draw) if of_known_types(left.relation, right.relation) else {}
     return both(
+        draw,
         pair,
         f"{left.text}.union({arguments(right.text, **by_name)})" if by_name else f"({left.text} + {right.text})",
         lambda: left.query.union(right.query, **by_name) if by_name else left.query + right.query,
@@ -271,20 +276,20 @@ def draw_operands(
 
     Of the right one often a part, so that some rows of the left have no match.
     """
-    other = draw_relative(draw, data, pair) if draw(st.booleans()) else draw_other(draw, data, depth)
+    other = draw_relative(draw, data, pair) if draw.flag() else draw_other(draw, data, depth)
     if len(pair.relation.rows) * len(other.relation.rows) > MOST_PAIRS:
         other = Pair(
             other.query & "FALSE", naive.restrict(other.relation, lambda _: False), f"({other.text} & 'FALSE')"
         )
-    left, right = (pair, other) if draw(st.booleans()) else (other, pair)
+    left, right = (pair, other) if draw.flag() else (other, pair)
     if by_name:
         right = meeting(draw, left, right)
-    if draw(st.integers(0, 4)) == 0:
+    if draw.number(0, 4) == 0:
         return left, right
     choices = [(left, right), (right, left), (keys_of(left), right), (left, keys_of(right))]
     fitting = [two for two in choices if takes(evaluate, *two, by_name=by_name)]
-    left, right = draw(st.sampled_from(fitting)) if fitting else (left, keys_of(left))
-    return left, draw_restriction(draw, data, right, 1) if draw(st.booleans()) else right
+    left, right = draw.one(fitting) if fitting else (left, keys_of(left))
+    return left, draw_restriction(draw, data, right, 1) if draw.flag() else right
 
 
 def draw_relative(draw: Draw, data: DataSet, pair: Pair) -> Pair:
@@ -293,15 +298,15 @@ def draw_relative(draw: Draw, data: DataSet, pair: Pair) -> Pair:
     names = [name for name, found in data.relations.items() if origins & {a.lineage for a in found.attributes.values()}]
     if not names:
         return draw_pair(draw, data, 0)
-    name = draw(st.sampled_from(names))
+    name = draw.one(names)
     relative = Pair(data.classes[name], data.relations[name], name)
-    return draw_restriction(draw, data, relative, 1) if draw(st.booleans()) else relative
+    return draw_restriction(draw, data, relative, 1) if draw.flag() else relative
 
 
 def meeting(draw: Draw, left: Pair, right: Pair) -> Pair:
     """The right operand, with an attribute called as one of the left's that it mostly can be compared with."""
     ours, theirs = left.relation.attributes, right.relation.attributes
-    any_kind = draw(st.integers(0, 4)) == 4
+    any_kind = draw.number(0, 4) == 4
     choices = [
         (new, old)
         for new in ours
@@ -310,7 +315,7 @@ def meeting(draw: Draw, left: Pair, right: Pair) -> Pair:
     ]
     if not choices:
         return right
-    new, old = draw(st.sampled_from(choices))
+    new, old = draw.one(choices)
     relation = naive.project(right.relation, theirs, {new: old})
     return Pair(right.query.proj(..., **{new: old}), relation, f"{right.text}.proj(..., {new}={old!r})")
 
@@ -336,7 +341,7 @@ def draw_aggregation(draw: Draw, data: DataSet, pair: Pair, depth: int) -> Pair:
     by_name = draw_by_name(draw)
     groups, source = draw_operands(draw, data, pair, depth, naive.aggregate, by_name=bool(by_name))
     listing = draw_listing(draw, groups.relation)
-    only = {"exclude_nonmatching": True} if draw(st.integers(0, 3)) == 0 else {}
+    only = {"exclude_nonmatching": True} if draw.number(0, 3) == 0 else {}
     return aggregated(draw, pair, groups, source, listing=listing, options={**only, **by_name}, by_name=bool(by_name))
 
 
@@ -364,12 +369,13 @@ def aggregated(
     """Some aggregates; where the operands do not go together, just one."""
     new: dict[str, Aggregate] = {"n9": Aggregate("count(*)", "int", lambda _, rows: len(rows))}
     if takes(naive.aggregate, groups, source, by_name=by_name):
-        least = min(draw(st.integers(0, 3)), 1)
-        wanted = draw(st.lists(st.sampled_from(["n1", "n4", "n5", "a0"]), min_size=least, max_size=2, unique=True))
+        least = min(draw.number(0, 3), 1)
+        wanted = draw.some(["n1", "n4", "n5", "a0"], least=least, most=2)
         new = {name: draw_aggregate(draw, groups.relation, source.relation) for name in wanted}
     texts = {name: total.text for name, total in new.items()}
     totals = {name: (total.kind, total.value) for name, total in new.items()}
     return both(
+        draw,
         pair,
         f"{groups.text}.aggr({arguments(source.text, *map(_listed, listing[0]), **options, **texts)})",
         lambda: groups.query.aggr(source.query, *listing[0], **options, **texts),
@@ -388,6 +394,7 @@ def draw_universal(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
     """`U(...) & A`."""
     names = draw_names(draw, pair.relation)
     return both(
+        draw,
         pair,
         f"(dj.U({arguments(*map(repr, names))}) & {pair.text})",
         lambda: dj.U(*names) & pair.query,
@@ -397,8 +404,8 @@ def draw_universal(draw: Draw, _: DataSet, pair: Pair, __: int) -> Pair:
 
 def draw_names(draw: Draw, relation: Relation) -> list[str]:
     """A few attributes, and now and then a name that is none."""
-    among = [*relation.attributes, *(["nowhere"] if draw(st.integers(0, 9)) == 0 else [])]
-    names: list[str] = draw(st.lists(st.sampled_from(among), max_size=2, unique=True)) if among else []
+    among = [*relation.attributes, *(["nowhere"] if draw.number(0, 9) == 0 else [])]
+    names: list[str] = draw.some(among, most=2) if among else []
     return names
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from hypothesis import strategies as st
 
 from tests.property import naive
+from tests.property.algebra.drawing import Draw
 from tests.property.algebra.given import Given, shown
-from tests.property.algebra.terms import CONSTANTS, Draw
+from tests.property.algebra.terms import CONSTANTS
 from tests.property.naive import Relation
 
 
@@ -50,14 +50,14 @@ def draw_polars(draw: Draw, relation: Relation) -> Given:
 def draw_predicate(draw: Draw, relation: Relation, depth: int) -> Predicate:
     """An expression that is true, false or NULL."""
     names = relation.of_kind(*KINDS)
-    if depth and draw(st.booleans()):
+    if depth and draw.flag():
         left, right = (draw_predicate(draw, relation, depth - 1) for _ in range(2))
-        return _combined(draw(st.sampled_from(["~", *CONNECTIVES])), left, right)
+        return _combined(draw.one(["~", *CONNECTIVES]), left, right)
     if not names:
-        name = draw(st.sampled_from(list(relation.attributes))) if relation.attributes else None
-        return _constant(draw(st.booleans())) if name is None else _absent(name)
-    name = draw(st.sampled_from(names))
-    return _absent(name) if draw(st.integers(0, 3)) == 0 else _compared(draw, relation, name)
+        name = draw.one(list(relation.attributes)) if relation.attributes else None
+        return _constant(draw.flag()) if name is None else _absent(name)
+    name = draw.one(names)
+    return _absent(name) if draw.number(0, 3) == 0 else _compared(draw, relation, name)
 
 
 def _combined(sign: str, left: Predicate, right: Predicate) -> Predicate:
@@ -86,16 +86,16 @@ def _compared(draw: Draw, relation: Relation, name: str) -> Predicate:
     values += CONSTANTS.get(kind, ()) if kind in ("int", "big", "bool") else ()
     if not values:
         return _absent(name)
-    if draw(st.integers(0, 3)) == 0:
-        several = draw(st.lists(st.sampled_from(values), min_size=1, max_size=3))
+    if draw.number(0, 3) == 0:
+        several = draw.some(values, least=1, most=3)
         return Predicate(
             f"pl.col({name!r}).is_in({shown(several)})",
             pl.col(name).is_in(several),
             lambda row: None if row[name] is None else any(naive.equal(row[name], value) for value in several),
         )
     signs = ("==", "!=") if kind == "str" else COMPARISONS  # Polars has an order of enums that no engine has
-    sign = draw(st.sampled_from(list(signs)))
-    value = draw(st.sampled_from(values))
+    sign = draw.one(list(signs))
+    value = draw.one(values)
     compare = naive.strict(lambda x, y: COMPARISONS[sign](naive.rank(x), naive.rank(y)))
     return Predicate(
         f"(pl.col({name!r}) {sign} {shown(value)})",

@@ -11,12 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import strategies as st
-
 from tests.property import naive
+from tests.property.algebra.drawing import Draw
 from tests.property.naive import Relation, Row
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -173,14 +170,14 @@ def draw_term(draw: Draw, relation: Relation, kind: str, depth: int) -> Term:
     """A term of this kind."""
     names = relation.of_kind(kind)
     rows = [row for row in _BY_KIND[kind] if depth and _possible(row, relation)]
-    leaf = not rows or draw(st.integers(0, 2)) == 0
-    if leaf and names and (kind not in CONSTANTS or draw(st.integers(0, 3))):
-        return read(draw(st.sampled_from(names)), kind)
+    leaf = not rows or draw.number(0, 2) == 0
+    if leaf and names and (kind not in CONSTANTS or draw.number(0, 3)):
+        return read(draw.one(names), kind)
     if leaf and kind in CONSTANTS:
-        value = draw(st.sampled_from(CONSTANTS[kind]))
+        value = draw.one(CONSTANTS[kind])
         return Term(written(value), kind, lambda _: value)
-    row = draw(st.sampled_from(rows))
-    some = draw(st.sampled_from(kinds_of(relation))) if "any" in row.arguments else ""
+    row = draw.one(rows)
+    some = draw.one(kinds_of(relation)) if "any" in row.arguments else ""
     parts = [draw_term(draw, relation, some if each == "any" else each, depth - 1) for each in row.arguments]
     return apply(row.text, kind, row.function, *parts)
 
@@ -192,9 +189,9 @@ def _possible(row: Operation, relation: Relation) -> bool:
 
 def draw_computed(draw: Draw, relation: Relation) -> Term:
     """A term for a new attribute. Computed whole numbers are bounded, or else only compared later."""
-    term = draw_term(draw, relation, draw(st.sampled_from(kinds_of(relation))), 2)
+    term = draw_term(draw, relation, draw.one(kinds_of(relation)), 2)
     if term.kind == "int":
-        match draw(st.sampled_from(["quotient", "bounded", "compared"])):
+        match draw.one(["quotient", "bounded", "compared"]):
             case "quotient":
                 return apply("({}) / 4", "float", naive.strict(lambda x: x / 4), term)
             case "bounded":
@@ -250,15 +247,15 @@ AGGREGATES: tuple[tuple[str, tuple[str, ...], str, Callable[[list[Any]], Any]], 
 def draw_aggregate(draw: Draw, groups: Relation, source: Relation) -> Aggregate:
     """An aggregate, some in an expression, some with attributes of the group in it."""
     inside = Relation(source.attributes | groups.attributes, (), [])
-    if draw(st.integers(0, 4)) == 0:
+    if draw.number(0, 4) == 0:
         return Aggregate("count(*)", "int", lambda _, rows: len(rows))
-    kind = draw(st.sampled_from(kinds_of(inside)))
-    text, _, result, value = draw(st.sampled_from([row for row in AGGREGATES if kind in (row[1] or (kind,))]))
+    kind = draw.one(kinds_of(inside))
+    text, _, result, value = draw.one([row for row in AGGREGATES if kind in (row[1] or (kind,))])
     of = draw_term(draw, inside, kind, 1)
     total = Aggregate(
         text.format(of.text), kind if result == SAME else result, lambda _, rows: value(present(of, rows))
     )
-    if result == "int" and draw(st.booleans()):
+    if result == "int" and draw.flag():
         outside = draw_term(draw, groups, "int", 1)
         plus = naive.strict(operator.add)
         return Aggregate(
@@ -266,7 +263,7 @@ def draw_aggregate(draw: Draw, groups: Relation, source: Relation) -> Aggregate:
             "big",
             lambda row, rows: plus(total.value(row, rows), outside.value(row)),
         )
-    if total.kind == "big" and draw(st.booleans()):
+    if total.kind == "big" and draw.flag():
         return Aggregate(
             f"coalesce({total.text}, -7)",
             "big",
