@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.property.algebra.comparing import check_heading, check_rows
 from tests.property.algebra.drawing import Draw, from_hypothesis, from_seed
-from tests.property.algebra.expressions import Pair, draw_pair
+from tests.property.algebra.expressions import draw_pair
 from tests.property.algebra.loading import ENGINES, DataSet
+from tests.property.algebra.pairs import Pair
 from tests.property.conftest import EXAMPLES
 
 DEPTHS = (1, 2, 3, 4, 5, 5)

@@ -17,9 +17,10 @@ from tests.property import naive
 from tests.property.algebra.comparing import check_key, comparable
 from tests.property.algebra.conditions import draw_condition
 from tests.property.algebra.drawing import Draw, from_hypothesis
-from tests.property.algebra.expressions import Pair, draw_pair, draw_restriction, keeping, takes
+from tests.property.algebra.expressions import draw_pair, draw_part
 from tests.property.algebra.given import Given
 from tests.property.algebra.loading import ENGINES, DataSet
+from tests.property.algebra.pairs import Pair, keeping, takes
 from tests.property.algebra.terms import draw_computed, draw_term
 from tests.property.conftest import EXAMPLES
 from tests.property.naive import Relation, Row
@@ -49,7 +50,7 @@ def two(draw: Draw, data: DataSet, evaluate: Callable[[Relation, Relation], Rela
     """Two operands that an operator takes: the second maybe in part only, or the first once more."""
     left, right = drawn(draw, data), drawn(draw, data)
     choices = [(left, right), (left, keeping(right, [])), (keeping(left, []), right)]
-    choices.append((left, keeping(draw_restriction(draw, data, left, 1), [])))
+    choices.append((left, keeping(draw_part(draw, data, left), [])))
     found = [pair for pair in choices if takes(evaluate, *pair)]
     assume(found)
     return found[0]
@@ -182,7 +183,7 @@ def test_union_commutes_and_associates(data: st.DataObject, data_sets: list[Data
         places = [draw.number(0, 2) for _ in secondary]
         a, b, c = (
             keeping(
-                draw_restriction(draw, data_set, base, 1),
+                draw_part(draw, data_set, base),
                 [n for n, at in zip(secondary, places, strict=True) if at == place],
             ).query
             for place in range(3)
