@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ def _compared(draw: Draw, relation: Relation, name: str) -> Predicate:
     """With a value that is there, or with one of few; or whether it is among several."""
     kind = relation.attributes[name].kind
     values = [row[name] for row in relation.rows if row[name] is not None]
+    values = [value for value in values if kind != "float" or math.isfinite(value)]  # other constants are refused
     values += CONSTANTS.get(kind, ()) if kind in ("int", "big", "bool") else ()
     if not values:
         return _absent(name)
