@@ -489,6 +489,7 @@ AGGREGATES: dict[str, Any] = {
     "quantile(x, 1)": 1.0,
     "group_concat(method)": "patch,patch",
     "group_concat('x')": "x,x,x",
+    "group_concat(distinct 'x')": "x",
     "group_concat(method order by 'x' desc)": "patch,patch",
     "group_concat(session order by 1 desc)": "1,2,3",
     "group_concat(distinct method)": "patch",
