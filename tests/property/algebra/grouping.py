@@ -10,7 +10,7 @@ from tests.property.algebra.combining import draw_operands
 from tests.property.algebra.drawing import Draw
 from tests.property.algebra.pairs import Pair, Step, arguments, draw_by_name, listed, takes
 from tests.property.algebra.selecting import draw_listing
-from tests.property.algebra.terms import Aggregate, draw_aggregate
+from tests.property.algebra.totals import Aggregate, draw_aggregate
 from tests.property.naive import Refused, Relation
 
 
