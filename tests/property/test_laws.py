@@ -27,7 +27,7 @@ from tests.property.naive import Relation, Row
 
 pytestmark = pytest.mark.timeout(0 if EXAMPLES >= 1000 else 120)
 laws = settings(
-    max_examples=max(EXAMPLES // 10, 15), deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+    max_examples=max(EXAMPLES // 20, 20), deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 
 
