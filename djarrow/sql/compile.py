@@ -481,7 +481,8 @@ def _source_of(node: Aggregated, calls: list[Call]) -> Node:
     """What is aggregated: the rows of source that match groups, with the attributes of groups that the terms name."""
     wanted = {name for call in calls for name in names(call)} - set(node.source.heading.names)
     if wanted:
-        return join(node.source, project(node.groups, *sorted(wanted)))
+        groups = project(node.groups, *sorted(wanted))
+        return join(node.source, groups, semantic_check=False)  # whether they match was settled when it was built
     if isinstance(node.groups, Stored):
         return node.source
     return restrict(node.source, Matches(node.groups, node.on))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, note, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import djarrow as dj
@@ -16,39 +16,41 @@ from djarrow.errors import IncompatibleOperands
 from tests.property import naive
 from tests.property.algebra.comparing import check_key, comparable
 from tests.property.algebra.conditions import draw_condition
-from tests.property.algebra.expressions import Pair, draw_pair, draw_restriction, keeping, takes
+from tests.property.algebra.drawing import Draw, from_hypothesis
+from tests.property.algebra.expressions import draw_pair, draw_part
 from tests.property.algebra.given import Given
 from tests.property.algebra.loading import ENGINES, DataSet
-from tests.property.algebra.terms import Draw, draw_computed, draw_term
+from tests.property.algebra.pairs import Pair, keeping, takes
+from tests.property.algebra.terms import draw_computed, draw_term
 from tests.property.conftest import EXAMPLES
 from tests.property.naive import Relation, Row
 
 pytestmark = pytest.mark.timeout(0 if EXAMPLES >= 1000 else 120)
 laws = settings(
-    max_examples=max(EXAMPLES // 10, 15), deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
+    max_examples=max(EXAMPLES // 20, 20), deadline=None, print_blob=True, suppress_health_check=list(HealthCheck)
 )
 
 
 @contextmanager
 def tables(data: st.DataObject, data_sets: list[DataSet]) -> Iterator[tuple[Draw, DataSet]]:
     """Any of the data sets, read by either engine; and what draws from it."""
-    data_set = data.draw(st.sampled_from(data_sets[1:]))
-    engine = data.draw(st.sampled_from(ENGINES))
-    note(f"{data_set.text}\n# read by {engine}")
+    draw = from_hypothesis(data)
+    data_set, engine = draw.one(data_sets[1:]), draw.one(ENGINES)
+    draw.note(f"{data_set.text}\n# read by {engine}")
     with data_set.using(engine):
-        yield data.draw, data_set
+        yield draw, data_set
 
 
 def drawn(draw: Draw, data: DataSet, *, depth: int = 2) -> Pair:
     """An operand."""
-    return draw_pair(draw, data, draw(st.integers(0, depth)))
+    return draw_pair(draw, data, draw.number(0, depth))
 
 
 def two(draw: Draw, data: DataSet, evaluate: Callable[[Relation, Relation], Relation]) -> tuple[Pair, Pair]:
     """Two operands that an operator takes: the second maybe in part only, or the first once more."""
     left, right = drawn(draw, data), drawn(draw, data)
     choices = [(left, right), (left, keeping(right, [])), (keeping(left, []), right)]
-    choices.append((left, keeping(draw_restriction(draw, data, left, 1), [])))
+    choices.append((left, keeping(draw_part(draw, data, left), [])))
     found = [pair for pair in choices if takes(evaluate, *pair)]
     assume(found)
     return found[0]
@@ -74,7 +76,7 @@ def draw_given(draw: Draw, data: DataSet, pair: Pair) -> Given:
         return Given(other.text, lambda: other.query, lambda: naive.matches(pair.relation, other.relation))
 
     made = draw_condition(draw, pair.relation, query)
-    note(f"A = {pair.text}; c = {made.text}")
+    draw.note(f"A = {pair.text}; c = {made.text}")
     return made
 
 
@@ -94,10 +96,8 @@ def test_a_condition_and_its_complement_are_all_rows(data: st.DataObject, data_s
 def test_join_commutes(data: st.DataObject, data_sets: list[DataSet]) -> None:
     """`A * B` has the rows of `B * A`, and both are refused together."""
     with tables(data, data_sets) as (draw, data_set):
-        left, right = (
-            two(draw, data_set, naive.join) if draw(st.booleans()) else (drawn(draw, data_set), drawn(draw, data_set))
-        )
-        note(f"A = {left.text}; B = {right.text}")
+        left, right = two(draw, data_set, naive.join) if draw.flag() else (drawn(draw, data_set), drawn(draw, data_set))
+        draw.note(f"A = {left.text}; B = {right.text}")
         if takes(naive.join, left, right):
             assert rows(left.query * right.query) == rows(right.query * left.query)
         else:
@@ -115,7 +115,7 @@ def test_join_associates(data: st.DataObject, data_sets: list[DataSet]) -> None:
         right = drawn(draw, data_set, depth=1)
         right = right if takes(naive.join, joined(left, middle), right) else keeping(middle, [])
         assume(takes(naive.join, joined(left, middle), right))
-        note(f"A = {left.text}; B = {middle.text}; C = {right.text}")
+        draw.note(f"A = {left.text}; B = {middle.text}; C = {right.text}")
         first = (left.query * middle.query) * right.query
         assert rows(first) == rows(left.query * (middle.query * right.query))
 
@@ -131,7 +131,7 @@ def test_restriction_by_a_query_is_the_join_over_the_key(data: st.DataObject, da
     """`A & B` has the keys that `A * B` has; where A determines B, `(A * B).proj()` is just these."""
     with tables(data, data_sets) as (draw, data_set):
         left, right = two(draw, data_set, naive.join)
-        note(f"A = {left.text}; B = {right.text}")
+        draw.note(f"A = {left.text}; B = {right.text}")
         key = left.query.primary_key
         semijoin, join = left.query & right.query, left.query * right.query
         assert set(values(semijoin, key)) == set(values(join, key))
@@ -145,7 +145,7 @@ def test_the_complement_of_a_query_is_that_of_its_matches(data: st.DataObject, d
     """`A - B` is `A - (A & B)`, by A's key, also where the match has NULL."""
     with tables(data, data_sets) as (draw, data_set):
         left, right = two(draw, data_set, naive.join)
-        note(f"A = {left.text}; B = {right.text}")
+        draw.note(f"A = {left.text}; B = {right.text}")
         matching = (left.query & right.query).proj()
         without = left.query.restrict(dj.Not(matching), semantic_check=False)  # a key that was computed has no lineage
         assert rows(left.query - right.query) == rows(without)
@@ -159,7 +159,7 @@ def test_true_false_and_null_are_all_rows(data: st.DataObject, data_sets: list[D
         pair = drawn(draw, data_set)
         condition = draw_term(draw, pair.relation, "bool", 3).text
         number = draw_term(draw, pair.relation, "int", 1).text
-        note(f"A = {pair.text}; c = {condition!r}; x = {number!r}")
+        draw.note(f"A = {pair.text}; c = {condition!r}; x = {number!r}")
         parts = [pair.query & text for text in (condition, f"NOT ({condition})", f"({condition}) IS NULL")]
         assert rows(parts[0]) + rows(parts[1]) + rows(parts[2]) == rows(pair.query)
         whole, *found = [totals(part, number) for part in (pair.query, *parts)]
@@ -180,10 +180,10 @@ def test_union_commutes_and_associates(data: st.DataObject, data_sets: list[Data
         base = drawn(draw, data_set)
         assume(all(base.relation.attributes[name].lineage for name in base.relation.key))
         secondary = [name for name in base.relation.attributes if name not in base.relation.key]
-        places = [draw(st.integers(0, 2)) for _ in secondary]
+        places = [draw.number(0, 2) for _ in secondary]
         a, b, c = (
             keeping(
-                draw_restriction(draw, data_set, base, 1),
+                draw_part(draw, data_set, base),
                 [n for n, at in zip(secondary, places, strict=True) if at == place],
             ).query
             for place in range(3)
@@ -210,9 +210,9 @@ def test_top_is_a_window(data: st.DataObject, data_sets: list[DataSet]) -> None:
     with tables(data, data_sets) as (draw, data_set):
         pair = drawn(draw, data_set)
         term = draw_computed(draw, pair.relation)
-        order = [term.text + draw(st.sampled_from(["", " DESC"]))] if term.names else ["KEY DESC"]
-        limit, offset, inner = (draw(st.integers(0, 5)) for _ in range(3))
-        note(f"A = {pair.text}; order = {order}; limit, offset, inner = {limit, offset, inner}")
+        order = [term.text + draw.one(["", " DESC"])] if term.names else ["KEY DESC"]
+        limit, offset, inner = (draw.number(0, 5) for _ in range(3))
+        draw.note(f"A = {pair.text}; order = {order}; limit, offset, inner = {limit, offset, inner}")
         ordered = (pair.query & True).to_dicts(order_by=order)
         first = pair.query & dj.Top(limit, order, offset)
         assert comparable(first.to_dicts()) == comparable(ordered[offset : offset + limit])

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from djarrow.expr.functions import FLOAT64, VARCHAR
 from djarrow.expr.terms import Call
-from djarrow.model.types import Family
+from djarrow.model.types import AttributeType, Family
 from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions.shared import Build, by_engine, form, forms, written
@@ -80,8 +80,14 @@ def _shown(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     if not _of_strings(call):
         return cast(as_number(call.arguments[0], nodes[0], dialect), VARCHAR, dialect)
     # PostgreSQL casts a varchar by itself to the text that it joins, and would not know it again in ORDER BY.
-    text = cast_to(nodes[0], "text") if dialect is Dialect.POSTGRES else nodes[0]
+    text = cast_to(nodes[0], "text") if dialect is Dialect.POSTGRES else _ordering(VARCHAR, nodes[0], dialect)
     return in_order(VARCHAR, text, dialect)
+
+
+def _ordering(kind: AttributeType, node: Expression, dialect: Dialect) -> Expression:
+    """The node as something to order by: DuckDB takes no bare constant, which a computed attribute may be."""
+    bare = dialect is Dialect.DUCKDB and node.find(exp.Column) is None
+    return cast(node, kind, dialect) if bare else node
 
 
 def _of_strings(call: Call) -> bool:
@@ -93,7 +99,8 @@ def _order(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     if call.distinct and _of_strings(call):
         terms = [_shown(call, [nodes[0].copy()], dialect)]
     else:
-        terms = [in_order(by.type, node, dialect) for by, node in zip(call.arguments[1:], nodes[1:], strict=True)]
+        pairs = zip(call.arguments[1:], nodes[1:], strict=True)
+        terms = [in_order(by.type, _ordering(by.type, node, dialect), dialect) for by, node in pairs]
     ordered = [
         exp.Ordered(this=term, desc=direction == "desc", nulls_first=False)
         for term, direction in zip(terms, call.options[1:], strict=True)

@@ -97,6 +97,13 @@ def test_attributes_of_groups_in_terms(tables: SimpleNamespace, evaluate: Evalua
     assert [row["k"] for row in rows] == [1, 1, 1, 0]
 
 
+def test_attributes_of_groups_matched_by_name(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Attributes of A stand inside of aggregates also where A and B match by name only."""
+    groups = tables.Odd.proj("desc", session="order")
+    query = groups.aggr(tables.Session, n="count(*)", v="sum(`desc` + x)", semantic_check=False)
+    assert evaluate(query) == [{"session": 1, "n": 3, "v": 17.0}, {"session": 2, "n": 1, "v": None}]
+
+
 def test_over_nullable_reference(tables: SimpleNamespace, evaluate: Evaluate) -> None:
     """Rows whose reference is NULL belong to no group."""
     query = tables.Method.aggr(tables.Session, n="count(*)", most="max(x)")

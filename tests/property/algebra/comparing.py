@@ -8,8 +8,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from tests.property.algebra.expressions import Pair
 from tests.property.algebra.kinds import FAMILIES
+from tests.property.algebra.pairs import Pair
 from tests.property.naive import Row, rank
 
 Comparable = list[list[tuple[str, str]]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import strategies as st
-
 import djarrow as dj
 from tests.property import naive
+from tests.property.algebra.drawing import Draw
 from tests.property.algebra.given import Given, draw_frame, draw_mapping, draw_mappings
-from tests.property.algebra.terms import Draw, draw_term
+from tests.property.algebra.predicates import draw_polars
+from tests.property.algebra.terms import draw_term
 from tests.property.naive import Condition, Relation
 
 
@@ -22,7 +22,7 @@ def draw_text(draw: Draw, relation: Relation) -> Given:
 
 def draw_truth(draw: Draw, _: Relation) -> Given:
     """All rows, or none; in Python's own truth values or NumPy's."""
-    value = draw(st.booleans())
+    value = draw.flag()
     return Given(str(value), lambda: value, lambda: lambda _: value)
 
 
@@ -42,9 +42,9 @@ def draw_inverse(draw: Draw, part: Callable[[], Given]) -> Given:
 
 def draw_list(draw: Draw, part: Callable[[], Given]) -> Given:
     """All of an AndList, any of a list, a tuple, or a set of texts."""
-    parts = [part() for _ in range(draw(st.integers(0, 3)))]
+    parts = [part() for _ in range(draw.number(0, 3))]
     choices = ["AndList", "list", "tuple", *(["set"] if all(p.text[0] in "'\"" for p in parts) else [])]
-    form = draw(st.sampled_from(choices))
+    form = draw.one(choices)
     combine = all if form == "AndList" else any
 
     def condition() -> Condition:
@@ -56,12 +56,12 @@ def draw_list(draw: Draw, part: Callable[[], Given]) -> Given:
     return Given(text, lambda: make(each.given() for each in parts), condition)
 
 
-SIMPLE = (draw_text, draw_text, draw_text, draw_truth, draw_mapping, draw_mappings, draw_frame, draw_frame)
+SIMPLE = (draw_text, draw_text, draw_text, draw_truth, draw_polars, draw_mapping, draw_mappings, draw_frame, draw_frame)
 
 
 def draw_condition(draw: Draw, relation: Relation, query: Callable[[], Given], depth: int = 2) -> Given:
     """A condition of any kind. query: draws one by another query."""
-    choice = draw(st.integers(0, len(SIMPLE) + (4 if depth else 1)))
+    choice = draw.number(0, len(SIMPLE) + (4 if depth else 1))
     if choice < len(SIMPLE):
         return SIMPLE[choice](draw, relation)
     if choice < len(SIMPLE) + 2:

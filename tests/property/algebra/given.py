@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import strategies as st
 
 from tests.property import naive
-from tests.property.algebra.terms import Draw
+from tests.property.algebra.drawing import Draw
 from tests.property.naive import Condition, Relation, Row
 
 
@@ -35,18 +34,18 @@ def draw_mapping(draw: Draw, relation: Relation) -> Given:
 
 def draw_mappings(draw: Draw, relation: Relation) -> Given:
     """Many of them, of the same attributes or of different ones."""
-    mappings = draw_rows(draw, relation, draw(st.integers(0, 3)))
-    if draw(st.booleans()):
+    mappings = draw_rows(draw, relation, draw.number(0, 3))
+    if draw.flag():
         mappings += draw_rows(draw, relation, 1)
     return Given(shown(mappings), lambda: mappings, lambda: any_row(mappings, relation))
 
 
 def draw_frame(draw: Draw, relation: Relation) -> Given:
     """A table from elsewhere: any of its rows, each as a mapping."""
-    form = draw(st.sampled_from(list(FORMS)))
+    form = draw.one(list(FORMS))
     make, takes = FORMS[form]
     names = [*(relation.of_kind(*takes) if takes else relation.attributes), "nowhere"]
-    rows = draw_rows(draw, relation, draw(st.integers(0, 3)), names)
+    rows = draw_rows(draw, relation, draw.number(0, 3), names)
     if takes:  # these have no NULL of their own
         rows = [row for row in rows if None not in row.values()]
     kinds = {name: _kind(relation, name) for name in (rows[0] if rows else names[:1])}
@@ -62,7 +61,7 @@ def any_row(rows: Sequence[Row], relation: Relation) -> Condition:
 def draw_rows(draw: Draw, relation: Relation, count: int, names: Sequence[str] | None = None) -> list[Row]:
     """Mappings of the same names, at times of one that is no attribute; many values are those of a row."""
     among = [*relation.attributes, "nowhere"] if names is None else names
-    chosen = draw(st.lists(st.sampled_from(among), min_size=min(count, 1), max_size=3, unique=True))
+    chosen = draw.some(among, least=min(count, 1), most=3)
     return [{name: _value(draw, relation, name) for name in chosen} for _ in range(count)]
 
 
@@ -70,7 +69,7 @@ def _value(draw: Draw, relation: Relation, name: str) -> Any:
     """A value that is there, or one of few, or NULL."""
     kind = _kind(relation, name)
     there = [row[name] for row in relation.rows] if name in relation.attributes else []
-    return draw(st.sampled_from([None, *FEW.get(kind, ()), *there]))
+    return draw.one([None, *FEW.get(kind, ()), *there])
 
 
 FEW: dict[str, tuple[Any, ...]] = {"int": (0, 1, 2), "big": (1,), "str": ("x",), "bool": (True, False)}

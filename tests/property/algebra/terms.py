@@ -1,4 +1,4 @@
-"""Random scalar terms and aggregates: the text that a user writes, and what it is in a row.
+"""Random scalar terms: the text that a user writes, and what it is in a row.
 
 What may be written is a table of rows: the kind that comes out, the text, the kinds that go in, and the function.
 """
@@ -11,12 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import strategies as st
-
 from tests.property import naive
-from tests.property.naive import Relation, Row
-
-Draw = Callable[[st.SearchStrategy[Any]], Any]
+from tests.property.algebra.drawing import Draw
+from tests.property.naive import Relation
 
 
 @dataclass(frozen=True)
@@ -43,11 +40,13 @@ def _compared(holds: Callable[[Any, Any], bool]) -> Callable[..., Any]:
     return naive.strict(lambda x, y: holds(naive.rank(x), naive.rank(y)))
 
 
-def _greatest(*values: Any) -> Any:
+def greatest(*values: Any) -> Any:
+    """The last in order."""
     return max(values, key=naive.rank)
 
 
-def _least(*values: Any) -> Any:
+def least(*values: Any) -> Any:
+    """The first in order."""
     return min(values, key=naive.rank)
 
 
@@ -97,7 +96,7 @@ OPERATIONS = (
     *(
         Operation(kind, text, (kind, kind), naive.strict(function))
         for kind in ("int", "big", "str", "decimal", "date", "float")
-        for text, function in (("greatest({}, {})", _greatest), ("least({}, {})", _least))
+        for text, function in (("greatest({}, {})", greatest), ("least({}, {})", least))
     ),
     # comparisons
     *(
@@ -173,14 +172,14 @@ def draw_term(draw: Draw, relation: Relation, kind: str, depth: int) -> Term:
     """A term of this kind."""
     names = relation.of_kind(kind)
     rows = [row for row in _BY_KIND[kind] if depth and _possible(row, relation)]
-    leaf = not rows or draw(st.integers(0, 2)) == 0
-    if leaf and names and (kind not in CONSTANTS or draw(st.integers(0, 3))):
-        return read(draw(st.sampled_from(names)), kind)
+    leaf = not rows or draw.number(0, 2) == 0
+    if leaf and names and (kind not in CONSTANTS or draw.number(0, 3)):
+        return read(draw.one(names), kind)
     if leaf and kind in CONSTANTS:
-        value = draw(st.sampled_from(CONSTANTS[kind]))
+        value = draw.one(CONSTANTS[kind])
         return Term(written(value), kind, lambda _: value)
-    row = draw(st.sampled_from(rows))
-    some = draw(st.sampled_from(kinds_of(relation))) if "any" in row.arguments else ""
+    row = draw.one(rows)
+    some = draw.one(kinds_of(relation)) if "any" in row.arguments else ""
     parts = [draw_term(draw, relation, some if each == "any" else each, depth - 1) for each in row.arguments]
     return apply(row.text, kind, row.function, *parts)
 
@@ -192,9 +191,9 @@ def _possible(row: Operation, relation: Relation) -> bool:
 
 def draw_computed(draw: Draw, relation: Relation) -> Term:
     """A term for a new attribute. Computed whole numbers are bounded, or else only compared later."""
-    term = draw_term(draw, relation, draw(st.sampled_from(kinds_of(relation))), 2)
+    term = draw_term(draw, relation, draw.one(kinds_of(relation)), 2)
     if term.kind == "int":
-        match draw(st.sampled_from(["quotient", "bounded", "compared"])):
+        match draw.one(["quotient", "bounded", "compared"]):
             case "quotient":
                 return apply("({}) / 4", "float", naive.strict(lambda x: x / 4), term)
             case "bounded":
@@ -203,78 +202,3 @@ def draw_computed(draw: Draw, relation: Relation) -> Term:
     if term.text.strip("`") in relation.attributes:  # by itself it would be a renaming
         term = apply("coalesce({0}, {0})", term.kind, lambda x: x, term)
     return term
-
-
-# --- aggregates --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Aggregate:
-    """A term over many rows, of a group."""
-
-    text: str
-    kind: str
-    value: naive.Total
-
-
-def _total(values: list[Any]) -> Any:
-    return sum(values[1:], values[0]) if values else None
-
-
-def _mean(values: list[Any]) -> Any:
-    return sum(values) / len(values) if values else None
-
-
-SAME = "same"
-"""A result of the kind of what is aggregated."""
-
-AGGREGATES: tuple[tuple[str, tuple[str, ...], str, Callable[[list[Any]], Any]], ...] = (
-    ("count({})", (), "int", len),
-    ("count(distinct {})", (), "int", lambda values: len(set(map(naive.rank, values)))),
-    ("sum({})", ("int",), "big", _total),
-    ("sum({})", ("decimal",), "decimal", _total),
-    ("avg({})", ("int",), "float", _mean),
-    *(
-        (f"{name}({{}})", ("big", "wide", "str", "decimal", "date", "timestamp", "datetime", "float"), SAME, function)
-        for name, function in (
-            ("min", lambda values: _least(*values) if values else None),
-            ("max", lambda values: _greatest(*values) if values else None),
-        )
-    ),
-    ("min({})", ("int",), "big", lambda values: min(values, default=None)),
-    ("max({})", ("int",), "big", lambda values: max(values, default=None)),
-)
-"""Text, the kinds that it takes (any, where there are none), the kind that comes out, and the value of many."""
-
-
-def draw_aggregate(draw: Draw, groups: Relation, source: Relation) -> Aggregate:
-    """An aggregate, some in an expression, some with attributes of the group in it."""
-    inside = Relation(source.attributes | groups.attributes, (), [])
-    if draw(st.integers(0, 4)) == 0:
-        return Aggregate("count(*)", "int", lambda _, rows: len(rows))
-    kind = draw(st.sampled_from(kinds_of(inside)))
-    text, _, result, value = draw(st.sampled_from([row for row in AGGREGATES if kind in (row[1] or (kind,))]))
-    of = draw_term(draw, inside, kind, 1)
-    total = Aggregate(
-        text.format(of.text), kind if result == SAME else result, lambda _, rows: value(present(of, rows))
-    )
-    if result == "int" and draw(st.booleans()):
-        outside = draw_term(draw, groups, "int", 1)
-        plus = naive.strict(operator.add)
-        return Aggregate(
-            f"{total.text} + {outside.text}",
-            "big",
-            lambda row, rows: plus(total.value(row, rows), outside.value(row)),
-        )
-    if total.kind == "big" and draw(st.booleans()):
-        return Aggregate(
-            f"coalesce({total.text}, -7)",
-            "big",
-            lambda row, rows: -7 if (found := total.value(row, rows)) is None else found,
-        )
-    return total
-
-
-def present(term: Term, rows: list[Row]) -> list[Any]:
-    """The values of a term in rows that are not NULL."""
-    return [value for value in map(term.value, rows) if value is not None]
