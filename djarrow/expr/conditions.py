@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from attrs import frozen
 
-from djarrow.expr.terms import Term
+from djarrow.expr.terms import Term, names
 
 if TYPE_CHECKING:
     from djarrow.expr.nodes import Node
@@ -59,3 +59,31 @@ class Matches:
 
 
 Condition = Holds | Always | All | AnyOf | Negated | Matches
+
+
+def names_in(condition: Condition) -> set[str]:
+    """The attributes of the restricted query that a condition reads."""
+    match condition:
+        case Holds():
+            return names(condition.term)
+        case All() | AnyOf():
+            return set().union(*map(names_in, condition.conditions))
+        case Negated():
+            return names_in(condition.condition)
+        case Matches():
+            return set(condition.on)
+        case Always():
+            return set()
+        case _:
+            assert_never(condition)
+
+
+def may_be_null(condition: Condition) -> bool:
+    """Whether a condition can be NULL in a row, and not only true or false."""
+    match condition:
+        case Holds():
+            return condition.term.nullable
+        case All() | AnyOf():
+            return any(map(may_be_null, condition.conditions))
+        case _:
+            return False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import decimal
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import evolve, field, frozen
@@ -360,3 +360,17 @@ def depth(term: Term) -> int:
         levels += 1
         current = [child for parent in current for child in children(parent)]
     return levels
+
+
+def with_columns_for(term: Term, columns: Mapping[Call, str]) -> Term:
+    """The term with columns of these names in the place of some calls."""
+    match term:
+        case Call() if term in columns:
+            return Column(columns[term], term.type, term.nullable)
+        case Call():
+            arguments = tuple(with_columns_for(argument, columns) for argument in term.arguments)
+            return evolve(term, arguments=arguments)
+        case Cast():
+            return Cast(with_columns_for(term.term, columns), term.type)
+        case _:
+            return term
