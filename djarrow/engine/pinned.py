@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ class Pinned:
     """Streams that read inside a transaction while it is open, and as other threads do after its end.
 
     inside: reads in the transaction. is_open: whether it still is. outside: streams elsewhere. Inside, results are read
-    whole and one after the other, because the transaction has one connection.
+    whole, because the transaction has one connection; the lock of its session keeps them one after the other.
     """
 
     def __init__(self, inside: Callable[[str], pa.Table], is_open: Callable[[], bool], outside: Streams) -> None:
@@ -24,12 +23,10 @@ class Pinned:
         self._inside = inside
         self._is_open = is_open
         self._outside = outside
-        self._lock = threading.Lock()
 
     def stream(self, text: str) -> Stream:
         """The result of a SELECT batch by batch."""
-        with self._lock:
-            if self._is_open():
-                table = self._inside(text)
-                return Stream(table.schema, iter(table.to_batches()), lambda: None)
+        if self._is_open():
+            table = self._inside(text)
+            return Stream(table.schema, iter(table.to_batches()), lambda: None)
         return self._outside.stream(text)

@@ -117,15 +117,16 @@ class PostgresConnection:
         """Give work a cursor of the session; translate what the driver raises and note a failed transaction."""
         import adbc_driver_postgresql.dbapi as adbc
 
-        check_open(session)
-        if session.buffer_stream is not None:
-            session.buffer_stream()  # another statement would break the stream: read the rest of it first
-        try:
-            with session.raw.cursor() as cursor:
-                return work(cursor)
-        except adbc.Error as error:
-            self._note_failure(session, error)
-            raise translate(error) from error
+        with session.lock:
+            check_open(session)
+            if session.buffer_stream is not None:
+                session.buffer_stream()  # another statement would break the stream: read the rest of it first
+            try:
+                with session.raw.cursor() as cursor:
+                    return work(cursor)
+            except adbc.Error as error:
+                self._note_failure(session, error)
+                raise translate(error) from error
 
     def _note_failure(self, session: Session, error: Exception) -> None:
         session.failed = session.in_transaction
@@ -261,6 +262,10 @@ class PostgresConnection:
             self._discard(session)
 
     def _stream(self, session: Session, text: str) -> Stream:
+        with session.lock:
+            return self._stream_alone(session, text)
+
+    def _stream_alone(self, session: Session, text: str) -> Stream:
         import adbc_driver_postgresql.dbapi as adbc
 
         check_open(session)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from djarrow.engine.faults import translate
 from djarrow.errors import ConnectionFailed
@@ -26,6 +26,7 @@ class Session:
 
     thread: whose it is; None for those that streams take in turn. lost: it is closed; a session that was lost inside
     a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
+    lock: held while the driver works on it, because lazy frames of a transaction read from other threads.
     """
 
     raw: Any
@@ -35,6 +36,7 @@ class Session:
     failed: bool = False
     lost: bool = False
     buffer_stream: Callable[[], None] | None = None
+    lock: threading.RLock = field(factory=threading.RLock)
 
     @property
     def foreign(self) -> bool:

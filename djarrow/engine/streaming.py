@@ -45,18 +45,17 @@ class Streaming:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The batches, those read ahead first."""
         try:
-            while True:
-                if self.buffered:
-                    yield self.buffered.pop(0)
-                elif self.release is None:
-                    return
-                else:
-                    batch = self.next_batch()
-                    if batch is None:
-                        return
-                    yield batch
+            while (batch := self.step()) is not None:
+                yield batch
         finally:
             self.close()
+
+    def step(self) -> pa.RecordBatch | None:
+        """The next batch, None at the end. Another thread may be reading ahead meanwhile: it holds the session then."""
+        with self.session.lock:
+            if self.buffered:
+                return self.buffered.pop(0)
+            return None if self.release is None else self.next_batch()
 
     def next_batch(self) -> pa.RecordBatch | None:
         """The next batch from the driver, None at the end. Raises the translated error."""
@@ -74,7 +73,7 @@ class Streaming:
             raise translate(error) from error
 
     def buffer(self) -> None:
-        """Read what is left into memory and let go of the session."""
+        """Read what is left into memory and let go of the session, which the caller holds."""
         while (batch := self.next_batch()) is not None:
             self.buffered.append(batch)
         self.close()

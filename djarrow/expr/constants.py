@@ -42,8 +42,10 @@ class Query:
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "<=>", "in", "between"})
 """The functions whose constant arguments are written alike, whatever their value."""
 
-_taken_apart: dict[int, tuple[weakref.ref[Node], Query]] = {}
-"""By the identity of the node: comparing two of them would cost more than taking one apart."""
+_taken_apart: dict[int, tuple[weakref.ref[Node], Query | None]] = {}
+"""By the identity of the node: comparing two of them would cost more than taking one apart. None for a node that has no
+constants and is its own structure, which would keep itself alive here.
+"""
 
 
 def take_apart(node: Node) -> Query:
@@ -51,11 +53,12 @@ def take_apart(node: Node) -> Query:
     identity = id(node)
     known = _taken_apart.get(identity)
     if known is not None and known[0]() is node:
-        return known[1]
+        return known[1] or Query(node, ())
     taking = _Taking()
     structure = taking.node(node)
     query = Query(structure, tuple(taking.constants))
-    _taken_apart[identity] = (weakref.ref(node, lambda _: _taken_apart.pop(identity, None)), query)
+    kept = None if structure is node else query
+    _taken_apart[identity] = (weakref.ref(node, lambda _: _taken_apart.pop(identity, None)), kept)
     return query
 
 

@@ -25,7 +25,7 @@ def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bo
     """
     match rows:
         case pl.DataFrame():
-            columns = {name: _polars_column(rows[name]) for name in rows.columns}
+            columns = {name: polars_column(rows[name]) for name in rows.columns}
             return _from_columns(columns, rows.height, heading, table, ignore_extra_fields)
         case pa.RecordBatch() | pa.Table():
             if twice := [name for name in rows.column_names if rows.column_names.count(name) > 1]:
@@ -43,7 +43,7 @@ def _kind(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def _polars_column(series: pl.Series) -> Any:
+def polars_column(series: pl.Series) -> Any:
     """The column in Arrow's form; where Arrow has none, a list of its values: of an object Arrow gets a pointer."""
     return series.to_list() if series.dtype in (pl.Object, pl.Int128, pl.UInt128) else series.to_arrow()
 

@@ -24,7 +24,7 @@ def normalise(value: Any, kind: AttributeType) -> Any:
     Nothing is lost: 1.0 becomes the integer 1, "2024-10-28" a date; 1.5 is no integer. None stays None.
     Raises ValueError with the reason, for whatever the value is.
     """
-    if value is None:
+    if value is None or type(value).__name__ in _ABSENT:
         return None
     try:
         plain = _without_numpy(value, kind)
@@ -33,6 +33,10 @@ def normalise(value: Any, kind: AttributeType) -> Any:
         raise
     except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise _no(value, kind, f": {error}" if type(error) is ValueError else "") from error
+
+
+_ABSENT = frozenset({"NAType", "NaTType"})
+"""The types of what pandas has for a missing value; pandas itself may not be there."""
 
 
 class _Refusal(ValueError):

@@ -109,6 +109,8 @@ def _texts(column: Any, kind: AttributeType, dialect: Dialect) -> Iterable[str]:
             texts = (
                 mark + value.hex() if one else "".join(f"{mark}{b:02x}" for b in value) for value in column.to_pylist()
             )
+        case Family.DECIMAL:
+            texts = (format(value, "f") for value in column.to_pylist())  # Arrow writes small ones with an exponent
         case _:
             texts = column.cast(pa.string()).to_pylist()
     return texts

@@ -20,7 +20,8 @@ from djarrow.expr.nodes import Node
 from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
-from djarrow.table.given_rows import among_frame, among_mappings, as_frame, as_record
+from djarrow.table.given_frames import as_frame, as_record
+from djarrow.table.given_rows import among_frame, among_mappings, check_equal
 from djarrow.table.universal import U
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Co
     match given:
         case bool() | U():
             return Always(given is not False)
+        case _ if type(given).__module__ == "numpy" and type(given).__name__.rstrip("_") == "bool":
+            return Always(bool(given))
         case str():
             return operators.text_condition(given, source.heading)
         case Mapping():
@@ -133,6 +136,9 @@ def _equality(attribute: Attribute, value: Any) -> Condition:
     if value is None:
         return Holds(Call("is null", (column(attribute),), BOOL, nullable=False))
     constant = Value(_value(value, attribute), attribute.type)
+    if constant.value is None:  # NaT of NumPy, NA of pandas
+        return _equality(attribute, None)
+    check_equal(attribute)
     return Holds(Call("=", (column(attribute), constant), BOOL, nullable=attribute.nullable))
 
 

@@ -13,7 +13,7 @@ from djarrow.errors import InvalidCondition, QueryError, told
 from djarrow.expr import operators
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
-from djarrow.table.given_rows import as_record
+from djarrow.table.given_frames import as_record
 from djarrow.table.methods import on_class_too, property_on_class_too
 from djarrow.table.reading import Reading
 from djarrow.table.universal import U
@@ -51,11 +51,12 @@ class QueryExpression(Reading):
     """
 
     _is_table: ClassVar[bool] = False
+    _roots: tuple[QueryExpression, ...]
+    """The tables that the query is made of, each once, that of its first operand first."""
 
     def __init__(self, node: Node, source: QueryExpression, *others: QueryExpression) -> None:
         self._node = node
-        self._origin = source
-        self._others = others
+        self._roots = tuple({type(root): root for one in (source, *others) for root in one._roots}.values())
 
     @property
     def node(self) -> Node:
@@ -73,9 +74,10 @@ class QueryExpression(Reading):
         return self.heading.primary_key
 
     def _reader(self) -> Reader:
-        for other in self._others:
-            other._reader()  # its tables are made on first use, too
-        return self._origin._reader()
+        first, *others = self._roots
+        for other in others:
+            other._reader()  # its table is made on first use, too
+        return first._reader()
 
     def _derive(self, node: Node, *others: QueryExpression) -> QueryExpression:
         return QueryExpression(node, self, *others)
@@ -87,7 +89,7 @@ class QueryExpression(Reading):
 
     def _place(self) -> object:
         """What two operands must share to be combined."""
-        return self._origin._place()
+        return self._roots[0]._place()
 
     def __repr__(self) -> str:
         from djarrow.table.preview import as_text
@@ -125,9 +127,7 @@ class QueryExpression(Reading):
 
     def __sub__(self, condition: Any) -> QueryExpression:
         """`A - c`: the exact complement of `A & c`; rows where c is NULL stay."""
-        others = tuple(conditions.queries_in(condition))
-        self._check_place(*others)
-        return self._derive(conditions.apply(self, condition, complement=True), *others)
+        return self._restricted(condition, complement=True)
 
     def __mul__(self, other: Any) -> QueryExpression:
         """`A * B`: matching pairs of rows. Raises IncompatibleOperands for namesakes of different origin."""
@@ -154,10 +154,17 @@ class QueryExpression(Reading):
         """
         result: QueryExpression = self
         for condition in given:
-            others = tuple(conditions.queries_in(condition))
-            result._check_place(*others)
-            result = result._derive(conditions.apply(result, condition, semantic_check=semantic_check), *others)
+            result = result._restricted(condition, semantic_check=semantic_check)
         return result
+
+    def _restricted(self, given: Any, *, complement: bool = False, semantic_check: bool = True) -> QueryExpression:
+        try:
+            others = tuple(conditions.queries_in(given))
+            self._check_place(*others)
+            node = conditions.apply(self, given, complement=complement, semantic_check=semantic_check)
+        except RecursionError:
+            raise InvalidCondition("the condition is nested too deeply, or holds itself.") from None
+        return self._derive(node, *others)
 
     @on_class_too
     def proj(self, /, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
@@ -202,7 +209,7 @@ class QueryExpression(Reading):
     @on_class_too
     def aggr(
         self,
-        other: Any,
+        other: Any = None,
         /,
         *attributes: str | EllipsisType,
         exclude_nonmatching: bool = False,
@@ -213,8 +220,10 @@ class QueryExpression(Reading):
 
         Has A's key and every row of A; over no rows, count is 0 and the rest NULL. attributes: those of A to keep
         beside its key. exclude_nonmatching: leave out rows of A without a match. semantic_check: False matches by name
-        alone. Raises IncompatibleOperands unless B has A's key. Specification: 001 8.9.
+        alone. Without B it is `A.proj`. Raises IncompatibleOperands unless B has A's key. Specification: 001 8.9.
         """
+        if other is None:
+            return self.proj(*attributes, **new)
         right = operand(other, "aggr")
         self._check_place(right)
         node = operators.aggregate(

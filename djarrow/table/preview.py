@@ -99,13 +99,7 @@ def _outline(expression: QueryExpression) -> str:
 
 def _tables(expression: QueryExpression) -> Iterator[Table]:
     """The tables that a query is made of, that of its first operand first."""
-    waiting = [expression]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Table):
-            yield one
-        else:
-            waiting += [*reversed(one._others), one._origin]
+    return (root for root in expression._roots if isinstance(root, Table))
 
 
 def _open_reader(expression: QueryExpression) -> Reader | None:

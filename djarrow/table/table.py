@@ -117,6 +117,7 @@ class Table(QueryExpression, metaclass=TableClass):
 
     def __init__(self) -> None:
         """An instance is the query that gives all rows of the table."""
+        self._roots = (self,)
 
     @property
     def spec(self) -> TableSpec:

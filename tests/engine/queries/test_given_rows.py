@@ -6,6 +6,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -200,3 +201,86 @@ def test_contains(tables: SimpleNamespace) -> None:
         {"sesion": 2} in tables.Session  # noqa: B015 - asking is what is tested
     with pytest.raises(InvalidCondition, match="by a mapping"):
         5 in tables.Session  # noqa: B015
+
+
+def test_columns_that_do_not_matter(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """What is in columns that are no attributes is not looked at, whatever it is."""
+    odd = pd.DataFrame({"session": [2], "junk": [object()]})
+    assert [row["session"] for row in evaluate(tables.Session & odd)] == [2]
+    assert [row["session"] for row in evaluate(tables.Session & odd.iloc[0])] == [2]
+    nested = np.zeros(1, [("session", "i4"), ("matrix", "f8", (2, 2)), ("inner", [("a", "i4")])])
+    nested["session"] = 2
+    assert [row["session"] for row in evaluate(tables.Session & nested)] == [2]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        lambda: pd.DataFrame({"session": [1, "x"]}),
+        lambda: pd.DataFrame([[1, 2]], columns=["session", "session"]),
+        lambda: np.zeros(2, [("session", "f8", (2,))]),
+        lambda: pl.DataFrame({"session": [2**100]}, schema={"session": pl.Int128}),
+        lambda: pa.table({"session": [[1]]}),
+        lambda: pl.DataFrame({"session": [object()]}, schema={"session": pl.Object}),
+    ],
+)
+def test_values_of_other_libraries(tables: SimpleNamespace, given: Any) -> None:
+    """Values that the attribute cannot have are refused by name, whichever library holds them."""
+    with pytest.raises(InvalidCondition, match="'session'"):
+        tables.Session & given()
+
+
+@pytest.mark.parametrize("form", ["to_numpy", "to_pandas", "to_arrow", "to_polars", "to_dicts"])
+def test_every_form_restricts(tables: SimpleNamespace, evaluate: Evaluate, form: str) -> None:
+    """Each form of a result finds the rows that it came from, with what is missing and the largest values in it."""
+    query = tables.Kinds.proj(..., "-doc")
+    assert len(evaluate(query & getattr(query, form)())) == 4
+    assert len(evaluate(query - getattr(query, form)())) == 0
+
+
+def test_small_decimals(schema: dj.Schema, tmp_path: Path) -> None:
+    """Decimals are written without exponents, which not every engine reads."""
+
+    @schema
+    class Small(dj.Manual):
+        definition = "q : decimal(38,38)"
+
+    Small.insert([(decimal.Decimal("1E-38"),), (decimal.Decimal("-1E-10"),), (decimal.Decimal(0),)])
+    frame = Small.to_polars()
+    assert len(Small & frame) == 3
+    dj.export(schema, tmp_path / "small")
+    with dj.open(tmp_path / "small").using(schema):
+        assert len(Small & frame) == 3
+
+
+def test_json_is_not_compared(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Each engine has another equality of JSON, so that it is refused, and parts of it are offered; NULL is found."""
+    for given in ({"doc": {"a": 1}}, [{"doc": []}, {"doc": {}}], tables.Kinds.proj("doc").to_polars()):
+        with pytest.raises(InvalidCondition, match=r"'doc' is json.*'doc\.key = 5'"):
+            tables.Kinds & given
+    assert [row["id"] for row in evaluate(tables.Kinds & {"doc": None})] == [3, 4]
+    assert [row["id"] for row in evaluate(tables.Kinds & [{"doc": None, "id": 3}, {"id": 9}])] == [3]
+
+
+def test_missing_values_of_other_libraries(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """What NumPy and pandas have for a missing value is NULL."""
+    for missing in (pd.NA, pd.NaT, np.datetime64("NaT"), None):
+        assert [row["id"] for row in evaluate(tables.Kinds & {"day": missing})] == [3, 4]
+    assert evaluate(tables.Kinds & np.bool_(False)) == []
+    assert len(evaluate(tables.Kinds & np.bool_(True))) == 4
+
+
+def test_a_list_that_holds_itself(tables: SimpleNamespace) -> None:
+    """A condition without an end is refused."""
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(InvalidCondition, match="holds itself"):
+        tables.Session & endless
+
+
+def test_a_long_chain_of_restrictions(tables: SimpleNamespace) -> None:
+    """Thousands of restrictions, one after the other, are one query."""
+    query = tables.Session()
+    for _ in range(3000):
+        query = query & "session = 1"
+    assert len(query) == 3

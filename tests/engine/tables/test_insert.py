@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import os
+import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -462,6 +463,9 @@ def test_a_forked_child_inserts(items: Any) -> None:
         try:
             items.insert1({"n": 2, "x": 0.0})
             status = 0
+        except BaseException:
+            traceback.print_exc()  # the parent learns of the status only
+            raise
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pytest
 
 from djarrow.errors import QueryError
+from djarrow.expr import constants
 from djarrow.expr.conditions import Matches
 from djarrow.expr.nodes import Node, Rows
 from djarrow.expr.operators import join, project, restrict, text_condition, top
 from djarrow.model.heading import Heading
-from djarrow.sql.compile import select
+from djarrow.sql.compile import forget, select
 from djarrow.sql.dialects import Dialect
 from djarrow.table.conditions import Not, to_condition
 
@@ -142,3 +143,19 @@ def test_an_empty_heading(lab: SimpleNamespace) -> None:
     node = project(lab.Limits)
     assert node.heading == Heading((), ())
     assert select(node, Dialect.POSTGRES).text == 'SELECT 1 FROM "lab"."#limits" AS t1'
+
+
+def test_queries_that_are_gone_are_forgotten(lab: SimpleNamespace) -> None:
+    """What is remembered of a query does not keep it alive, whether or not it has constants."""
+    alive = []
+    for given in ("x > 1", "x is null"):
+        node = project(where(lab.Session, given), y="x + 1")
+        assert select(node, Dialect.POSTGRES).text
+        assert select(node, Dialect.POSTGRES).text
+        alive.append(weakref.ref(node))
+        del node
+    known = len(constants._taken_apart)
+    forget()  # the memo of templates holds structures, the last 512 of them
+    gc.collect()
+    assert [ref() for ref in alive] == [None, None]
+    assert len(constants._taken_apart) < known
