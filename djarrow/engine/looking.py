@@ -1,7 +1,8 @@
-"""A look on PostgreSQL: reads in bounded time that leave nothing changed. What is looked at is not decided here.
+"""A look on PostgreSQL: reads in bounded time that change nothing. What is looked at is not decided here.
 
 A look neither ends nor fails the thread's transaction, leaves an open stream alone, starts no server and keeps no
-connection that was not there. docs/decisions/011-previews.md says why.
+connection that was not there. As the first read of a transaction it takes the transaction's snapshot, as any read does.
+docs/decisions/011-previews.md says why.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def matched(left: Node, right: Node, *, operator: str, semantic_check: bool = Tr
             _check_comparable(left, right, ours, theirs, operator)
         elif ours.lineage is None or ours.lineage != theirs.lineage:
             raise IncompatibleOperands(
-                f"{left} {operator} {right}: both have an attribute {name!r}, but not the same one: here it is "
+                f"{_applied(left, operator, right)}: both have an attribute {name!r}, but not the same one: here it is "
                 f"{_origin(ours, left)}, there {_origin(theirs, right)}. {_resolution(name, right)}"
             )
     return namesakes
@@ -45,9 +45,14 @@ def _check_comparable(left: Node, right: Node, ours: Attribute, theirs: Attribut
     """Attributes that match by name must have types whose values can be equal."""
     if not comparable(ours.type, theirs.type):
         raise IncompatibleOperands(
-            f"{left} {operator} {right}: both have an attribute {ours.name!r}, here {ours.type} and there "
+            f"{_applied(left, operator, right)}: both have an attribute {ours.name!r}, here {ours.type} and there "
             f"{theirs.type}, whose values cannot be compared. {_resolution(ours.name, right)}"
         )
+
+
+def _applied(left: Node, operator: str, right: Node) -> str:
+    """An operator between its operands, or a method of the first one, as users write them."""
+    return f"{left}{operator}({right})" if operator.startswith(".") else f"{left} {operator} {right}"
 
 
 def _origin(attribute: Attribute, node: Node) -> str:

@@ -59,14 +59,14 @@ class Not:
     condition: Any
 
 
-def to_condition(given: Any, source: Node, *, semantic_check: bool = True) -> Condition:
+def to_condition(given: Any, source: Node, *, semantic_check: bool = True, operator: str = "&") -> Condition:
     """The condition that an object of a user's expresses on a query.
 
-    semantic_check: without it, queries match by name alone. Raises InvalidCondition for what cannot restrict, and what
-    the operators raise.
+    semantic_check: without it, queries match by name alone. operator: as messages show it. Raises InvalidCondition
+    for what cannot restrict, and what the operators raise.
     """
     if (expression := as_expression(given)) is not None:
-        return operators.matching(source, expression.node, semantic_check=semantic_check)
+        return operators.matching(source, expression.node, operator=operator, semantic_check=semantic_check)
     match given:
         case bool() | U():
             return Always(given is not False)
@@ -155,5 +155,6 @@ def apply(source: QueryExpression, given: Any, *, complement: bool = False, sema
         if complement:
             raise InvalidCondition("`A - Top` is not defined; restrict by the complement of its order.")
         return operators.top(source.node, given.limit, given.order_by, given.offset)
-    condition = to_condition(given, source.node, semantic_check=semantic_check)
+    operator = "-" if complement else "&"
+    condition = to_condition(given, source.node, semantic_check=semantic_check, operator=operator)
     return operators.restrict(source.node, operators.negate(condition) if complement else condition)

@@ -206,12 +206,33 @@ class Reading:
         return lazy.frame(self.node, heading, reader, order_by=order_by, limit=limit, offset=offset, explain=explain)
 
     @on_class_too
-    def fetch(self, *attributes: str, order_by: OrderBy = None, limit: int | None = None, offset: int = 0) -> Any:
-        """The rows: a Polars frame, or of the attributes named what to_arrays gives. Specification: 000 "Fetch"."""
-        if not attributes:
-            return self.to_polars(order_by=order_by, limit=limit, offset=offset)
+    def fetch(
+        self,
+        *attributes: str,
+        as_dict: bool = False,
+        format: str | None = None,  # noqa: A002 - DataJoint's name
+        order_by: OrderBy = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Any:
+        """The rows: a Polars frame, or of the attributes named what to_arrays gives. Specification: 000 "Fetch".
+
+        as_dict: what to_dicts gives. format: DataJoint's names, "array" for what to_numpy gives, "frame" for to_pandas.
+        Raises UnknownAttribute, or InvalidCondition for another format.
+        """
         order = "KEY" if order_by is None else order_by
-        return self.to_arrays(*attributes, order_by=order, limit=limit, offset=offset)
+        if as_dict:
+            return self.to_dicts(*attributes, order_by=order, limit=limit, offset=offset)
+        match format:
+            case None if not attributes:
+                return self.to_polars(order_by=order_by, limit=limit, offset=offset)
+            case None:
+                return self.to_arrays(*attributes, order_by=order, limit=limit, offset=offset)
+            case "array":
+                return self.to_numpy(*attributes, order_by=order, limit=limit, offset=offset)
+            case "frame":
+                return self.to_pandas(*attributes, order_by=order, limit=limit, offset=offset)
+        raise InvalidCondition(f"fetch: format is 'array' or 'frame', not {told(format)}.")
 
     @on_class_too
     def fetch1(self, *attributes: str) -> Any:

@@ -261,3 +261,8 @@ def test_of_a_singleton_without_matches(tables: SimpleNamespace, evaluate: Evalu
     assert evaluate(tables.Threshold.aggr(tables.Absent, n="count(*)")) == [{"n": 0}]
     assert evaluate(tables.Threshold.aggr(tables.Absent, n="count(*)", exclude_nonmatching=True)) == []
     assert evaluate(tables.Threshold.aggr(tables.Session, n="count(*)", exclude_nonmatching=True)) == [{"n": 5}]
+
+
+def test_over_no_other_table(tables: SimpleNamespace, evaluate: Evaluate) -> None:
+    """Without a table to aggregate it is the projection (001 8.9)."""
+    assert evaluate(tables.Session.aggr(y="x * 2")) == evaluate(tables.Session.proj(y="x * 2"))

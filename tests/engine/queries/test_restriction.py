@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -225,3 +226,16 @@ def test_namesakes_of_other_origin(tables: SimpleNamespace) -> None:
     assert "secondary" in str(caught.value)
     assert "queries.#method.method" in str(caught.value)
     assert ".proj(..., other_name='name')" in str(caught.value)
+
+
+def test_messages_show_what_was_written(tables: SimpleNamespace) -> None:
+    """Operators and methods stand in messages as they were written."""
+    uses: tuple[tuple[Callable[[], Any], str], ...] = (
+        (lambda: tables.Session - tables.Session, r"queries\.session - queries\.session: "),
+        (lambda: tables.Session & tables.Session, r"queries\.session & queries\.session: "),
+        (lambda: tables.Session.aggr(tables.Session, n="count(*)"), r"queries\.session\.aggr\(queries\.session\): "),
+        (lambda: tables.Session.extend(tables.Session), r"queries\.session\.extend\(queries\.session\): "),
+    )
+    for use, text in uses:
+        with pytest.raises(IncompatibleOperands, match=text):
+            use()

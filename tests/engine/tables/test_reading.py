@@ -302,3 +302,13 @@ def test_an_error_in_the_middle_of_rows(connection: PostgresConnection, scan: An
         with pytest.raises(EngineError, match="out of range"):
             read()
     assert len(scan) == 203
+
+
+def test_the_forms_of_fetch(scan: Any) -> None:
+    """DataJoint's arguments give what its forms are here."""
+    assert scan.fetch(as_dict=True) == scan.to_dicts()
+    assert scan.fetch("KEY", as_dict=True) == scan.keys()
+    assert scan.fetch(format="array").tolist() == scan.to_numpy().tolist()
+    assert scan.fetch(format="frame").equals(scan.to_pandas(order_by="KEY"))
+    with pytest.raises(InvalidCondition, match="'array' or 'frame', not 'csv'"):
+        scan.fetch(format="csv")
