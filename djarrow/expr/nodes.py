@@ -30,7 +30,7 @@ class Stored:
 
 @frozen
 class Slot:
-    """Where a constant of a query stood before it was taken out (constants.py): its number among them."""
+    """Where a constant of a query stood before it was taken out (structure.py): its number among them."""
 
     number: int
 

@@ -12,8 +12,8 @@ from attrs import frozen
 from sqlglot import exp
 
 from djarrow.errors import QueryError
-from djarrow.expr.constants import take_apart
 from djarrow.expr.nodes import First, Node, Order
+from djarrow.expr.structure import take_apart
 from djarrow.sql.assembly import Assembly
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.select import quoted_name

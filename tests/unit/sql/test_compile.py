@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from djarrow.errors import QueryError
-from djarrow.expr import constants
+from djarrow.expr import structure
 from djarrow.expr.conditions import Matches
 from djarrow.expr.nodes import Node, Rows
 from djarrow.expr.operators import join, project, restrict, text_condition, top
@@ -154,8 +154,8 @@ def test_queries_that_are_gone_are_forgotten(lab: SimpleNamespace) -> None:
         assert select(node, Dialect.POSTGRES).text
         alive.append(weakref.ref(node))
         del node
-    known = len(constants._taken_apart)
+    known = len(structure._taken_apart)
     forget()  # the memo of templates holds structures, the last 512 of them
     gc.collect()
     assert [ref() for ref in alive] == [None, None]
-    assert len(constants._taken_apart) < known
+    assert len(structure._taken_apart) < known

@@ -1,4 +1,4 @@
-"""The constants of a query, apart from its structure: queries that differ in nothing else are written by one text.
+"""The structure of a query, apart from its constants: queries that differ in nothing else are written by one text.
 
 Taken out are what conditions compare with, and rows given by the user. Constants elsewhere belong to the structure:
 what is written for them can depend on their value.
