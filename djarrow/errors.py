@@ -36,7 +36,8 @@ def _copied(kind: type[DjarrowError], message: str, fields: dict[str, Any]) -> D
 def hint_nearest(name: str, candidates: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known one, or all of them when few."""
     known = sorted(candidates)
-    near = difflib.get_close_matches(name, known, n=1)
+    same = [candidate for candidate in known if candidate.casefold() == name.casefold()]
+    near = same or difflib.get_close_matches(name, known, n=1)
     if near:
         return f" Did you mean {near[0]!r}?"
     return f" Known: {', '.join(known)}." if 0 < len(known) <= 20 else ""

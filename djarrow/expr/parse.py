@@ -13,7 +13,7 @@ from typing import Any
 from djarrow.errors import InvalidTerm, hint_nearest
 from djarrow.expr import syntax
 from djarrow.expr.functions import FUNCTIONS, INSTEAD, OTHER_NAMES
-from djarrow.expr.functions.moments import READ_FROM_THE_CLOCK
+from djarrow.expr.functions.moments import READ_FROM_THE_CLOCK, TEXT_OF_ONE
 from djarrow.expr.terms import (
     MAX_DEPTH,
     NULL,
@@ -175,6 +175,8 @@ class _Reader:
             raise self.refuse(f"the function {written!r} is not on the list of functions.{hint}")
         arguments, distinct = self.arguments(tree, written)
         terms = tuple(map(self.read, arguments))
+        if name in TEXT_OF_ONE:
+            terms = tuple(syntax.shown_moment(self, term, TEXT_OF_ONE[name]) for term in terms)
         if name == "is null":
             terms = tuple(part_of_json(term, "json_extract") for term in terms)
         return self.apply(name, *terms, distinct=distinct)
@@ -221,7 +223,20 @@ class _Reader:
 
     def comparison(self, tree: Any) -> Term:
         self.check_chain(tree.this, tree.expression)
+        self.check_quotes(tree.this, tree.expression)
         return self.call(_COMPARISONS[type(tree).__name__], tree.this, tree.expression)
+
+    def check_quotes(self, *sides: Any) -> None:
+        """`"id" > 0`, as other databases quote a name, would be a comparison of constants, the same for every row."""
+        from sqlglot import exp
+
+        if not all(isinstance(side, exp.Literal | exp.Neg | exp.Boolean) for side in sides):
+            return
+        for side in sides:
+            if side.is_string and side.this in self.heading:
+                raise self.refuse(
+                    f"strings stand in quotes of either kind; for the attribute write {side.this} or `{side.this}`."
+                )
 
     def check_chain(self, *sides: Any) -> None:
         """A chain of comparisons, `0 < x < 5`, means something else here than in Python, so that it is refused."""
@@ -257,11 +272,13 @@ class _Reader:
         if tree.args.get("query") is not None or tree.args.get("field") is not None or not tree.expressions:
             raise self.refuse("IN takes a list of values; for a query, restrict by it: `A & B`.")
         self.check_chain(tree.this, *tree.expressions)
+        self.check_quotes(tree.this, *tree.expressions)
         return self.call("in", tree.this, *tree.expressions)
 
     def between(self, tree: Any) -> Term:
         parts = (tree.this, tree.args["low"], tree.args["high"])
         self.check_chain(*parts)
+        self.check_quotes(*parts)
         return self.call("between", *parts)
 
     def pattern(self, tree: Any) -> Term:
@@ -323,7 +340,7 @@ class _Reader:
         part = tree.this.name.lower()
         if part not in _PARTS:
             raise self.refuse(f"EXTRACT takes {', '.join(_PARTS)}, and not {part}.")
-        return self.call(part, tree.expression)
+        return self.apply(part, syntax.shown_moment(self, self.read(tree.expression), TEXT_OF_ONE[part]))
 
 
 _PARTS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "microsecond")

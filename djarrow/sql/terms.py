@@ -10,7 +10,7 @@ from djarrow.expr.terms import Call, Cast, Column, Term, Value
 from djarrow.model.types import Family
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.functions import RENDER
-from djarrow.sql.functions.numbers import to_whole
+from djarrow.sql.functions.numbers import shown_digits, to_whole
 from djarrow.sql.template import Values
 from djarrow.sql.tree import Expression, cast, in_utc, typed
 
@@ -31,7 +31,9 @@ def render(term: Term, columns: Mapping[str, Expression], values: Values, dialec
 
 def _cast(term: Cast, node: Expression, dialect: Dialect) -> Expression:
     if term.type.family is Family.INTEGER and term.term.type.family in (Family.FLOAT, Family.DECIMAL):
-        return to_whole(node, term.type, dialect)
+        return to_whole(term.term, node, term.type, dialect)
+    if term.type.family is Family.DECIMAL and term.term.type.family is Family.FLOAT:
+        return cast(shown_digits(term.term, node, dialect), term.type, dialect)
     if term.term.type.family is Family.TIMESTAMP and term.type.family in (Family.DATE, Family.DATETIME):
         return cast(in_utc(term.term, node, dialect), term.type, dialect)
     return typed(term.term, node, term.type, dialect)

@@ -2,7 +2,7 @@ SELECT
   t1."subject_id",
   t1."session",
   t1."trial",
-  CAST(ROUND(CAST(t1."rt" AS numeric), 2) AS double precision) AS "r",
+  CAST(ROUND(CAST(CAST(t1."rt" AS text) AS numeric), 2) AS double precision) AS "r",
   CASE
     WHEN CAST(t1."rt" AS double precision) > 0
     OR CAST(t1."rt" AS double precision) < 0

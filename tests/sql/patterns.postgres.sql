@@ -5,6 +5,8 @@ SELECT
   CAST(t1."weight" AS text) AS "weight"
 FROM "lab"."subject" AS t1
 WHERE
-  t1."name" LIKE 'a\%b%' OR t1."name" ILIKE '_b' OR NOT (
+  t1."name" LIKE 'a\%b%'
+  OR (t1."name" COLLATE "default" ILIKE '_b' COLLATE "default")
+  OR NOT (
     t1."name" ~ '^[a-c]'
   )

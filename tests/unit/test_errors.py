@@ -84,3 +84,8 @@ class Loud:
 def test_what_was_given_is_told_without_looking_into_it(given: object, text: str) -> None:
     """Plain values are shown, other objects by their type: the repr of a query would read the database."""
     assert told(given) == text
+
+
+def test_case_alone_is_nearest() -> None:
+    """A name that differs in case only is the nearest one, however short it is."""
+    assert errors.hint_nearest("ID", ["id", "day"]) == " Did you mean 'id'?"

@@ -7,6 +7,7 @@ from attrs import frozen
 from djarrow.expr.functions.kinds import (
     CLOCKS,
     DATE,
+    DATETIME,
     INT64,
     MOMENTS,
     TIMESTAMP,
@@ -79,6 +80,14 @@ DATES = (
     *(Function(f"start {unit}", (1, 1), same_moment) for unit in UNITS if unit != "microsecond"),
 )
 """add: `d + interval 1 day`; count: `timestampdiff(day, a, b)`; start: `date_trunc('day', d)`."""
+
+_DAYS = "year quarter month week day dayofweek dayofyear weekday dayname monthname date last_day unix_timestamp"
+
+TEXT_OF_ONE = {
+    **dict.fromkeys(_DAYS.split(), (DATE, DATETIME)),
+    **dict.fromkeys((*CLOCK_UNITS, "time"), (core("time"), DATETIME)),
+}
+"""Function of one date, time or moment -> what a string that it is given may show."""
 
 READ_FROM_THE_CLOCK = frozenset({"now", "current_date"})
 """What is another value at each run, so that it can be in no index."""

@@ -91,9 +91,12 @@ NUMERIC = (
     Function("floor", (1, 1), whole),
     Function("ceiling", (1, 1), whole),
     Function("sign", (1, 1), takes(INT64, NUMBERS)),
-    *(_real(name, partial=True) for name in ("sqrt", "ln", "log10", "log2", "asin", "acos", "cot")),
+    *(
+        _real(name, partial=True)
+        for name in ("sqrt", "ln", "log10", "log2", "asin", "acos", "sin", "cos", "tan", "cot")
+    ),
     _real("power", 2, partial=True),
-    *(_real(name) for name in ("exp", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh", "radians", "degrees")),
+    *(_real(name) for name in ("exp", "atan", "sinh", "cosh", "tanh", "radians", "degrees")),
     _real("atan2", 2),
     _real("pi", 0),
     Function("greatest", (2, None), ordered, compares=True),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from djarrow.expr.syntax.aggregates import AGGREGATES, within_group
 from djarrow.expr.syntax.documents import DOCUMENTS, arrow, document_part
-from djarrow.expr.syntax.intervals import INTERVALS, is_interval, shifted
+from djarrow.expr.syntax.intervals import INTERVALS, is_interval, shifted, shown_moment
 from djarrow.expr.syntax.reader import Special
 from djarrow.expr.syntax.strings import STRINGS, position, trimmed
 
@@ -25,6 +25,7 @@ __all__ = [
     "is_interval",
     "position",
     "shifted",
+    "shown_moment",
     "trimmed",
     "within_group",
 ]

@@ -9,7 +9,7 @@ from djarrow.expr.functions import DATE, DATETIME, INT64, VARCHAR
 from djarrow.expr.functions.moments import FORMAT_CODES, UNITS
 from djarrow.expr.syntax.reader import Reader, Special, between, exactly, text_of
 from djarrow.expr.terms import Term, Value
-from djarrow.model.types import Family
+from djarrow.model.types import AttributeType, Family
 from djarrow.model.values import normalise
 
 
@@ -23,15 +23,19 @@ def _unit(reader: Reader, word: str) -> str:
 
 def _moment(reader: Reader, tree: Any) -> Term:
     """A date or moment; a string that shows one is taken as such."""
-    term = reader.read(tree)
+    return shown_moment(reader, reader.read(tree), (DATE, DATETIME))
+
+
+def shown_moment(reader: Reader, term: Term, kinds: tuple[AttributeType, ...]) -> Term:
+    """A string as the first of these types that it shows; other terms as they are."""
     if not (isinstance(term, Value) and term.type == VARCHAR and term.value is not None):
         return term
-    for kind in (DATE, DATETIME):
+    for kind in kinds:
         try:
             return Value(normalise(term.value, kind), kind)
         except ValueError:
             continue
-    raise reader.refuse(f"{term.value!r} is no date and no moment.")
+    raise reader.refuse(f"{term.value!r} is no {kinds[0]} and no moment.")
 
 
 def _amount(reader: Reader, tree: Any) -> Term:

@@ -7,7 +7,7 @@ from sqlglot import exp
 from djarrow.expr.terms import Call
 from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.functions.shared import Build, by_engine
+from djarrow.sql.functions.shared import Build, by_engine, written
 from djarrow.sql.tree import Expression, binary, chain, closed
 
 
@@ -54,6 +54,9 @@ def _pattern(kind: type[exp.Expression]) -> Build:
     return by_engine(match, escaped, match)
 
 
+_ilike_of_all_letters = written('({0} COLLATE "default" ILIKE {1} COLLATE "default")')
+"""On PostgreSQL, where the collation "C" of stored strings has ASCII letters only."""
+
 COMPARISON: dict[str, Build] = {
     "=": _operator(exp.EQ),
     "<>": _operator(exp.NEQ),
@@ -68,7 +71,7 @@ COMPARISON: dict[str, Build] = {
     "is true": _is(exp.Boolean(this=True)),
     "is false": _is(exp.Boolean(this=False)),
     "like": _pattern(exp.Like),
-    "ilike": _pattern(exp.ILike),
+    "ilike": by_engine(_ilike_of_all_letters, _pattern(exp.ILike), _pattern(exp.ILike)),
     "regexp": _operator(exp.RegexpLike),
     "and": _connector(exp.And),
     "or": _connector(exp.Or),

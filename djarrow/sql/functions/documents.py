@@ -98,7 +98,7 @@ def _number(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression
 
 _WHOLE = forms(
     "CASE WHEN {0} ~ {2} THEN CAST({0} AS bigint) WHEN {1} BETWEEN -9E18 AND 9E18"
-    " THEN CAST(ROUND(CAST({1} AS numeric)) AS bigint) END",
+    " THEN CAST(ROUND(CAST(CAST({1} AS text) AS numeric)) AS bigint) END",
     "CASE WHEN REGEXP_MATCHES({0}, {2}) THEN CAST({0} AS BIGINT) WHEN {1} BETWEEN -9E18 AND 9E18"
     " THEN CAST(ROUND({1}) AS BIGINT) END",
     "CASE WHEN {0} RLIKE {2} THEN CAST({0} AS BIGINT) WHEN {1} BETWEEN -9E18 AND 9E18"

@@ -191,7 +191,9 @@ MOMENTS: Mapping[str, Build] = {
     "last_day": _of_days_and_times("DATE_TRUNC('month', {0}) + INTERVAL '1 month - 1 day'", "LAST_DAY({0})"),
     "datediff": _of_dates("({0} - {1})", "DATEDIFF({0}, {1})"),
     "unix_timestamp": _of_days_and_times(
-        "FLOOR(EXTRACT(EPOCH FROM {0}))", "FLOOR(EPOCH({0}))", "FLOOR(UNIX_MICROS(CAST({0} AS TIMESTAMP)) / 1000000)"
+        "FLOOR(EXTRACT(EPOCH FROM {0}))",
+        "(EPOCH_US(DATE_TRUNC('second', {0})) // 1000000)",  # EPOCH is a float64, which rounds the last microseconds up
+        "FLOOR(UNIX_MICROS(CAST({0} AS TIMESTAMP)) / 1000000)",
     ),
     "from_unixtime": written(
         "CASE WHEN {0} BETWEEN -62135596800 AND 253402300799 THEN TO_TIMESTAMP({0}) END",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from djarrow.expr.functions import FLOAT64
-from djarrow.expr.terms import Call, Value
+from djarrow.expr.terms import Call, Term, Value
 from djarrow.model.types import AttributeType, Family
 from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
@@ -29,6 +29,17 @@ from djarrow.sql.tree import (
 
 def _absolute(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
     return function("ABS", *all_typed(call, nodes, dialect))
+
+
+def _of_angles(name: str) -> Build:
+    """A function of an angle, which infinity is not. PostgreSQL would raise an error for it; NaN stays NaN."""
+
+    def build(call: Call, nodes: list[Expression], dialect: Dialect) -> Expression:
+        infinity = cast(exp.Literal.string("Infinity"), FLOAT64, dialect)
+        finite = _of_reals(name, where=lambda angle: exp.NEQ(this=function("ABS", angle), expression=infinity))
+        return finite(call, nodes, dialect)
+
+    return build
 
 
 def _of_reals(name: str, *, where: Callable[..., Expression] | None = None) -> Build:
@@ -93,14 +104,15 @@ def _edge_of_whole(name: str) -> Build:
 
 
 _ROUNDED_FLOAT = forms(
-    "ROUND(CAST({0} AS numeric){1})",
+    # A cast of the float itself would keep 6 or 15 digits, and not all that it shows.
+    "ROUND(CAST(CAST({0} AS text) AS numeric){1})",
     # A cast of the float itself would bring in digits that it does not show. NaN and what is too large stay floats.
     "COALESCE(CAST(ROUND(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE),"
     " ROUND(CAST({0} AS DOUBLE){1}))",
     "ROUND(CAST(CAST({0} AS STRING) AS DOUBLE){1})",
 )
 _TRUNCATED_FLOAT = forms(
-    "TRUNC(CAST({0} AS numeric){1})",
+    "TRUNC(CAST(CAST({0} AS text) AS numeric){1})",
     "COALESCE(CAST(TRUNC(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE), CAST({0} AS DOUBLE))",
     "CASE WHEN ABS({0}) < 1E15 THEN CAST(CASE WHEN {0} < 0 THEN CEIL(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2})"
     " ELSE FLOOR(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2}) END AS DOUBLE) ELSE CAST({0} AS DOUBLE) END",
@@ -127,12 +139,26 @@ def _shortened(exact: Forms, of_floats: Forms) -> Build:
     return build
 
 
+_SHOWN = forms("CAST({0} AS text)", "CAST({0} AS VARCHAR)")
+
+
+def shown_digits(term: Term, node: Expression, dialect: Dialect) -> Expression:
+    """The node as what is cast to a decimal; a float by its text, the shortest digits that are it.
+
+    PostgreSQL's own cast keeps 6 digits of a float32 and 15 of a float64; DuckDB's brings in digits of its own.
+    """
+    if term.type.family is not Family.FLOAT or dialect is Dialect.SPARK:
+        return node
+    return form(_SHOWN[dialect], node)
+
+
 _NEAREST_WHOLE = forms("ROUND(CAST({0} AS numeric))", "ROUND({0})", "ROUND({0})")
 
 
-def to_whole(node: Expression, kind: AttributeType, dialect: Dialect) -> Expression:
+def to_whole(term: Term, node: Expression, kind: AttributeType, dialect: Dialect) -> Expression:
     """A float or decimal as a whole number, half away from zero: the engines' own casts round half to even, or cut."""
-    return cast(form(_NEAREST_WHOLE[dialect], node), kind, dialect)
+    exact = shown_digits(term, node, dialect) if dialect is Dialect.POSTGRES else node
+    return cast(form(_NEAREST_WHOLE[dialect], exact), kind, dialect)
 
 
 def _unified(name: str) -> Build:
@@ -146,6 +172,17 @@ def _unified(name: str) -> Build:
     return build
 
 
+_EXPONENTIAL = (
+    "CASE WHEN {0} BETWEEN -745 AND 709.78 THEN EXP({0}) WHEN {0} < 0 THEN 0"
+    " ELSE {0} + CAST('Infinity' AS double precision) END"
+)
+"""PostgreSQL raises an error where the result is too large for a float64, or too small to be told from 0."""
+
+_COTANGENT = tuple(
+    f"CASE WHEN {{0}} <> 0 AND ABS({{0}}) <> CAST('Infinity' AS {float64}) THEN 1 / TAN({{0}}) END"
+    for float64 in ("double precision", "DOUBLE")
+)
+
 NUMBERS: dict[str, Build] = {
     "abs": _absolute,
     "round": _shortened(forms("ROUND({0}{1})"), _ROUNDED_FLOAT),
@@ -154,19 +191,19 @@ NUMBERS: dict[str, Build] = {
     "ceiling": _edge_of_whole("CEIL"),
     "sign": casting("SIGN"),
     "sqrt": _of_reals("SQRT", where=_not_negative),
-    "exp": _of_reals("EXP"),
+    "exp": written(_EXPONENTIAL, "EXP({0})", takes=FLOAT64),
     "ln": _of_reals("LN", where=positive),
     "log10": _of_reals("LOG10", where=positive),
     "log2": _log2,
     "power": _power,
-    "sin": _of_reals("SIN"),
-    "cos": _of_reals("COS"),
-    "tan": _of_reals("TAN"),
+    "sin": _of_angles("SIN"),
+    "cos": _of_angles("COS"),
+    "tan": _of_angles("TAN"),
     "asin": _of_reals("ASIN", where=_within_one),
     "acos": _of_reals("ACOS", where=_within_one),
     "atan": _of_reals("ATAN"),
     "atan2": _of_reals("ATAN2"),
-    "cot": written("CASE WHEN {0} <> 0 THEN 1 / TAN({0}) END", takes=FLOAT64),
+    "cot": written(*_COTANGENT, takes=FLOAT64),
     "sinh": _of_reals("SINH"),
     "cosh": _of_reals("COSH"),
     "tanh": _of_reals("TANH"),

@@ -95,11 +95,18 @@ def _of_bytes(of_texts: Forms, of_bytes: Forms) -> Build:
     return build
 
 
+def _in_either_case(name: str) -> Build:
+    """LOWER and UPPER. Of a stored string, which is of the collation "C", PostgreSQL would take ASCII letters only:
+    the database's own knows more. The result is of "C" again, as all strings that meet.
+    """
+    return written(f'({name}({{0}} COLLATE "default") COLLATE "C")', f"{name}({{0}})")
+
+
 STRINGS: dict[str, Build] = {
     "concat": _concat,
     "concat_ws": _joined,
-    "lower": plain("LOWER"),
-    "upper": plain("UPPER"),
+    "lower": _in_either_case("LOWER"),
+    "upper": _in_either_case("UPPER"),
     "trim": _trimmed("TRIM", "BOTH"),
     "ltrim": _trimmed("LTRIM", "LEADING"),
     "rtrim": _trimmed("RTRIM", "TRAILING"),

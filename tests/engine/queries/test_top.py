@@ -130,7 +130,7 @@ def test_reserved_words(tables: SimpleNamespace, evaluate: Evaluate) -> None:
         ((1, "1"), InvalidTerm),
         ((1, "count(*)"), InvalidTerm),
         ((1, "x NULLS FIRST"), InvalidTerm),
-        ((1, "x, session"), InvalidTerm),
+        ((1, "x, , session"), InvalidTerm),
         ((1, ""), InvalidTerm),
         ((1, 5), InvalidCondition),
         ((1, [5]), InvalidCondition),

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from djarrow.errors import IncompatibleOperands, InvalidTerm, UnknownAttribute
+from djarrow.errors import IncompatibleOperands, InvalidCondition, InvalidTerm, UnknownAttribute
 from djarrow.expr.conditions import All, Always, AnyOf, Holds, Negated
 from djarrow.expr.nodes import Restricted, operands, tables
 from djarrow.expr.operators import (
@@ -245,6 +245,25 @@ def test_orders_end_with_the_key(lab: SimpleNamespace) -> None:
 
 
 # --- nodes -------------------------------------------------------------------------------------------------------
+
+
+def test_terms_of_an_order_in_one_text(lab: SimpleNamespace) -> None:
+    """Commas divide a text into terms, but for those inside of parentheses and quotes."""
+    one = order_terms("concat(name, ',', name) DESC, KEY desc", lab.Subject.heading)
+    assert one == order_terms(["concat(name, ',', name) DESC", "KEY DESC"], lab.Subject.heading)
+
+
+def test_what_may_follow_in_an_order(lab: SimpleNamespace) -> None:
+    """A word after the attribute that is no direction is refused by saying which ones there are."""
+    with pytest.raises(InvalidTerm, match=r"'sideways' cannot be read here.*ASC or DESC"):
+        order_terms("name sideways", lab.Subject.heading)
+
+
+@pytest.mark.parametrize("limit", [-1, True, 1.5])
+def test_row_counts_are_named_as_written(lab: SimpleNamespace, limit: object) -> None:
+    """A wrong limit is told by its own name, whether of a read or of Top."""
+    with pytest.raises(InvalidCondition, match=r"^limit is a number of rows from 0 up"):
+        top(lab.Subject, limit, None, 0)  # type: ignore[arg-type]
 
 
 def test_tables_of_a_query(lab: SimpleNamespace) -> None:

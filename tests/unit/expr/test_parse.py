@@ -88,6 +88,20 @@ STRUCTURE = {
 }
 
 
+@pytest.mark.parametrize("text", ['"id" > 0', '"id" = 1', "'id' in (1, 2)", '"id" between 0 and 5', '-1 < "id"'])
+def test_names_in_quotes_of_strings(every: Heading, text: str) -> None:
+    """The name of an attribute as a string among constants is refused: it would say the same of every row."""
+    with pytest.raises(InvalidTerm, match="for the attribute write id or `id`"):
+        parse_term(text, every)
+
+
+@pytest.mark.parametrize("text", ["date('soon')", "year('')", "hour('25:00')"])
+def test_strings_that_show_no_moment(every: Heading, text: str) -> None:
+    """A function of a date or time refuses a string that shows none."""
+    with pytest.raises(InvalidTerm, match="and no moment"):
+        parse_term(text, every)
+
+
 @pytest.mark.parametrize(("text", "wanted"), STRUCTURE.items())
 def test_structure(every: Heading, text: str, wanted: str) -> None:
     """Operators bind as in MySQL, and other spellings are the same functions."""
