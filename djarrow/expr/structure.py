@@ -79,8 +79,13 @@ class _Taking:
             case Rows():
                 return evolve(node, table=self.slot(node.table))
             case Restricted():
-                return _changed(node, source=self.node(node.source), condition=self.condition(node.condition))
-            case Projected() | First() | Distinct():
+                source, condition = self.node(node.source), self.condition(node.condition)
+                same = source is node.source and condition is node.condition
+                return node if same else Restricted(source, condition)
+            case First():
+                source = self.node(node.source)
+                return node if source is node.source else First(source, node.order, node.limit, node.offset)
+            case Projected() | Distinct():
                 return _changed(node, source=self.node(node.source))
             case Joined() | United():
                 return _changed(node, left=self.node(node.left), right=self.node(node.right))

@@ -163,7 +163,13 @@ def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:
 
 def to_row(source: pa.Table, heading: Heading) -> dict[str, Any]:
     """The one row as a dict. source: as the engine gave it; making a table of declared types would cost most."""
-    return {a.name: to_values(_declared_column(source.column(a.name), a), a)[0] for a in heading}
+    return {a.name: _one_value(_declared_column(array, a), a) for a, array in zip(heading, source.columns, strict=True)}
+
+
+def _one_value(array: Any, attribute: Attribute) -> Any:
+    """The value of a column of one row."""
+    decoded = attribute.type.family in (Family.BLOB, Family.JSON)
+    return to_values(array, attribute)[0] if decoded else array[0].as_py()
 
 
 def to_values(array: Any, attribute: Attribute) -> list[Any]:

@@ -301,10 +301,12 @@ class Reading:
         from djarrow.sql import compile as compiler
         from djarrow.sql.dialects import Dialect
 
-        known = [each.value for each in Dialect]
-        if dialect not in known:
-            raise QueryError(f"queries are written for {', '.join(known)}, and not for {told(dialect)}.")
-        return compiler.select(self.node, Dialect(dialect), pretty=pretty).text
+        try:
+            engine = Dialect(dialect)
+        except ValueError:
+            known = ", ".join(each.value for each in Dialect)
+            raise QueryError(f"queries are written for {known}, and not for {told(dialect)}.") from None
+        return compiler.select(self.node, engine, pretty=pretty).text
 
     @on_class_too
     def explain(self, *, analyze: bool = False) -> str:
