@@ -13,20 +13,23 @@ import djarrow as dj
 from benchmarks.paired import Count
 from djarrow.engine.connect import connect
 from djarrow.engine.embedded import EmbeddedServer
+from tests.memory import PEAK
 
 ROWS = 10_000_000
 
-READ = """
-import pathlib, re, sys
+READ = (
+    PEAK
+    + """
+import sys
 import djarrow as dj
 lab = dj.VirtualModule("lab", "streaming", connection=dj.conn(sys.argv[1]))
 batches = lab.Sample.to_batches(rows=50_000, order_by=sys.argv[2] or None)
 read = sum(batch.num_rows for batch in batches)
 assert read == int(sys.argv[3]), read
-# getrusage would tell the peak of the process that started this one, where that was higher.
-print(int(re.search(r"VmHWM:\\s*(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1]) // 1024)
+print(round(peak()))
 """
-"""What a process of its own runs, on Linux."""
+)
+"""What a process of its own runs."""
 
 
 def run() -> Iterator[Count]:

@@ -116,7 +116,7 @@ def matching(source: Node, other: Node, *, operator: str = "&", semantic_check: 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
     """Logical and: of a mapping's items or an AndList."""
-    kept = tuple(c for c in conditions if c != Always(True))
+    kept = tuple(c for c in conditions if not (isinstance(c, Always) and c.value))
     if not kept:
         return Always(True)
     return kept[0] if len(kept) == 1 else All(kept)

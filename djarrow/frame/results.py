@@ -163,13 +163,19 @@ def to_dicts(source: Any, heading: Heading) -> Iterator[dict[str, Any]]:
 
 def to_row(source: pa.Table, heading: Heading) -> dict[str, Any]:
     """The one row as a dict. source: as the engine gave it; making a table of declared types would cost most."""
-    return {a.name: _one_value(_declared_column(array, a), a) for a, array in zip(heading, source.columns, strict=True)}
+    return {a.name: _one_value(array, a) for a, array in zip(heading, source.columns, strict=True)}
 
 
 def _one_value(array: Any, attribute: Attribute) -> Any:
-    """The value of a column of one row."""
-    decoded = attribute.type.family in (Family.BLOB, Family.JSON)
-    return to_values(array, attribute)[0] if decoded else array[0].as_py()
+    """The value of a column of one row. A whole number is checked as it is: a cast of its column would cost most."""
+    row = attribute.type.row
+    if row.family is Family.INTEGER and pa.types.is_integer(array.type):
+        value = array[0].as_py()
+        if value is None or (row.minimum or 0) <= value <= (row.maximum or 0):
+            return value
+    declared_array = _declared_column(array, attribute)
+    decoded = row.family in (Family.BLOB, Family.JSON)
+    return to_values(declared_array, attribute)[0] if decoded else declared_array[0].as_py()
 
 
 def to_values(array: Any, attribute: Attribute) -> list[Any]:

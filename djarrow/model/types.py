@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import frozen
 
 from djarrow.errors import UnknownType, hint_nearest
 from djarrow.model.legacy import LEGACY, LONGEST_TEXT, PLAIN_DECIMAL
@@ -142,12 +142,25 @@ KEYLESS_FAMILIES = frozenset({Family.BLOB, Family.JSON})
 """Types that cannot be part of a primary key (001 5.8.4)."""
 
 
-@frozen(repr=False, cache_hash=True)
+@frozen(repr=False, eq=False)
 class AttributeType:
     """A type with its parameters: `decimal(7,4)`, `enum('a','b')`, `uint8`. Equal when row and parameters are."""
 
-    row: TypeRow = field(eq=lambda row: row.name)
+    row: TypeRow
     parameters: tuple[Parameter, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Most types that are compared are the same one, which then costs nothing."""
+        if self is other or not isinstance(other, AttributeType):
+            return self is other
+        return (self.row.name, self.parameters) == (other.row.name, other.parameters)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.row.name, self.parameters))
 
     def __str__(self) -> str:
         if not self.parameters:

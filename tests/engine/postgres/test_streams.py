@@ -16,6 +16,7 @@ import pytest
 from djarrow.engine.base import Stream
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import EngineError
+from tests.memory import PEAK
 
 BIG = "SELECT n::bigint AS n, repeat('x', 100) AS t FROM generate_series(1, 400000) AS n"
 """43 MB, which the driver gives in batches of some 16 MB."""
@@ -205,13 +206,13 @@ def test_200_streams_leave_few_sessions(own: PostgresConnection, connection: Pos
     assert sessions_of(own, connection) <= before + 5
 
 
-MEASURE = """
-import resource, sys
+MEASURE = (
+    PEAK
+    + """
+import sys
 import djarrow as dj
 connection = dj.conn(sys.argv[1])
 text = "SELECT n::bigint AS n, repeat('x', 100) AS t FROM generate_series(1, {rows}) AS n"
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 with connection.stream(text.format(rows=1000)) as stream:
     list(stream)
 before, rows = peak(), 0
@@ -221,6 +222,7 @@ with connection.stream(text.format(rows=4_000_000)) as stream:
 assert rows == 4_000_000, rows
 print(peak() - before)
 """
+)
 
 
 def test_memory_does_not_grow_with_the_result(url: str) -> None:

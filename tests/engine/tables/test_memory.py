@@ -9,9 +9,12 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
+from tests.memory import PEAK
 
-MEASURE = """
-import resource, sys
+MEASURE = (
+    PEAK
+    + """
+import sys
 import djarrow as dj
 from djarrow.engine.connect import connect
 url, name, form = sys.argv[1:]
@@ -21,13 +24,12 @@ forms = {
     "batches": lambda query: sum(batch.num_rows for batch in query.to_batches()),
     "batches of 1000": lambda query: sum(batch.num_rows for batch in query.to_batches(rows=1000, order_by="KEY")),
 }
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 small = forms[form](lab.Sample & "n < 200000")
 before = peak()
 assert (small, forms[form](lab.Sample)) == (200_000, 1_000_000)
 print(peak() - before)
 """
+)
 
 
 @pytest.fixture
