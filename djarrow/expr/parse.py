@@ -32,11 +32,10 @@ from djarrow.expr.terms import (
     part_of_json,
     walk,
 )
+from djarrow.expr.tree import NO_SUBQUERY, beginning, tree_of
 from djarrow.model.heading import Heading
 from djarrow.model.names import UNKEPT
 from djarrow.model.types import NUMERIC_FAMILIES, AttributeType, Family, core
-
-_SUBQUERY = "subqueries are not allowed; restrict by the query: `A & B`."
 
 MAX_TEXT = 20_000
 """Characters. Longer conditions come from programs, and those pass lists or tables."""
@@ -49,14 +48,14 @@ def parse_term(text: str, heading: Heading, *, where: str = "condition") -> Term
     one allowed expression. where says in errors what the text was for.
     """
     if len(text) > MAX_TEXT:
-        raise InvalidTerm(f"the text has {len(text)} characters; {MAX_TEXT} is the limit.", text=_start(text))
+        raise InvalidTerm(f"the text has {len(text)} characters; {MAX_TEXT} is the limit.", text=beginning(text))
     try:
-        term = _Reader(text, heading, where).read(_parse(text, heading))
+        term = _Reader(text, heading, where).read(tree_of(text, heading))
     except RecursionError:
         term = None
     if term is None or depth(term) > MAX_DEPTH:
         raise InvalidTerm(
-            "the expression is nested too deeply; compute a part of it with proj first.", text=_start(text)
+            "the expression is nested too deeply; compute a part of it with proj first.", text=beginning(text)
         )
     return term
 
@@ -65,66 +64,15 @@ def parse_index_term(text: str, heading: Heading) -> Term:
     """Parse what an index of a table is on, when it is more than an attribute. Raises as parse_term does."""
     term = parse_term(text, heading, where="index")
     if aggregates(term):
-        raise InvalidTerm("an index is on each row by itself; there is nothing to aggregate.", text=_start(text))
+        raise InvalidTerm("an index is on each row by itself; there is nothing to aggregate.", text=beginning(text))
     if any(isinstance(part, Call) and part.function in READ_FROM_THE_CLOCK for part in walk(term)):
-        raise InvalidTerm("the time of now is another at each run, so that no index can hold it.", text=_start(text))
+        raise InvalidTerm("the time of now is another at each run, so that no index can hold it.", text=beginning(text))
     if not names(term):
         raise InvalidTerm(
             "no attribute is named here. Strings stand in quotes of either kind; backticks quote a name.",
-            text=_start(text),
+            text=beginning(text),
         )
     return term
-
-
-def _start(text: str) -> str:
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-# --- text -> the parser's tree -----------------------------------------------------------------------------------
-
-_STATEMENTS = {"SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "DROP", "CREATE", "ALTER", "TRUNCATE", "MERGE", "CALL"}
-
-
-def _parse(text: str, heading: Heading) -> Any:
-    """The parser's tree of one expression. Statements are never read: the parser starts at a condition."""
-    from sqlglot.errors import SqlglotError
-
-    from djarrow.expr import dialect  # imports sqlglot, which `import djarrow` need not wait for
-
-    tokens: list[Any] = []
-    try:
-        tokens = dialect.tokenize(text)
-        _check_tokens(tokens, text)
-        return dialect.parse(tokens, text)
-    except SqlglotError as error:
-        raise InvalidTerm(_syntax_problem(error, tokens, heading), text=_start(text)) from None
-
-
-def _check_tokens(tokens: list[Any], text: str) -> None:
-    kinds = {token.token_type.name for token in tokens}
-    if not tokens:
-        raise InvalidTerm("an expression is wanted here, and this is empty.", text=text)
-    if any(token.comments for token in tokens):
-        raise InvalidTerm("comments are not allowed.", text=_start(text))
-    if "SEMICOLON" in kinds:
-        raise InvalidTerm("one expression is wanted here, without `;`.", text=_start(text))
-    if "SELECT" in kinds and tokens[0].token_type.name != "SELECT":
-        raise InvalidTerm(_SUBQUERY, text=_start(text))
-
-
-def _syntax_problem(error: Any, tokens: list[Any], heading: Heading) -> str:
-    """What the parser could not read, in the words of who wrote the text."""
-    problems = getattr(error, "errors", None) or [{}]
-    place = problems[0].get("highlight")
-    if tokens and tokens[0].text.upper() in _STATEMENTS and tokens[0].text not in heading:
-        return "statements are not allowed; one expression is wanted here."
-    plain = {"VAR", "IDENTIFIER", "STRING", "NUMBER"}
-    reserved = next((t.text for t in tokens if t.text in heading and t.token_type.name not in plain), None)
-    if reserved is not None:
-        return (
-            f"{reserved!r} may be a word of SQL here; if the attribute is meant, write it in backticks, `{reserved}`."
-        )
-    return f"this is not one expression; it cannot be read at {place!r}." if place else "this is not one expression."
 
 
 # --- the parser's tree -> a term ---------------------------------------------------------------------------------
@@ -146,12 +94,12 @@ class _Reader:
         return convert(self, tree)
 
     def refuse(self, reason: str) -> InvalidTerm:
-        return InvalidTerm(reason, text=_start(self.text))
+        return InvalidTerm(reason, text=beginning(self.text))
 
     def apply(self, function: str, *terms: Term, distinct: bool = False, options: tuple[Any, ...] = ()) -> Call:
         if FUNCTIONS[function].aggregate and any(aggregates(term) for term in terms):
             raise self.refuse(f"an aggregate stands inside {function}; aggregate in two steps.")
-        return call(function, *terms, distinct=distinct, text=_start(self.text), options=options)
+        return call(function, *terms, distinct=distinct, text=beginning(self.text), options=options)
 
     def call(self, function: str, *trees: Any) -> Call:
         return self.apply(function, *map(self.read, trees))
@@ -162,7 +110,7 @@ class _Reader:
         clock = syntax.WITHOUT_PARENTHESES.get(tree.name.lower())
         if clock is not None and tree.name not in self.heading and not tree.this.quoted:
             return self.apply(clock)
-        return column(self.heading.attribute(tree.name, where=f"{self.where} {_start(self.text)!r}"))
+        return column(self.heading.attribute(tree.name, where=f"{self.where} {beginning(self.text)!r}"))
 
     def function(self, tree: Any) -> Term:
         written = tree.name.lower()
@@ -199,7 +147,7 @@ class _Reader:
             try:
                 return number(tree.this)
             except ValueError:
-                raise self.refuse(f"{_start(tree.this)} is no number that can be kept.") from None
+                raise self.refuse(f"{beginning(tree.this)} is no number that can be kept.") from None
         if UNKEPT.search(tree.this):
             raise self.refuse("a string holds NUL or half a surrogate pair, which no text of PostgreSQL can.")
         return Value(tree.this, core("varchar"))
@@ -210,7 +158,7 @@ class _Reader:
             if isinstance(inner.value, int):
                 return number(str(-inner.value))
             return Value(-inner.value, inner.type)
-        return call("neg", inner, text=_start(self.text))
+        return call("neg", inner, text=beginning(self.text))
 
     def connective(self, tree: Any) -> Term:
         """AND and OR: a long chain is one call of many arguments."""
@@ -304,8 +252,8 @@ class _Reader:
         result: Term = NULL if default is None else self.read(default)
         for branch in reversed(tree.args["ifs"]):
             test = self.read(branch.this)
-            test = test if subject is None else call("=", self.read(subject), test, text=_start(self.text))
-            result = call("if", test, self.read(branch.args["true"]), result, text=_start(self.text))
+            test = test if subject is None else call("=", self.read(subject), test, text=beginning(self.text))
+            result = call("if", test, self.read(branch.args["true"]), result, text=beginning(self.text))
         return result
 
     def cast(self, tree: Any) -> Term:
@@ -383,10 +331,10 @@ _CASTS: dict[Family, frozenset[Family]] = {
 """Target -> what can be cast to it."""
 
 _REFUSED = {
-    "Select": _SUBQUERY,
-    "Subquery": _SUBQUERY,
-    "Exists": _SUBQUERY,
-    "All": _SUBQUERY,
+    "Select": NO_SUBQUERY,
+    "Subquery": NO_SUBQUERY,
+    "Exists": NO_SUBQUERY,
+    "All": NO_SUBQUERY,
     "Window": "window functions are not allowed.",
     "Star": "`*` stands only in count(*).",
     "Parameter": "variables are not allowed.",

@@ -19,6 +19,7 @@ from attrs import frozen
 from djarrow._version import __version__
 from djarrow.errors import DefinitionError, RepositoryError, UnknownAttribute
 from djarrow.expr.nodes import Order, Stored
+from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.model import graph
 from djarrow.model.names import TableName
@@ -247,7 +248,7 @@ def _sorted(spec: TableSpec, partition_by: tuple[str, ...]) -> str:
 
     names = dict.fromkeys((*partition_by, *spec.heading.primary_key))
     order = tuple(Order(column(spec.heading[name])) for name in names)
-    node = compiler.ordered(Stored(spec.name, spec.heading), order, None, 0)
+    node = ordered(Stored(spec.name, spec.heading), order, None, 0)
     return compiler.select(node, Dialect.POSTGRES).text
 
 

@@ -12,7 +12,7 @@ from attrs import frozen
 from sqlglot import exp
 
 from djarrow.errors import QueryError
-from djarrow.expr.nodes import First, Node, Order
+from djarrow.expr.nodes import Node
 from djarrow.expr.structure import take_apart
 from djarrow.sql.assembly import Assembly
 from djarrow.sql.dialects import Dialect
@@ -89,8 +89,3 @@ def _exists(node: Node, dialect: Dialect) -> Template:
     inner = assembly.select(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=quoted_name("found"))
     return assembly.finish(exp.Select(expressions=[answer]))
-
-
-def ordered(node: Node, order: tuple[Order, ...], limit: int | None, offset: int) -> Node:
-    """The same rows in an order, for reading."""
-    return First(node, order, limit, offset) if order or limit is not None or offset else node

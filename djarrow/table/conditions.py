@@ -17,6 +17,7 @@ from djarrow.expr import operators
 from djarrow.expr.conditions import Always, Condition, Holds
 from djarrow.expr.functions import BOOL
 from djarrow.expr.nodes import Node
+from djarrow.expr.order import top
 from djarrow.expr.terms import Call, Value, column
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
@@ -154,7 +155,7 @@ def apply(source: QueryExpression, given: Any, *, complement: bool = False, sema
     if isinstance(given, Top):
         if complement:
             raise InvalidCondition("`A - Top` is not defined; restrict by the complement of its order.")
-        return operators.top(source.node, given.limit, given.order_by, given.offset)
+        return top(source.node, given.limit, given.order_by, given.offset)
     operator = "-" if complement else "&"
     condition = to_condition(given, source.node, semantic_check=semantic_check, operator=operator)
     return operators.restrict(source.node, operators.negate(condition) if complement else condition)

@@ -13,7 +13,8 @@ from polars.io.plugins import register_io_source
 
 from djarrow.engine.base import Reader, Streams
 from djarrow.expr.nodes import Node, Order
-from djarrow.expr.operators import all_of, order_terms, restrict, top
+from djarrow.expr.operators import all_of, restrict
+from djarrow.expr.order import order_terms, ordered, top
 from djarrow.expr.predicates.translate import Predicate
 from djarrow.frame import results
 from djarrow.model.heading import Heading
@@ -76,8 +77,8 @@ class Source:
 
     def _asked(self, found: Predicate, rows: int | None) -> Node:
         """The query for a request. Polars counts its first rows before it filters them, so the limit is inside."""
-        first = self.node if rows is None else compiler.ordered(self.node, self.order, rows, 0)
-        return compiler.ordered(restrict(first, all_of(found.conditions)), self.order, None, 0)
+        first = self.node if rows is None else ordered(self.node, self.order, rows, 0)
+        return ordered(restrict(first, all_of(found.conditions)), self.order, None, 0)
 
 
 def _told(text: str, found: Predicate, after: pl.Expr | None) -> str:

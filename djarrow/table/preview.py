@@ -14,7 +14,7 @@ from djarrow import config
 from djarrow.errors import InvalidCondition, MissingTable, TimedOut, told
 from djarrow.expr.functions import INT64, VARCHAR
 from djarrow.expr.nodes import First, Node, Projected, Restricted, Stored
-from djarrow.expr.operators import top
+from djarrow.expr.order import top
 from djarrow.expr.terms import Cast, Column, Term, Value, call, column
 from djarrow.model.heading import Attribute
 from djarrow.model.types import Family

@@ -44,16 +44,17 @@ class Selection:
 
     def rows(self, node: Node) -> First:
         """Which rows, and in which order: in none where any will do. Raises UnknownAttribute or InvalidTerm."""
-        from djarrow.expr.operators import top
+        from djarrow.expr.order import top
 
         found = top(node, self.limit, self.order_by, self.offset)
         return evolve(found, order=()) if self.order_by is None else found
 
     def text(self, node: Node, dialect: str) -> str:
         """The SELECT that reads it."""
+        from djarrow.expr.order import ordered
         from djarrow.sql import compile as compiler
         from djarrow.sql.dialects import Dialect
 
         rows = self.rows(node)
-        read = compiler.ordered(node, rows.order, rows.limit, rows.offset)
+        read = ordered(node, rows.order, rows.limit, rows.offset)
         return compiler.select(read, Dialect(dialect), self.heading(node.heading).names).text

@@ -18,12 +18,11 @@ from djarrow.expr.operators import (
     matched,
     matching,
     negate,
-    order_terms,
     project,
     restrict,
     text_condition,
-    top,
 )
+from djarrow.expr.order import order_terms, top
 from djarrow.model.heading import Heading, Origin
 from djarrow.model.names import TableName
 

@@ -16,7 +16,8 @@ from djarrow.errors import QueryError
 from djarrow.expr import structure
 from djarrow.expr.conditions import Matches
 from djarrow.expr.nodes import Node, Rows
-from djarrow.expr.operators import join, project, restrict, text_condition, top
+from djarrow.expr.operators import join, project, restrict, text_condition
+from djarrow.expr.order import top
 from djarrow.model.heading import Heading
 from djarrow.sql.compile import forget, select
 from djarrow.sql.dialects import Dialect

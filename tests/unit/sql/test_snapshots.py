@@ -22,14 +22,13 @@ from djarrow.expr.operators import (
     extend,
     join,
     negate,
-    order_terms,
     project,
     restrict,
     text_condition,
-    top,
     union,
 )
-from djarrow.sql.compile import count, exists, ordered, select
+from djarrow.expr.order import order_terms, ordered, top
+from djarrow.sql.compile import count, exists, select
 from djarrow.sql.dialects import Dialect
 from djarrow.table.conditions import AndList, Not, to_condition
 
