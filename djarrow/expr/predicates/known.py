@@ -95,4 +95,6 @@ def kind_of(dtype: Any, part: str) -> AttributeType:
             return core("timestamp")
         case {"Decimal": [int(precision), int(scale)]}:
             return core("decimal", precision, scale)
+        case {"Unknown": _}:
+            raise refused(part, "Polars leaves the type of its constants open; cast them, as in pl.lit(1, pl.Int64)")
     raise refused(part, f"no attribute has the type {dtype!r}")

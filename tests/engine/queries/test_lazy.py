@@ -488,6 +488,7 @@ REFUSED: list[tuple[pl.Expr, str]] = [
     (pl.len() > 1, "row by row"),
     (c("x").sin() > 0.5, "Sin"),
     (c("x") > float("inf"), "is_finite"),
+    (pl.when(c("x") > 0).then(1).otherwise(None) == 1, "cast them, as in"),
     (pl.all() > 1, "Polars refuses .*multiple|Polars refuses .*compare"),
 ]
 
