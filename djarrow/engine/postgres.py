@@ -84,7 +84,7 @@ class PostgresConnection:
         with self._lock:
             sessions = list(self._all)
         for session in sessions:
-            if session.thread is not None and not session.thread.is_alive() and not session.foreign:
+            if session.thread is not None and not session.foreign and not session.thread.is_alive():
                 self._discard(session)
 
     def _discard(self, session: Session) -> None:
@@ -209,8 +209,8 @@ class PostgresConnection:
 
     def stream(self, text: str) -> Stream:
         """The result of a SELECT batch by batch: in a transaction on its session, else on a session of its own."""
-        session = self._session()
-        if session.in_transaction:
+        session: Session | None = getattr(self._local, "session", None)  # Polars streams on threads that need none
+        if session is not None and session.in_transaction and not session.foreign:
             return self._stream(session, text)
         try:
             return self._stream(self._borrow(), text)

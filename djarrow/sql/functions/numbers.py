@@ -107,13 +107,13 @@ _ROUNDED_FLOAT = forms(
     # A cast of the float itself would keep 6 or 15 digits, and not all that it shows.
     "ROUND(CAST(CAST({0} AS text) AS numeric){1})",
     # A cast of the float itself would bring in digits that it does not show. NaN and what is too large stay floats.
-    "COALESCE(CAST(ROUND(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE),"
+    "COALESCE(CAST(ROUND(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,20)){1}) AS DOUBLE),"
     " ROUND(CAST({0} AS DOUBLE){1}))",
     "ROUND(CAST(CAST({0} AS STRING) AS DOUBLE){1})",
 )
 _TRUNCATED_FLOAT = forms(
     "TRUNC(CAST(CAST({0} AS text) AS numeric){1})",
-    "COALESCE(CAST(TRUNC(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,15)){1}) AS DOUBLE), CAST({0} AS DOUBLE))",
+    "COALESCE(CAST(TRUNC(TRY_CAST(CAST({0} AS VARCHAR) AS DECIMAL(38,20)){1}) AS DOUBLE), CAST({0} AS DOUBLE))",
     "CASE WHEN ABS({0}) < 1E15 THEN CAST(CASE WHEN {0} < 0 THEN CEIL(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2})"
     " ELSE FLOOR(CAST(CAST({0} AS STRING) AS DECIMAL(38,15)){2}) END AS DOUBLE) ELSE CAST({0} AS DOUBLE) END",
 )

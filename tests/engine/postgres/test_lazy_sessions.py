@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import traceback
 from collections.abc import Iterator
 
 import polars as pl
@@ -113,9 +115,25 @@ def test_errors_reach_the_caller(
     numbers: type[dj.Manual], own: PostgresConnection, engine: pl._typing.EngineType
 ) -> None:
     """What the database refuses reaches whoever collects, as an error of djarrow."""
-    lazy = numbers.proj(beyond="exp(number / 250)").to_lazy()  # too large after most of the rows
+    lazy = numbers.proj(beyond="number * 52000000000000").to_lazy()  # too large after most of the rows
     with pytest.raises(DjarrowError):
         lazy.collect(engine=engine)
     own.execute('DROP TABLE "lazy_sessions"."number"')
     with pytest.raises(DjarrowError):
         numbers.to_lazy().filter(pl.col("half") > 1).collect(engine=engine)
+
+
+def test_a_forked_child_after_lazy_frames(numbers: type[dj.Manual], own: PostgresConnection) -> None:
+    """Threads of Polars that streamed do not stand in the way of a child, which has none of them."""
+    assert numbers.to_lazy().filter(pl.col("half") > 1).collect().height > 0
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = int(len(own.read("SELECT 1 AS one")) != 1)
+        except BaseException:
+            traceback.print_exc()  # the parent learns of the status only
+            raise
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
 from djarrow.expr.parse import parse_term
@@ -190,3 +193,25 @@ def test_strings_come_back_as_they_went(tables: SimpleNamespace, evaluate: Evalu
 def test_families_of_all_attributes_are_covered(tables: SimpleNamespace) -> None:
     """The table of this suite has an attribute of every family of types."""
     assert {attribute.type.family for attribute in tables.Kinds().heading} == set(Family)
+
+
+def test_all_digits_of_stored_floats(schema: dj.Schema, tmp_path: Path) -> None:
+    """A float has all the digits that it shows when it becomes a whole or decimal number, on either engine."""
+
+    @schema
+    class Reading(dj.Manual):
+        definition = "reading : int32\n---\nsingle : float32\ndouble : float64"
+
+    Reading.insert1((1, 1_234_567.0, 4_503_599_627_370_497.0))
+    query = Reading.proj(
+        a="cast(single as signed)", b="round(single)", c="truncate(single, 0)", d="cast(single as decimal(20,4))",
+        e="cast(double as signed)", f="round(double)", g="cast(double as decimal(30,4))",
+    )  # fmt: skip
+    wanted = {
+        "reading": 1, "a": 1_234_567, "b": 1_234_567.0, "c": 1_234_567.0, "d": Decimal("1234567.0000"),
+        "e": 4_503_599_627_370_497, "f": 4_503_599_627_370_497.0, "g": Decimal("4503599627370497.0000"),
+    }  # fmt: skip
+    assert query.fetch1() == wanted
+    dj.export(schema, tmp_path / "readings")
+    with dj.open(tmp_path / "readings").using(schema):
+        assert query.fetch1() == wanted
