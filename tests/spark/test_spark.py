@@ -95,9 +95,13 @@ def differing(evaluate: Evaluate, query: Callable[[dict[str, str]], QueryExpress
     return {text: (row[name], cases[text]) for name, text in texts.items() if not same(row[name], cases[text])}
 
 
+FINAL_SIGMA = {"lower('ÉÜΣΟΣ')": "éüσος"}
+"""Where Spark has its own letters, as docs/functions.md says: a small sigma at the end of a word."""
+
+
 def test_values_of_an_ordinary_row(tables: SimpleNamespace, evaluate: Evaluate) -> None:
     """Each text over the row of ordinary values has the stated value."""
-    assert differing(evaluate, lambda texts: (tables.Kinds & {"id": 1}).proj(**texts), ORDINARY) == {}
+    assert differing(evaluate, lambda texts: (tables.Kinds & {"id": 1}).proj(**texts), ORDINARY | FINAL_SIGMA) == {}
 
 
 def test_values_at_the_edges(tables: SimpleNamespace, evaluate: Evaluate) -> None:

@@ -193,7 +193,7 @@ MOMENTS: Mapping[str, Build] = {
     "unix_timestamp": _of_days_and_times(
         "FLOOR(EXTRACT(EPOCH FROM {0}))",
         "(EPOCH_US(DATE_TRUNC('second', {0})) // 1000000)",  # EPOCH is a float64, which rounds the last microseconds up
-        "FLOOR(UNIX_MICROS(CAST({0} AS TIMESTAMP)) / 1000000)",
+        "FLOOR(CAST(UNIX_MICROS(CAST({0} AS TIMESTAMP)) AS DECIMAL(20,0)) / 1000000)",
     ),
     "from_unixtime": written(
         "CASE WHEN {0} BETWEEN -62135596800 AND 253402300799 THEN TO_TIMESTAMP({0}) END",

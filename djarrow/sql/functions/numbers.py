@@ -139,15 +139,15 @@ def _shortened(exact: Forms, of_floats: Forms) -> Build:
     return build
 
 
-_SHOWN = forms("CAST({0} AS text)", "CAST({0} AS VARCHAR)")
+_SHOWN = forms("CAST({0} AS text)", "CAST({0} AS VARCHAR)", "CAST({0} AS STRING)")
 
 
 def shown_digits(term: Term, node: Expression, dialect: Dialect) -> Expression:
     """The node as what is cast to a decimal; a float by its text, the shortest digits that are it.
 
-    PostgreSQL's own cast keeps 6 digits of a float32 and 15 of a float64; DuckDB's brings in digits of its own.
+    PostgreSQL's own cast keeps 6 digits of a float32 and 15 of a float64; those of the others bring in digits.
     """
-    if term.type.family is not Family.FLOAT or dialect is Dialect.SPARK:
+    if term.type.family is not Family.FLOAT:
         return node
     return form(_SHOWN[dialect], node)
 
