@@ -225,7 +225,7 @@ class ModuleExists(DjarrowError, FileExistsError):
 
 
 class RowError(DjarrowError):
-    """Rows cannot be inserted; nothing was. Base of the errors of this section.
+    """Rows cannot be inserted or changed; nothing was. Base of the errors of this section.
 
     table: the table's name; attribute: the attribute concerned; row: the number of the first row concerned, from 0;
     reason: what is wrong with it.
@@ -237,7 +237,7 @@ class RowError(DjarrowError):
         place = f"Table {table!r}"
         place += f", attribute {attribute!r}" if attribute is not None else ""
         place += f", row {row}" if row is not None else ""
-        super().__init__(f"{place}: {message} Nothing was inserted.")
+        super().__init__(f"{place}: {message} Nothing was written.")
         self.reason = message
         self.table = table
         self.attribute = attribute

@@ -13,7 +13,7 @@ from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, T
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.progress import progress_bar
 from djarrow.sql.locks import ATTEMPTS, RETRIED
-from djarrow.table.insert import making
+from djarrow.table.writing.insert import making
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated

@@ -231,7 +231,7 @@ class Table(QueryExpression, metaclass=TableClass):
         Raises UnknownField, MissingField, InvalidValue, DuplicateKey, MissingParent or InsertRefused, with the table,
         the attribute, the row and the value; then nothing was inserted.
         """
-        from djarrow.table.insert import insert
+        from djarrow.table.writing.insert import insert
 
         return insert(
             self,

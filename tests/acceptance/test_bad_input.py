@@ -655,7 +655,7 @@ def refused(
             yield caught
         assert caught.value.table == scans.name
         assert f"Table '{scans.name}'" in str(caught.value)
-        assert str(caught.value).endswith("Nothing was inserted.")
+        assert str(caught.value).endswith("Nothing was written.")
 
 
 inside_and_outside = pytest.mark.parametrize("inside", [False, True], ids=["alone", "in a transaction"])

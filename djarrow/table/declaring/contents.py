@@ -132,7 +132,7 @@ def _declaring(connection: PostgresConnection, lookup: Table) -> Iterator[None]:
 
 def _insert(lookup: Table, found: Comparison) -> None:
     """Insert the new rows. Others may insert the same at this moment: then theirs stay."""
-    from djarrow.table.insert import insert
+    from djarrow.table.writing.insert import insert
 
     whole = len(found.new) == found.rows.num_rows  # rows of defaults only have no column to take from
     rows = found.rows if whole else _at(found.rows, found.new)

@@ -120,7 +120,7 @@ def test_a_value_that_cannot_be_stored(schema: dj.Schema) -> None:
         f"Table '{schema.name}.thing', attribute 'value', row 1: value['f'][0] cannot be stored in a blob: "
         "it is of type builtin_function_or_method; a blob holds NumPy arrays"
     )
-    assert str(caught.value).endswith(" Nothing was inserted.")
+    assert str(caught.value).endswith(" Nothing was written.")
     assert (caught.value.row, caught.value.attribute) == (1, "value")
     assert len(Thing) == 0
 

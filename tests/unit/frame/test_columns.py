@@ -279,7 +279,7 @@ def test_lossy_casts(array: pa.Array, kind: AttributeType, row: int, shown: str)
         assert error.row == row
         assert shown in str(error)
         assert str(error).startswith(f"Table 'lab.rig', attribute 'x', row {row}: ")
-        assert str(error).endswith(" Nothing was inserted.")
+        assert str(error).endswith(" Nothing was written.")
 
 
 def test_float_specials() -> None:

@@ -52,7 +52,7 @@ def refused(rows: Any, kind: type[RowError], heading: Heading = HEADING, **optio
         checked(rows, heading, **options)
     assert caught.value.table == "lab.subject"
     assert str(caught.value).startswith("Table 'lab.subject'")
-    assert str(caught.value).endswith(" Nothing was inserted.")
+    assert str(caught.value).endswith(" Nothing was written.")
     return caught.value
 
 

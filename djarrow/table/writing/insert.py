@@ -64,7 +64,7 @@ def _check_columns(database: Database, spec: TableSpec, rows: pa.Table) -> None:
             found = "no such column" if column is None else f"a column of the type {column['type']}"
             raise TableChanged(
                 f"the class says that {name!r} is {kind}, and the table has {found}: it was altered since this "
-                "process declared the class. Nothing was inserted.",
+                "process declared the class. Nothing was written.",
                 table=str(spec.name),
             )
 
