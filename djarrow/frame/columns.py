@@ -111,13 +111,20 @@ def as_json(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> pa.Array 
 
 def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
     """The column as Arrow reads it, or None where it could take one kind of value for another."""
-    if not _INFERRED.get(kind.family, frozenset()).issuperset(map(type, values)):
+    types = set(map(type, values))
+    if not _INFERRED.get(kind.family, frozenset()) >= types or (kind.row.name == "float32" and _mixed(types)):
         return None
     try:
         array = pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return None
     return pa.nulls(len(array), carrier(kind)) if array.null_count == len(array) else _whole_column(array, kind)
+
+
+def _mixed(types: set[type]) -> bool:
+    """Whether there are whole numbers beside floats: as float64 they would be rounded to float32 without a word."""
+    whole = {kind for kind in types if issubclass(kind, int | np.integer)}
+    return bool(whole) and bool(types - whole - {type(None)})
 
 
 _NUMBERS = frozenset({type(None), int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})

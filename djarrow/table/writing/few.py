@@ -6,9 +6,9 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import EngineError, TableChanged
+from djarrow.errors import EngineError
 from djarrow.model.types import Family
-from djarrow.table.writing.agreement import check_held
+from djarrow.table.writing.agreement import changed, check_held
 from djarrow.table.writing.inserted import Inserted, inserted
 
 if TYPE_CHECKING:
@@ -31,22 +31,18 @@ def is_few(rows: pa.Table, conflict: Conflict) -> bool:
 
 
 def insert(database: Database, spec: TableSpec, rows: pa.Table, conflict: Conflict) -> Inserted:
-    """Insert a few rows. Raises TableChanged where the columns are no longer those of the class."""
+    """Insert a few rows. Raises TableChanged where the columns are no longer those of the class: maybe afterwards."""
     from djarrow.sql import insert as text
 
     statement = text.insert_values(spec, rows.column_names, _values(rows, spec), conflict)
     try:
         result = database.read(statement, few=True)
     except EngineError as error:
-        if error.sqlstate in _OTHER_COLUMNS:
-            raise TableChanged(f"{error.message} Nothing was written.", table=str(spec.name)) from error
+        if (told := changed(error, spec)) is not None:
+            raise told from error
         raise
-    check_held(json.loads(result.column("columns")[0].as_py()), spec, spec.heading.names)
+    check_held(json.loads(result.column("columns")[0].as_py()), spec)
     return inserted(result, rows.num_rows)
-
-
-_OTHER_COLUMNS = ("42703", "42804")
-"""The states of a column that is not there, and of one of a type that takes no such value."""
 
 
 def _values(rows: pa.Table, spec: TableSpec) -> list[tuple[Any, ...]]:

@@ -88,12 +88,16 @@ class _Refused(Exception):
 
 
 class _Loading:
-    """One insert of rows into one table."""
+    """One insert of rows into one table: in a transaction of its own, or within one of the user's.
+
+    There the columns are looked at before anything is written: the user may pass over the refusal.
+    """
 
     def __init__(self, spec: TableSpec, database: Database, options: Options) -> None:
         self._spec = spec
         self._database = database
         self._options = options
+        self._within = database.in_transaction
         self._looked = False
 
     def load(self, rows: Any) -> Inserted:
@@ -101,7 +105,7 @@ class _Loading:
         from djarrow.frame.given import given
 
         source = given(rows, str(self._spec.name), _size(self._spec, self._options))
-        attempts = ATTEMPTS if source.again and not self._database.in_transaction else 1
+        attempts = ATTEMPTS if source.again and not self._within else 1
         for attempt in range(1, attempts + 1):
             try:
                 return self._once(source)
@@ -148,7 +152,7 @@ class _Loading:
 
         whole: there is one piece only, which is checked before anything of it is written.
         """
-        if not self._database.in_transaction:
+        if not self._within:
             with self._database.begin(isolation="READ COMMITTED"):
                 yield
             return
@@ -184,11 +188,12 @@ class _Loading:
         try:
             if not rows.num_columns:
                 return self._insert_defaults(rows.num_rows)
-            if few.is_few(rows, self._options.conflict):
-                return few.insert(self._database, self._spec, rows, self._options.conflict)
-            if not self._looked:
-                check_columns(self._database, self._spec, self._spec.heading.names)
+            is_few = few.is_few(rows, self._options.conflict)
+            if not self._looked and (not is_few or self._within):
+                check_columns(self._database, self._spec)
                 self._looked = True
+            if is_few:
+                return few.insert(self._database, self._spec, rows, self._options.conflict)
             if self._options.conflict is Conflict.RAISE:
                 return Inserted(self._database.ingest(self._spec.name, rows))
             return self._insert_staged(rows)

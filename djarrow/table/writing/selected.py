@@ -78,7 +78,7 @@ def _names(spec: TableSpec, given: Heading, *, ignore_extra_fields: bool) -> tup
 
 
 def _run(database: Database, spec: TableSpec, statement: str) -> Inserted:
-    check_columns(database, spec, spec.heading.names)
+    check_columns(database, spec)
     with _explained(spec):
         result = database.read(statement, few=True)
     return inserted(result, result.column("given")[0].as_py())

@@ -72,7 +72,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     ),
     "parquet": lambda folder: write(folder / "rows.parquet", FRAME),
     "path as text": lambda folder: str(write(folder / "rows.parquet", FRAME)),
-    "folder": lambda folder: [write(folder / f"{n}.parquet", FRAME[n : n + 1]).parent for n in range(3)][0],
+    "folder": lambda folder: {write(folder / f"{n}.parquet", FRAME[n : n + 1]).parent for n in range(3)}.pop(),
     "csv": lambda folder: write(folder / "rows.csv", FRAME),
     "generator": lambda _: (row for row in ROWS),
     "tuples": lambda _: [tuple(row.values()) for row in ROWS],

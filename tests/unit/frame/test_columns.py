@@ -295,6 +295,12 @@ def test_float_specials() -> None:
             assert found.null_count == 1
 
 
+def test_whole_numbers_beside_floats() -> None:
+    """A whole number that float32 cannot hold is refused, also among floats, which are rounded."""
+    assert refused_values([0.1, 2**24 + 1], FLOAT32).row == 1
+    assert from_values([0.5, 2**24, None], optional(FLOAT32), raising("t")).to_pylist() == [0.5, 2**24, None]
+
+
 def test_float32_rounds() -> None:
     """A float32 column rounds to its own precision, as the type says, also to zero."""
     found = from_arrow(pa.array([0.1, 1e-50]), required(FLOAT32), raising("t"))
