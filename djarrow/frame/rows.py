@@ -5,8 +5,10 @@ What cannot be told from the rows alone, duplicates of what is there and parents
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -130,18 +132,15 @@ class Checking:
     # --- rows ----------------------------------------------------------------------------------------------------
 
     def _of_records(self, records: Sequence[Any], refuse: Refuse) -> pa.Table:
-        mappings = [self._mapping(record, row, refuse) for row, record in enumerate(records)]
-        known = set(self._heading.names)
-        for row, mapping in enumerate(mappings):
-            if mapping is not None and not self._ignore_extra_fields and not known.issuperset(mapping):
-                self._check_names(mapping, refuse, row)
+        mappings = self._mappings(records, refuse)
+        if not self._ignore_extra_fields:
+            self._check_fields(mappings, refuse)
         columns = {}
         for attribute in self._heading:
             name = attribute.name
-            values = [_ABSENT if mapping is None else mapping.get(name, _ABSENT) for mapping in mappings]
-            absent = [row for row, value in enumerate(values) if value is _ABSENT]
+            values, absent = _field(mappings, name)
             for row in absent if attribute.default is None else ():
-                if mappings[row] is not None:
+                if mappings[row] is not _NO_ROW:
                     self._check_default(attribute, refuse, row)
             if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
                 refuse(MissingField, _COUNTED, attribute=name, row=absent[0])
@@ -166,7 +165,19 @@ class Checking:
 
         return from_values(values, attribute, refuse_others)
 
-    def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any] | None:
+    def _mappings(self, records: Sequence[Any], refuse: Refuse) -> Sequence[Mapping[str, Any]]:
+        if set(map(type, records)) == {dict}:
+            return records
+        return [self._mapping(record, row, refuse) for row, record in enumerate(records)]
+
+    def _check_fields(self, mappings: Sequence[Mapping[str, Any]], refuse: Refuse) -> None:
+        known = set(self._heading.names)
+        if all(map(known.issuperset, mappings)):
+            return
+        for row, mapping in enumerate(mappings):
+            self._check_names(mapping, refuse, row)
+
+    def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any]:
         names = self._heading.names
         match record:
             case Mapping():
@@ -183,7 +194,20 @@ class Checking:
                 what = repr(record) if isinstance(record, str | bytes) else _kind(record)
                 reason = f"{what} is no row: a row is a mapping or a sequence of values."
                 refuse(InvalidValue, reason, attribute=None, row=row)
-        return None
+        return _NO_ROW
+
+
+_NO_ROW: Mapping[str, Any] = {}
+"""In the place of what is no row, which was told."""
+
+
+def _field(mappings: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Any], list[int]]:
+    """The values of a field, and the numbers of the rows that leave it out."""
+    if set(map(type, mappings)) == {dict}:  # others may have a value for whatever they are asked
+        with contextlib.suppress(KeyError):
+            return list(map(itemgetter(name), mappings)), []
+    values = [mapping.get(name, _ABSENT) for mapping in mappings]
+    return values, [row for row, value in enumerate(values) if value is _ABSENT]
 
 
 def _kind(value: Any) -> str:
