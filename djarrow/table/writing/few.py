@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.errors import EngineError
-from djarrow.frame.given import Records
 from djarrow.model.types import Family
 from djarrow.table.writing.agreement import changed, check_columns
 from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
-    from djarrow.frame.given import Piece
+    from djarrow.frame.given import Piece, Records
     from djarrow.model.spec import TableSpec
     from djarrow.sql.insert import Conflict
 
@@ -27,6 +26,7 @@ Values = Mapping[str, Sequence[Any]]
 
 def may_be_few(piece: Piece, conflict: Conflict) -> TypeGuard[Records]:
     """Whether rows may go as values. Of those that replace others, one: a statement replaces a row once."""
+    from djarrow.frame.given import Records
     from djarrow.sql.insert import Conflict
 
     return isinstance(piece, Records) and piece.rows <= (1 if conflict is Conflict.REPLACE else ROWS)
