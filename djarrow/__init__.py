@@ -11,6 +11,7 @@ from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
+from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top
 from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
@@ -42,6 +43,7 @@ __all__ = [
     "VirtualModule",
     "__version__",
     "blob",
+    "config",
     "conn",
     "errors",
     "export",
