@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rows_text(table: pa.Table, heading: Heading, dialect: Dialect) -> str:
-    """What stands before the alias that names the columns. table: without NULLs, as `frame/columns.py` makes it."""
+    """What stands before the alias that names the columns. table: as `frame/columns.py` makes it."""
     columns = [(table.column(attribute.name), attribute.type) for attribute in heading]
     return _SOURCES[dialect](columns)
 
@@ -58,7 +58,7 @@ def _values(column: Any, kind: AttributeType) -> list[str]:
     """The literals of Spark for all values of a column."""
     values = column.to_pylist()
     if kind.family is Family.UUID:
-        values = [uuid.UUID(bytes=value) for value in values]
+        values = [None if value is None else uuid.UUID(bytes=value) for value in values]
     return [literal(value, kind, Dialect.SPARK) for value in values]
 
 
@@ -85,12 +85,14 @@ _BRACKETS = {Dialect.POSTGRES: "{}", Dialect.DUCKDB: "[]"}
 
 def _array(column: Any, kind: AttributeType, dialect: Dialect) -> str:
     """The literal of all values of a column, in the form that the engine casts to an array."""
-    brackets = _BRACKETS[dialect]
-    texts = _texts(column, kind, dialect)
-    if kind.family in _BARE:
-        return quoted(f"{brackets[0]}{','.join(texts)}{brackets[1]}")
-    inner = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return quoted(f'{brackets[0]}"{inner}"{brackets[1]}')
+    start, end = _BRACKETS[dialect]
+    elements = _texts(column.drop_null(), kind, dialect)
+    if kind.family not in _BARE:
+        elements = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in elements)
+    if column.null_count:
+        present = iter(elements)
+        elements = ("NULL" if absent else next(present) for absent in column.is_null().to_pylist())
+    return quoted(f"{start}{','.join(elements)}{end}")
 
 
 def _texts(column: Any, kind: AttributeType, dialect: Dialect) -> Iterable[str]:

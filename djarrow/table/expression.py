@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from djarrow.errors import InvalidCondition, QueryError, told
+from djarrow.errors import InvalidCondition, QueryError, UpdateRefused, told
 from djarrow.expr import operators
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
@@ -116,6 +116,14 @@ class QueryExpression(Reading):
         from djarrow.table.preview import preview
 
         return preview(self, self._active_reader(), limit, width)
+
+    @on_class_too
+    def update1(self, row: Any) -> None:  # noqa: ARG002 - as a table has it
+        """Refused: a row is changed in its table, which it is named to by its key, and not in a query."""
+        raise UpdateRefused(
+            "update1 is of a table, and this is a query. The row is named by its primary key: `Table.update1({...})`.",
+            table=str(self.node),
+        )
 
     __hash__ = object.__hash__
 

@@ -31,6 +31,7 @@ from djarrow.table.table import Table, TableClass
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
+    from djarrow.table.expression import QueryExpression
 
 TableType = TypeVar("TableType", bound=type[Table])
 
@@ -307,6 +308,17 @@ class Schema:
         namespace = sys._getframe(1).f_globals if into is None else into
         for name, cls in attributes_of(self.held.read()).items():
             namespace.setdefault(name, cls)
+
+    @property
+    def updates(self) -> QueryExpression:
+        """The log of what update1 and replacing inserts changed in rows of the schema, as a query to restrict and read.
+
+        One row a value: id, table_name, key, attribute, old_value, new_value, user_name, updated. Without rows as long
+        as nothing was changed; nothing is made by asking. Raises NoSchema before the schema is activated.
+        """
+        from djarrow.table.writing.log import updates_of
+
+        return updates_of(self)
 
     def list_tables(self) -> list[str]:
         """The names of the tables in the database, parents first, also of those to be made on first use."""

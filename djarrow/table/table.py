@@ -258,6 +258,21 @@ class Table(QueryExpression, metaclass=TableClass):
             allow_direct_insert=allow_direct_insert,
         )
 
+    @on_class_too
+    def update1(self, row: Any) -> None:
+        """Change attributes of one row, which exists: a deliberate correction (000 "Update"; docs/updates.md).
+
+        row: a mapping, a record of NumPy or pandas, or a frame of one row, with the whole primary key and new values of
+        attributes outside of it. None resets an attribute to its default, or to NULL. Each value that becomes
+        another one is kept in the schema's log, `schema.updates`, with who changed it and when.
+
+        Raises NoSuchRow; UnknownField, MissingField, InvalidValue, DuplicateKey, MissingParent; UpdateRefused in a
+        repository, and where no log may be made; AccessDenied. Then nothing was changed.
+        """
+        from djarrow.table.writing.update import update1
+
+        update1(self, row)
+
 
 class Manual(Table):
     """A table whose rows come from outside the pipeline, entered by people or their scripts."""

@@ -6,10 +6,11 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import InsertRefused, TableChanged
+from djarrow.errors import InsertRefused
 from djarrow.model.heading import Special
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
 from djarrow.table.source import current_offline
+from djarrow.table.writing.agreement import check_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,32 +42,13 @@ def insert(
     if checked.num_rows == 0:
         return 0
     with nullcontext(database) if database.in_transaction else database.begin(isolation="READ COMMITTED"):
-        _check_columns(database, spec, checked)
+        check_columns(database, spec, checked.column_names)
         if skip_duplicates or not checked.num_columns:
             inserted = _insert_by_statement(database, table, checked, skip_duplicates=skip_duplicates)
         else:
             inserted = database.ingest(spec.name, checked)
         _advance_count(database, spec, checked)
     return inserted
-
-
-def _check_columns(database: Database, spec: TableSpec, rows: pa.Table) -> None:
-    """See that the columns are those of the class, and that they stay so: another process may have altered them.
-
-    COPY sends bytes, and takes those of a float for an integer where both are as wide.
-    """
-    from djarrow.sql import insert as text
-
-    columns = {row["name"]: row for row in database.read(text.columns_of(spec)).to_pylist()}
-    for name in rows.column_names:
-        column, kind = columns.get(name), spec.heading[name].type
-        if column is None or not text.takes(column["type"], kind, is_enum=column["is_enum"]):
-            found = "no such column" if column is None else f"a column of the type {column['type']}"
-            raise TableChanged(
-                f"the class says that {name!r} is {kind}, and the table has {found}: it was altered since this "
-                "process declared the class. Nothing was written.",
-                table=str(spec.name),
-            )
 
 
 def _advance_count(database: Database, spec: TableSpec, rows: pa.Table) -> None:
