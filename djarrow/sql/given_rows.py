@@ -80,7 +80,7 @@ _BARE = frozenset({Family.INTEGER, Family.FLOAT, Family.DECIMAL, Family.BOOLEAN}
 """Families whose elements need no quotes."""
 
 
-_BRACKETS = {Dialect.POSTGRES: "{}", Dialect.DUCKDB: "[]"}
+_BRACKETS = {Dialect.POSTGRES: ("{", "}"), Dialect.DUCKDB: ("[", "]")}
 
 
 def _array(column: Any, kind: AttributeType, dialect: Dialect) -> str:

@@ -285,6 +285,27 @@ class Schema:
             raise QueryError(f"the database holds no table {name}; it was dropped. Declare its class again.")
         return held
 
+    def table_size(self, name: TableName) -> int:
+        """How many bytes a table takes, with its indexes and blobs. Raises MissingTable."""
+        from djarrow.sql import catalog
+
+        size = self.ready_connection(name).read(catalog.table_on_disk(name), few=True).column("size")[0].as_py()
+        if size is None:
+            raise MissingTable("the database does not hold it.", table=str(name))
+        return int(size)
+
+    @property
+    def size_on_disk(self) -> int:
+        """How many bytes all tables of the schema take, with their indexes and blobs, and its notes, as the update log.
+
+        0 where there are none. Raises NoSchema before the schema is activated.
+        """
+        from djarrow.sql import catalog
+
+        if self._name is None:
+            raise NoSchema("the schema is not activated. Call `schema.activate('name')` before asking for its size.")
+        return int(self.connection.read(catalog.schema_on_disk(self._name), few=True).column("size")[0].as_py())
+
     # --- what it holds -------------------------------------------------------------------------------------------
 
     @cached_property

@@ -16,6 +16,7 @@ from djarrow.model.names import Tier
 from djarrow.model.spec import TableSpec
 from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.methods import on_class_too, property_on_class_too
+from djarrow.table.source import check_held, current_offline
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
@@ -58,6 +59,10 @@ class Home(Protocol):
 
     def stored_spec(self, name: TableName) -> TableSpec:
         """What is held under this name."""
+        ...
+
+    def table_size(self, name: TableName) -> int:
+        """How many bytes a table takes. Raises MissingTable."""
         ...
 
     def parent_spec(self, name: TableName) -> TableSpec:
@@ -157,6 +162,18 @@ class Table(QueryExpression, metaclass=TableClass):
         from djarrow.sql.ddl import full_name
 
         return full_name(self.spec.name)
+
+    @property_on_class_too
+    def size_on_disk(self) -> int:
+        """How many bytes the table takes: in the database with its indexes and blobs, in a repository in its files.
+
+        Raises MissingTable.
+        """
+        offline = current_offline()
+        if offline is None:
+            return self.schema.table_size(self.spec.name)
+        check_held(offline, self.node)
+        return offline.table_size(self.spec.name)
 
     def _reader(self) -> Reader:
         return self.schema.ready_connection(self.spec.name)

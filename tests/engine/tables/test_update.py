@@ -31,6 +31,7 @@ from djarrow.errors import (
     UpdateRefused,
 )
 from djarrow.sql import updates
+from djarrow.table.writing import agreement
 from djarrow.table.writing import update as writing
 from tests.each_type import CASES, Case, same
 
@@ -317,10 +318,9 @@ def test_a_table_of_keys_only(schema: dj.Schema) -> None:
 
 def test_foreign_keys(schema: dj.Schema) -> None:
     """A reference outside of the key leads to a row that exists, or nowhere where it may."""
-    table(schema, "Rig", "rig : uint8").insert([(1,), (2,)])
-    made = schema(
-        type("Run", (dj.Manual,), {"definition": "run : uint8\n---\n-> [nullable] Rig"}),
-    )
+    schema.activate(add_objects={"Rig": table(schema, "Rig", "rig : uint8")})
+    schema["Rig"].insert([(1,), (2,)])
+    made = table(schema, "Run", "run : uint8\n---\n-> [nullable] Rig")
     made.insert1((1, 1))
     with pytest.raises(MissingParent, match="no row with rig = 3") as caught:
         made.update1({"run": 1, "rig": 3})
@@ -385,7 +385,7 @@ def test_in_a_transaction(schema: dj.Schema, mouse: Any, connection: PostgresCon
 
 def test_begun_anew(schema: dj.Schema, mouse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server ends it for the sake of another transaction, it is begun anew, and logged once."""
-    plain, ends = writing.check_columns, iter(["40P01", "40001"])
+    plain, ends = agreement.check_columns, iter(["40P01", "40001"])
 
     def check(*arguments: Any) -> None:
         if (state := next(ends, None)) is not None:

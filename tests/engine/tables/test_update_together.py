@@ -79,13 +79,19 @@ def test_the_log_is_a_chain(schema: dj.Schema, connections: list[PostgresConnect
 
 def test_inserting_children_goes_on(schema: dj.Schema, second: PostgresConnection) -> None:
     """A correction that is not committed yet keeps nobody from inserting rows that refer to its row."""
-    (made,) = tables(schema, [schema.connection])
-    child = schema(
-        type("Child", (dj.Manual,), {"definition": "-> Value\nn : int8"}),
-    )
-    child.declare()
+
+    @schema
+    class Value(dj.Manual):
+        definition = "k : uint8\n---\nx : int32"
+
+    @schema
+    class Child(dj.Manual):
+        definition = "-> Value\nn : int8"
+
+    Value.insert1((1, 0))
+    Child.declare()
     with schema.connection.transaction:
-        made.update1({"k": 1, "x": 5})
+        Value.update1({"k": 1, "x": 5})
         second.execute("SET lock_timeout = '2s'")
         second.execute(f'INSERT INTO "{schema.name}".child VALUES (1, 1)')
-    assert child.to_dicts() == [{"k": 1, "n": 1}]
+    assert Child.to_dicts() == [{"k": 1, "n": 1}]
