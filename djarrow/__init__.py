@@ -13,6 +13,7 @@ from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top
+from djarrow.table.connections import kill, list_connections
 from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
@@ -47,6 +48,8 @@ __all__ = [
     "conn",
     "errors",
     "export",
+    "kill",
+    "list_connections",
     "list_schemas",
     "open",
     "schema",
