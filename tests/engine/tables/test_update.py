@@ -25,6 +25,7 @@ from djarrow.errors import (
     MissingParent,
     NoSchema,
     NoSuchRow,
+    NotConfirmed,
     QueryError,
     TableChanged,
     UnknownField,
@@ -383,6 +384,18 @@ def test_in_a_transaction(schema: dj.Schema, mouse: Any, connection: PostgresCon
     assert len(schema.updates) == 2
 
 
+def test_a_log_that_came_after_the_snapshot(
+    schema: dj.Schema, mouse: Any, connection: PostgresConnection, second: PostgresConnection
+) -> None:
+    """A transaction that began before another process made the log writes to that one."""
+    other = dj.Schema(str(schema.name), connection=second)
+    with connection.transaction:
+        assert len(mouse) == 2
+        other["Mouse"].update1({"mouse": 2, "name": "theirs"})
+        mouse.update1({"mouse": 1, "name": "ours"})
+    assert sorted(row[4] for row in logged(schema)) == ["ours", "theirs"]
+
+
 def test_begun_anew(schema: dj.Schema, mouse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the server ends it for the sake of another transaction, it is begun anew, and logged once."""
     plain, ends = agreement.check_columns, iter(["40P01", "40001"])
@@ -464,6 +477,10 @@ def test_the_log_is_no_table_of_the_user(
     assert [cls.__name__ for cls in dj.virtual(name, connection=connection)] == ["Mouse"]
     assert "~" not in schema.save()
     assert "~" not in mouse.describe()
+    with pytest.raises(NotConfirmed) as caught:
+        schema.drop()
+    assert "mouse" in caught.value.question
+    assert "~" not in caught.value.question
     assert schema.drop(prompt=False) == [f"{name}.mouse"]
     assert ask(f"SELECT 1 AS x FROM pg_namespace WHERE nspname = '{name}'") == []
 
