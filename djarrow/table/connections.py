@@ -48,7 +48,8 @@ def kill(
 
     restriction: an id, several of them, or what restricts a query, over the columns of `list_connections`; True is
     all. Those of this process are never ended. What will be ended is shown first, in this order, and asked for; prompt:
-    False does not ask, True asks, None asks where someone can answer. Transactions of what is ended are rolled back.
+    False does not ask, True asks, None asks where someone can answer and `safemode` is on. Transactions of what is
+    ended are rolled back.
 
     Raises InvalidCondition without a restriction, UnknownAttribute for a column that is none, also of a mapping;
     NotConfirmed where there is nobody to ask; AccessDenied where the server refuses.

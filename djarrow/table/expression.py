@@ -110,8 +110,8 @@ class QueryExpression(Reading):
     def preview(self, limit: int | None = None, width: int | None = None) -> str:
         """The text that a terminal shows of the query, as a use of it: connects, makes its tables, and raises.
 
-        limit: rows at most; width: cells of a value at most; where not given, `limit` (12) and `width` (40) of
-        `[display]` in datajoint.toml. Raises what reading raises; TimedOut where the first rows take too long.
+        limit: rows at most; width: cells of a value at most; where not given, the settings `display.limit` (12) and
+        `display.width` (40) of `dj.config`. Raises what reading raises; TimedOut where the first rows take too long.
         """
         from djarrow.table.preview import preview
 

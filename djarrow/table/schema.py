@@ -374,7 +374,7 @@ class Schema:
         """Drop the schema with all its tables, in one transaction.
 
         What goes is shown first, with how many rows each table has, and asked for. prompt: False does not ask, True
-        asks, None asks where someone can answer. Classes can then be declared in the schema anew.
+        asks, None asks where someone can answer and `safemode` is on. Classes can then be declared in the schema anew.
 
         Returns the names of the tables dropped; none where there is no such schema, or where the answer was no. Raises
         DropRefused where tables of other schemas depend on it, where it holds what is no table, and where others use it

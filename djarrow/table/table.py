@@ -201,8 +201,8 @@ class Table(QueryExpression, metaclass=TableClass):
         """Change the table in the database to what its class says, all of it in one transaction. See docs/evolution.md.
 
         prompt: attributes that the class lacks are dropped with their values after a question; False drops them
-        without one, None asks where someone can answer. Returns the changes that were made: none where the class
-        agrees with its table, and none where the answer was no.
+        without one, None asks where someone can answer and `safemode` is on. Returns the changes that were made: none
+        where the class agrees with its table, and none where the answer was no.
 
         Raises AlterRefused with every reason where a change would lose or alter values, or cannot be made; then the
         table is as it was. Raises NotConfirmed where there is nobody to ask, TransactionError inside a transaction.
@@ -217,7 +217,7 @@ class Table(QueryExpression, metaclass=TableClass):
 
         What goes is shown first, with how many rows each table has, and asked for. A part goes with its master, and so
         does the master of a part that must go. prompt: False does not ask, True asks, None asks where someone can
-        answer. Using a class of a dropped table raises; declared again, it makes the table anew.
+        answer and `safemode` is on. Using a class of a dropped table raises; declared again, it makes the table anew.
 
         Returns the names of the tables dropped; none where there was none, or where the answer was no. Raises
         DropRefused of a part, and where others use the tables meanwhile; NotConfirmed where there is nobody to ask;
