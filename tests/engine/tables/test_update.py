@@ -459,6 +459,28 @@ def test_no_log_yet(schema: dj.Schema, mouse: Any, ask: Ask) -> None:
     assert (log.to_polars().schema, log.to_arrow().schema, log.heading) == found
 
 
+def test_many_rows_at_once(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """The text that logs takes any number of rows, before and after, and leaves out those that only one side has."""
+    made = table(schema, "Wide", "a : int8\nb : varchar(3)\n---\nx = null : float64\ny = null : json\nz = null : blob")
+    made.insert1((0, "-", None, None, None))
+    made.update1({"a": 0, "b": "-", "x": 0.0})
+    key = {"a": 1, "b": "'"}
+    before = [{**key, "x": math.nan, "y": [1], "z": b"a"}, {"a": 2, "b": "%", "x": 1.0}, {"a": 3, "b": ""}]
+    after = [{"a": 2, "b": "%", "x": 1.0, "y": {}}, {**key, "x": math.nan, "y": [1.5], "z": None}, {"a": 4, "b": ""}]
+    with connection.begin(isolation="READ COMMITTED"):
+        made.insert(before)
+        connection.execute(f'CREATE TEMPORARY TABLE "be fore" ON COMMIT DROP AS TABLE "{schema.name}".wide')
+        connection.execute(f'DELETE FROM "{schema.name}".wide')
+        made.insert(after)
+        names = ("x", "y", "z")
+        connection.execute(updates.log_changes(made().spec, names, before='"be fore"', after=f'"{schema.name}".wide'))
+    assert sorted(logged(schema)[1:], key=str) == [
+        ("wide", {"a": 1, "b": "'"}, "y", "[1]", "[1.5]"),
+        ("wide", {"a": 1, "b": "'"}, "z", "\\x61", None),
+        ("wide", {"a": 2, "b": "%"}, "y", None, "{}"),
+    ]
+
+
 def test_before_activation(connection: PostgresConnection) -> None:
     """A schema without a name has no log."""
     with pytest.raises(NoSchema, match="asking for its updates"):
