@@ -19,7 +19,8 @@ def update_row(spec: TableSpec, staging: TableName | None, given: Sequence[str],
     that what is logged as its old value is what others had left.
     """
     table, key = full_name(spec.name), [identifier(name) for name in spec.heading.primary_key]
-    staged = "(SELECT)" if staging is None else identifier(staging.table)
+    # Of a table without statistics PostgreSQL expects many rows, and would read the whole table to join them.
+    staged = "(SELECT)" if staging is None else f"(SELECT * FROM {identifier(staging.table)} LIMIT 1)"
     same = " AND ".join(f"t.{name} = s.{name}" for name in key) or "TRUE"
     locked = " AND ".join(f"t.{name} = e.{name}" for name in key) or "TRUE"
     columns = ", ".join(f"t.{name}" for name in [*key, *map(identifier, (*given, *reset))])

@@ -49,13 +49,18 @@ def log_spec(schema: str) -> TableSpec:
 
 
 def find_log(schema: str) -> str:
-    """Whether there is a log, as `found`. Also one that was made since the transaction's snapshot."""
+    """Whether there is a log, as `found`.
+
+    One that was made since the transaction's snapshot counts, unless the transaction has asked before: PostgreSQL
+    remembers what there is not.
+    """
     return f"SELECT to_regclass({quoted(full_name(TableName(schema, LOG)))}) IS NOT NULL AS found"
 
 
 def create_log(schema: str) -> str:
-    """The statement that makes the log."""
-    return block(create_table(log_spec(schema), {"old_value": _TEXT, "new_value": _TEXT}))
+    """The statement that makes the log, where there is none. It must not run twice at once."""
+    statements = create_table(log_spec(schema), {"old_value": _TEXT, "new_value": _TEXT})
+    return block(statements, unless="duplicate_table")
 
 
 def key_of(spec: TableSpec, row: str) -> str:

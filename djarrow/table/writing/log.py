@@ -33,8 +33,7 @@ def ensure_log(database: Database, schema: Schema, table: TableName) -> None:
             table=str(table),
         )
     database.read(locks.lock_declarations())
-    if not _has_log(database, table.schema):  # another process made it meanwhile
-        database.execute(updates.create_log(table.schema))
+    database.execute(updates.create_log(table.schema))
 
 
 def _has_log(reader: Reader, schema: str) -> bool:

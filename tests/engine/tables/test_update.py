@@ -31,7 +31,8 @@ from djarrow.errors import (
     UnknownField,
     UpdateRefused,
 )
-from djarrow.sql import updates
+from djarrow.sql import insert, updates
+from djarrow.sql.update import update_row
 from djarrow.table.writing import agreement
 from djarrow.table.writing import update as writing
 from tests.each_type import CASES, Case, same
@@ -188,6 +189,19 @@ def test_blobs_of_any_size(schema: dj.Schema, size: int) -> None:
         import hashlib
 
         assert line[4] == f"{size} bytes, SHA-256 {hashlib.sha256(value).hexdigest()}"
+
+
+def test_only_the_row_is_read(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """The row is found by the index of the key, however many rows the table has, also before they were counted."""
+    made = table(schema, "Long", "a : int32\nb : varchar(9)\n---\nx = null : float64")
+    made.insert(pl.DataFrame({"a": range(50_000), "b": ["b"] * 50_000}))
+    made.update1({"a": 1, "b": "b", "x": 1.0})
+    staging, given = writing.STAGING, ("a", "b", "x")
+    with connection.begin():
+        connection.execute(insert.create_staging(made().spec, staging, given))
+        plan = connection.explain(update_row(made().spec, staging, ("x",), ()), analyze=False)
+    assert plan.count("Index Scan using long_pkey") == 2
+    assert "Seq Scan on long" not in plan
 
 
 def test_a_table_of_one_row(schema: dj.Schema) -> None:

@@ -29,29 +29,41 @@ def connections(server: EmbeddedServer) -> Iterator[list[PostgresConnection]]:
 
 
 def tables(schema: dj.Schema, connections: list[PostgresConnection]) -> list[Any]:
-    """The same table with 4 rows, for each connection."""
+    """The same table with some rows, for each connection."""
 
     def declare(connection: PostgresConnection) -> Any:
         own = dj.Schema(schema.name, connection=connection)
         return own(type("Value", (dj.Manual,), {"definition": "k : uint8\n---\nx : int32\ny = null : varchar(9)"}))
 
     made = [declare(each) for each in connections]
-    made[0].insert([{"k": k, "x": 0} for k in range(4)])
+    made[0].insert([{"k": k, "x": 0} for k in range(WORKERS)])
     return made
 
 
-def test_several_processes_make_the_log(schema: dj.Schema, connections: list[PostgresConnection]) -> None:
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "own"])
+def test_several_processes_make_the_log(
+    schema: dj.Schema, connections: list[PostgresConnection], isolation: str
+) -> None:
     """The first changes in a schema, at once: the log is made once, and has all of them."""
     made = tables(schema, connections)
-    ready = threading.Barrier(WORKERS)
+    for repetition in range(10):
+        schema.connection.execute(f'DROP TABLE IF EXISTS "{schema.name}"."~updates"')
+        ready = threading.Barrier(WORKERS)
 
-    def work(number: int) -> None:
-        ready.wait()
-        made[number].update1({"k": number % 4, "y": f"by {number}"})
+        def work(number: int, ready: threading.Barrier = ready, value: str = f"{repetition} by ") -> None:
+            row = {"k": number, "y": f"{value}{number}"}
+            ready.wait()
+            if isolation == "own":
+                made[number].update1(row)
+            else:
+                with connections[number].begin(isolation=isolation):
+                    connections[number].read("SELECT 1 AS one")
+                    made[number].update1(row)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(work, range(WORKERS)))
-    assert sorted(row["new_value"] for row in schema.updates.to_dicts()) == [f"by {n}" for n in range(WORKERS)]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(work, range(WORKERS)))
+        found = sorted(row["new_value"] for row in schema.updates.to_dicts())
+        assert found == [f"{repetition} by {n}" for n in range(WORKERS)]
 
 
 def test_the_log_is_a_chain(schema: dj.Schema, connections: list[PostgresConnection]) -> None:
