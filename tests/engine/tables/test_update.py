@@ -38,6 +38,7 @@ from djarrow.table.writing import update as writing
 from tests.each_type import CASES, Case, same
 
 Ask = Callable[[str], list[dict[str, Any]]]
+KEYS = [case for case in CASES if case.kind.family.value not in ("json", "blob")]
 WHOLE = ("table_name", "key", "attribute", "old_value", "new_value")
 
 
@@ -241,10 +242,9 @@ def test_computed_tables_and_parts(schema: dj.Schema) -> None:
 
 def test_the_key_of_the_log_joins(schema: dj.Schema, ask: Ask) -> None:
     """The key that the log keeps equals that of the row, made the same way, whatever types it is of."""
-    keys = [case for case in CASES if case.kind.family.value not in ("json", "blob")]
-    lines = [f"k{number} : {case.written}" for number, case in enumerate(keys)]
+    lines = [f"k{number} : {case.written}" for number, case in enumerate(KEYS)]
     made = table(schema, "Wide", "\n".join([*lines, "---", "x : int8"]))
-    extremes = [[case.values[0] for case in keys], [case.values[-1] for case in keys]]
+    extremes = [[case.values[0] for case in KEYS], [case.values[-1] for case in KEYS]]
     for values in extremes:
         made.insert1([*values, 1])
         made.update1({**{f"k{number}": value for number, value in enumerate(values)}, "x": 2})
@@ -312,6 +312,20 @@ def test_rows_that_are_refused(schema: dj.Schema, mouse: Any, row: Any, error: A
     assert logged(schema) == []
     if error is NoSuchRow:
         assert caught.value.key == {"mouse": 3}
+
+
+@pytest.mark.parametrize("case", KEYS, ids=lambda case: case.written)
+def test_the_key_of_a_row_that_is_not_there(schema: dj.Schema, case: Case) -> None:
+    """The error has the key as Python values, whatever its type."""
+    made = table(schema, "Value", f"k : {case.written}\n---\nx = null : int8")
+    for value in case.values:
+        with pytest.raises(NoSuchRow, match="there is no row with k = ") as caught:
+            made.update1({"k": value, "x": 1})
+        assert same([caught.value.key["k"]], [value])
+        made.insert1((value, None), skip_duplicates=True)
+        made.update1({"k": value, "x": 1})
+        assert (made & {"k": value}).fetch1("x") == 1
+        schema.connection.execute(f'DELETE FROM "{schema.name}".value')
 
 
 def test_a_query_is_not_updated(mouse: Any) -> None:
