@@ -42,7 +42,7 @@ def log_spec(schema: str) -> TableSpec:
     )
     return TableSpec(
         name,
-        "what was changed in rows of this schema by update1 and by inserts that replace",
+        "what was changed in rows of this schema, value by value",
         Heading(attributes, ("id",)),
         indexes=(Index(("table_name", "updated")),),
     )

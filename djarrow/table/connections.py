@@ -7,10 +7,10 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import AccessDenied, InvalidCondition
+from djarrow.frame.given_frames import as_record
 from djarrow.table.changing.confirm import confirm
 from djarrow.table.conditions import Not
 from djarrow.table.expression import QueryExpression
-from djarrow.table.given_frames import as_record
 
 if TYPE_CHECKING:
     import polars as pl

@@ -332,7 +332,7 @@ class Schema:
 
     @property
     def updates(self) -> QueryExpression:
-        """The log of what update1 and replacing inserts changed in rows of the schema, as a query to restrict and read.
+        """The log of what update1 changed in rows of the schema, as a query to restrict and read.
 
         One row a value: id, table_name, key, attribute, old_value, new_value, user_name, updated. Without rows as long
         as nothing was changed; nothing is made by asking. Raises NoSchema before the schema is activated.

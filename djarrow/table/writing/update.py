@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve, frozen
 
 from djarrow.errors import InvalidValue, MissingField, NoSuchRow, UnknownField, UpdateRefused, hint_nearest, told
+from djarrow.frame.given_frames import as_frame, as_record
 from djarrow.model.heading import Heading, Special
 from djarrow.model.names import TableName
 from djarrow.sql import locks
-from djarrow.table.given_frames import as_frame, as_record
 from djarrow.table.source import current_offline
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.log import ensure_log
@@ -144,7 +144,7 @@ def _update(database: Database, schema: Schema, spec: TableSpec, correction: Cor
 
     staged, key = tuple(correction.staged.column_names), spec.heading.primary_key
     ensure_log(database, schema, spec.name)
-    check_columns(database, spec, (*staged, *correction.reset))
+    check_columns(database, spec)
     if staged:  # by COPY, so that a value may be of any size
         database.execute(insert.create_staging(spec, STAGING, staged))
         database.ingest(STAGING, correction.staged)

@@ -20,6 +20,7 @@ import djarrow as dj
 from djarrow.errors import InvalidCondition
 from djarrow.expr.nodes import Rows
 from djarrow.frame.columns import from_values
+from djarrow.frame.problems import raising
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.types import core
 from djarrow.table.expression import QueryExpression
@@ -298,7 +299,7 @@ def test_rows_as_a_query(tables: SimpleNamespace, evaluate: Evaluate, count: int
     values = [[case.values[0], None, case.values[-1]][:count] for case in CASES]
     attributes = [Attribute(f"x{n}", case.kind, nullable=True) for n, case in enumerate(CASES)]
     heading = Heading((Attribute("k", core("int8")), *attributes), ("k",))
-    columns = [from_values(column, a, "t") for column, a in zip([range(count), *values], heading, strict=True)]
+    columns = [from_values(column, a, raising("t")) for column, a in zip([range(count), *values], heading, strict=True)]
     rows = QueryExpression(Rows(heading, pa.table(columns, names=list(heading.names))), tables.Session())
     found = evaluate(rows)
     assert [row["k"] for row in found] == list(range(count))

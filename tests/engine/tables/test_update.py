@@ -272,6 +272,32 @@ def test_odd_names(schema: dj.Schema, connection: PostgresConnection) -> None:
     ]
 
 
+HOSTILE = [
+    "'", '"', "\\", "\\'", "%", "%s %(x)s", "--", "/*", ";", "$$", "$djarrow$", "{}", "{x}", "\\x00", "\\N", "NULL",
+    "null", "a\nb\r\t", "\x01\x7f", "🐭", "e\u0301" * 9, "\u202e", "'; DROP TABLE canary; --", "select", "~updates", " ", "",
+    "\0", "a\0b", "\ud800", "\udfff!",
+]  # fmt: skip
+"""Text that means something else to somebody; the last four, no text of PostgreSQL holds."""
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_hostile_text(schema: dj.Schema, text: str) -> None:
+    """Whatever text says, as a key, a value or in a document, it is written and logged as it is, or refused."""
+    made = table(schema, "Value", "k : varchar(30)\n---\nx = null : varchar(30)\ny = null : json\nz = null : int8")
+    made.insert1(("k", None, None, None))
+    if any(mark in text for mark in "\0\ud800\udfff"):
+        for row in ({"k": "k", "x": text}, {"k": text, "z": 1}, {"k": "k", "y": [text]}, {"k": "k", "y": {text: 1}}):
+            with pytest.raises(InvalidValue):
+                made.update1(row)
+        assert logged(schema) == []
+        return
+    made.insert1((text, None, None, None))
+    made.update1({"k": text, "x": text, "y": {text: [text]}})
+    assert (made & {"k": text}).fetch1() == {"k": text, "x": text, "y": {text: [text]}, "z": None}
+    assert logged(schema)[0] == ("value", {"k": text}, "x", None, text)
+    assert (made & {"k": "k"}).fetch1("x") is None
+
+
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 
