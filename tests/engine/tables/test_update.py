@@ -274,8 +274,9 @@ def test_odd_names(schema: dj.Schema, connection: PostgresConnection) -> None:
 
 HOSTILE = [
     "'", '"', "\\", "\\'", "%", "%s %(x)s", "--", "/*", ";", "$$", "$djarrow$", "{}", "{x}", "\\x00", "\\N", "NULL",
-    "null", "a\nb\r\t", "\x01\x7f", "🐭", "e\u0301" * 9, "\u202e", "'; DROP TABLE canary; --", "select", "~updates", " ", "",
-    "\0", "a\0b", "\ud800", "\udfff!",
+    "null", "a\nb\r\t", "\x01\x7f", "🐭", "e\u0301" * 9, "\u202e", "'; DROP TABLE canary; --",
+    "select", "~updates", " ",
+    "", "\0", "a\0b", "\ud800", "\udfff!",
 ]  # fmt: skip
 """Text that means something else to somebody; the last four, no text of PostgreSQL holds."""
 
