@@ -6,7 +6,10 @@ Casts that lose nothing are made on the whole column. Where Arrow cannot, the va
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -112,8 +115,10 @@ def as_json(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> pa.Array 
 def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
     """The column as Arrow reads it, or None where it could take one kind of value for another."""
     types = set(map(type, values))
-    if not _INFERRED.get(kind.family, frozenset()) >= types or (kind.row.name == "float32" and _mixed(types)):
+    if not _is_faithful(types, values, kind):
         return None
+    if kind.family is Family.UUID and uuid.UUID in types:
+        values = [None if value is None else value.bytes for value in values]
     try:
         array = pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -121,28 +126,58 @@ def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.Chunk
     return pa.nulls(len(array), carrier(kind)) if array.null_count == len(array) else _whole_column(array, kind)
 
 
-def _mixed(types: set[type]) -> bool:
-    """Whether there are whole numbers beside floats: as float64 they would be rounded to float32 without a word."""
-    whole = {kind for kind in types if issubclass(kind, int | np.integer)}
-    return bool(whole) and bool(types - whole - {type(None)})
+def _is_faithful(types: set[type], values: Sequence[Any], kind: AttributeType) -> bool:
+    """Whether Arrow infers from values of these types what they are.
+
+    It would read True beside 1.0 as 1.0, text beside bytes as bytes, and a moment beside one of another time zone as if
+    it had the same; whole numbers beside floats become float64, which is then rounded to float32.
+    """
+    given = types - {type(None)}
+    if given == {str}:
+        return kind.family in _FROM_TEXT
+    if not given <= _INFERRED.get(kind.family, frozenset()):
+        return False
+    if kind.row.name == "float32":
+        whole = {each for each in given if issubclass(each, int | np.integer)}
+        return not whole or whole == given
+    if given & _ZONED:
+        return {value.tzinfo for value in values if value is not None} == {None}
+    return True
 
 
-_NUMBERS = frozenset({type(None), int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})
-_INFERRED = {
+_ZONED = {datetime.datetime, datetime.time}
+_NUMBERS: frozenset[type] = frozenset({int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})
+_INFERRED: dict[Family, frozenset[type]] = {
     Family.INTEGER: _NUMBERS,
     Family.FLOAT: _NUMBERS,
-    Family.BOOLEAN: frozenset({type(None), bool, np.bool_}),
-    Family.STRING: frozenset({type(None), str}),
-    Family.ENUM: frozenset({type(None), str}),
+    Family.DECIMAL: frozenset({decimal.Decimal}),
+    Family.BOOLEAN: frozenset({bool, np.bool_}),
+    Family.DATE: frozenset({datetime.date}),
+    Family.TIME: frozenset({datetime.time}),
+    Family.DATETIME: frozenset({datetime.datetime}),
+    Family.TIMESTAMP: frozenset({datetime.datetime}),
+    Family.UUID: frozenset({uuid.UUID}),
 }
-"""The Python types that Arrow infers faithfully. It would read True beside 1.0 as 1.0, text beside bytes as bytes."""
+"""The Python types, besides that of None, of which Arrow makes a whole column at once."""
+
+_FROM_TEXT = frozenset({*_INFERRED, Family.STRING, Family.ENUM}) - {Family.INTEGER, Family.FLOAT, Family.BOOLEAN}
+"""What a text can stand for: a number in a row is no text."""
 
 
 def _one_by_one(
     values: Sequence[Any], attribute: Attribute, refuse: Refuse, refused: frozenset[int] = frozenset()
 ) -> pa.Array:
-    """refused: the rows of which something was told already."""
-    canonical = []
+    return pa.array(canonical(values, attribute, refuse, refused), type=carrier(attribute.type))
+
+
+def canonical(
+    values: Sequence[Any], attribute: Attribute, refuse: Refuse, refused: frozenset[int] = frozenset()
+) -> list[Any]:
+    """The values, as Python has them, that a column of the attribute's carrier is made of.
+
+    Refuses InvalidValue and MissingField with their rows. refused: the rows of which something was told already.
+    """
+    found = []
     for row, value in enumerate(values):
         try:
             held = _stored(value, attribute.type)
@@ -152,8 +187,8 @@ def _one_by_one(
         else:
             if held is None and not attribute.nullable and row not in refused:
                 refuse(MissingField, _REQUIRED, attribute=attribute.name, row=row)
-        canonical.append(held)
-    return pa.array(canonical, type=carrier(attribute.type))
+        found.append(held)
+    return found
 
 
 def _stored(value: Any, kind: AttributeType) -> Any:

@@ -17,6 +17,9 @@ SUFFIXES = (".csv", ".parquet")
 _ROWS = 65_536
 """How many rows are read at once."""
 
+_BUFFER = 2**20
+"""How many bytes of a column are read ahead: without it, all that a row group has of it, however large the group is."""
+
 
 def as_path(given: Any) -> Path | None:
     """The file that a path names, also one given as text that ends as such a file does. Else None."""
@@ -65,7 +68,7 @@ class FileBatches:
 def _parquet(path: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
         yield file.schema_arrow
         yield from file.iter_batches(batch_size=_ROWS)
 

@@ -51,9 +51,9 @@ Piece = Records | Columns
 class Size:
     """How large a piece is at most. exact: pieces have just that many rows, whatever they take."""
 
-    rows: int = 1_000_000
+    rows: int = 250_000
     records: int = 50_000
-    bytes: int = 64 * 2**20
+    bytes: int = 16 * 2**20
     exact: bool = False
 
     def rows_of(self, rows: int, taken: int) -> int:

@@ -5,20 +5,25 @@ What cannot be told from the rows alone, duplicates of what is there and parents
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
 from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest
-from djarrow.frame.columns import from_arrow, from_texts, from_values
-from djarrow.frame.given import WHOLE, Columns, Piece, given
+from djarrow.frame.columns import canonical, carrier, from_arrow, from_texts, from_values
+from djarrow.frame.given import WHOLE, Columns, Piece, Records, given
 from djarrow.frame.problems import Problems, Refuse
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family
 
 _ABSENT: Any = object()
+
+Make = Callable[[Sequence[Any], Attribute, Refuse], Any]
+"""Makes a column of values: from_values, or canonical."""
 
 
 def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bool = False) -> pa.Table:
@@ -31,6 +36,11 @@ def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bo
     found = [checking.check(piece) for piece in given(rows, table, WHOLE).pieces()]
     checking.settle()
     return found[0] if len(found) == 1 else pa.concat_tables(found) if found else _table({}, 0)
+
+
+def as_table(columns: Mapping[str, Sequence[Any]], heading: Heading) -> pa.Table:
+    """The table of columns that are lists of values, as `check_few` gives them."""
+    return pa.table({name: pa.array(values, carrier(heading[name].type)) for name, values in columns.items()})
 
 
 class Checking:
@@ -59,7 +69,11 @@ class Checking:
         refuse = self.problems.from_row(piece.start)
         if isinstance(piece, Columns):
             return self._of_columns(piece, refuse)
-        return self._of_records(piece.records, refuse)
+        return _table(self._of_records(piece.records, refuse, from_values), piece.rows)
+
+    def check_few(self, piece: Records) -> dict[str, list[Any]]:
+        """The same of a few rows, as lists of values: a column of Arrow takes longer to be made than they do."""
+        return self._of_records(piece.records, self.problems.from_row(piece.start), canonical)
 
     # --- columns -------------------------------------------------------------------------------------------------
 
@@ -129,44 +143,37 @@ class Checking:
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _of_records(self, records: Sequence[Any], refuse: Refuse) -> pa.Table:
-        mappings = [self._mapping(record, row, refuse) for row, record in enumerate(records)]
-        known = set(self._heading.names)
-        for row, mapping in enumerate(mappings):
-            if mapping is not None and not self._ignore_extra_fields and not known.issuperset(mapping):
-                self._check_names(mapping, refuse, row)
+    def _of_records(self, records: Sequence[Any], refuse: Refuse, column: Make) -> dict[str, Any]:
+        mappings = self._mappings(records, refuse)
+        if not self._ignore_extra_fields:
+            self._check_fields(mappings, refuse)
         columns = {}
         for attribute in self._heading:
             name = attribute.name
-            values = [_ABSENT if mapping is None else mapping.get(name, _ABSENT) for mapping in mappings]
-            absent = [row for row, value in enumerate(values) if value is _ABSENT]
+            values, absent = _field(mappings, name)
             for row in absent if attribute.default is None else ():
-                if mappings[row] is not None:
+                if mappings[row] is not _NO_ROW:
                     self._check_default(attribute, refuse, row)
             if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
                 refuse(MissingField, _COUNTED, attribute=name, row=absent[0])
             if len(absent) < len(values):
-                columns[name] = self._of_values(values, absent, attribute, refuse)
+                columns[name] = _with_default(values, absent, attribute, refuse, column)
         self._check_counted(columns, len(records), refuse)
-        return _table(columns, len(records))
+        return columns
 
-    def _of_values(self, values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse) -> Any:
-        """A column of values, with the default in rows that leave it out; one without is refused there already."""
-        if not absent:
-            return from_values(values, attribute, refuse)
-        default, left_out = _default(attribute), set(absent)
-        for row in absent:
-            values[row] = default
+    def _mappings(self, records: Sequence[Any], refuse: Refuse) -> Sequence[Mapping[str, Any]]:
+        if set(map(type, records)) == {dict}:
+            return records
+        return [self._mapping(record, row, refuse) for row, record in enumerate(records)]
 
-        def refuse_others(
-            kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
-        ) -> None:
-            if row not in left_out:
-                refuse(kind, reason, attribute=attribute, row=row, value=value)
+    def _check_fields(self, mappings: Sequence[Mapping[str, Any]], refuse: Refuse) -> None:
+        known = set(self._heading.names)
+        if all(map(known.issuperset, mappings)):
+            return
+        for row, mapping in enumerate(mappings):
+            self._check_names(mapping, refuse, row)
 
-        return from_values(values, attribute, refuse_others)
-
-    def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any] | None:
+    def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any]:
         names = self._heading.names
         match record:
             case Mapping():
@@ -183,7 +190,37 @@ class Checking:
                 what = repr(record) if isinstance(record, str | bytes) else _kind(record)
                 reason = f"{what} is no row: a row is a mapping or a sequence of values."
                 refuse(InvalidValue, reason, attribute=None, row=row)
-        return None
+        return _NO_ROW
+
+
+def _with_default(values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse, column: Make) -> Any:
+    """A column of values, with the default in rows that leave it out; one without is refused there already."""
+    if not absent:
+        return column(values, attribute, refuse)
+    default, left_out = _default(attribute), set(absent)
+    for row in absent:
+        values[row] = default
+
+    def refuse_others(
+        kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
+    ) -> None:
+        if row not in left_out:
+            refuse(kind, reason, attribute=attribute, row=row, value=value)
+
+    return column(values, attribute, refuse_others)
+
+
+_NO_ROW: Mapping[str, Any] = {}
+"""In the place of what is no row, which was told."""
+
+
+def _field(mappings: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Any], list[int]]:
+    """The values of a field, and the numbers of the rows that leave it out."""
+    if set(map(type, mappings)) == {dict}:  # others may have a value for whatever they are asked
+        with contextlib.suppress(KeyError):
+            return list(map(itemgetter(name), mappings)), []
+    values = [mapping.get(name, _ABSENT) for mapping in mappings]
+    return values, [row for row, value in enumerate(values) if value is _ABSENT]
 
 
 def _kind(value: Any) -> str:

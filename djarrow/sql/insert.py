@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
+from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import AttributeType, Family
@@ -44,16 +46,36 @@ def insert_staged(spec: TableSpec, staging: TableName, columns: Sequence[str], c
 def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> str:
     """Insert a few rows, given as canonical values of the attributes; of more than one, none may be to replace.
 
-    Also tells what the columns of the table are, as `columns_of` does, in one column of JSON.
+    Gives a row for each that was written: whether it `is_new`, and whether the columns `agree` with the attributes.
     """
     kinds = [spec.heading[name].type for name in columns]
     given = (
         "(" + ", ".join(literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)) + ")"
         for row in rows
     )
-    insert = f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nVALUES {', '.join(given)}"
-    held = f"(SELECT json_agg(held)::text FROM (\n{_columns(spec)}\n) AS held) AS columns"
-    return _writing(insert, spec, conflict).replace("SELECT count(*)", f"SELECT {held}, count(*)", 1)
+    return (
+        f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nVALUES {', '.join(given)}"
+        f"{_on_conflict(spec, conflict)}\nRETURNING xmax = 0 AS is_new, {_agreement(spec.heading)} AS agree"
+    )
+
+
+@lru_cache(maxsize=256)
+def _agreement(heading: Heading) -> str:
+    """Whether the columns of a row are of the types of the attributes, which costs no look at the catalog."""
+    return " AND ".join(_has_type(attribute) for attribute in heading) or "true"
+
+
+def _has_type(attribute: Attribute) -> str:
+    found = f"pg_typeof({identifier(attribute.name)})"
+    kinds = ", ".join(f"'{kind}'::regtype" for kind in sorted(_TAKEN[attribute.type.postgres.partition("(")[0]]))
+    condition = f"{found} IN ({kinds})"
+    if attribute.type.family in (Family.ENUM, Family.STRING):  # an enum type is one that someone made
+        return f"({condition} OR {found}::oid >= {FIRST_OF_USERS})"
+    return condition
+
+
+FIRST_OF_USERS = 16_384
+"""PostgreSQL numbers what users make from here on."""
 
 
 def insert_selected(spec: TableSpec, values: Sequence[tuple[str, str]], source: str, conflict: Conflict) -> str:
@@ -107,11 +129,8 @@ def columns_of(spec: TableSpec) -> str:
 
     Inserting no row locks the table as COPY will; LOCK would be a statement of its own.
     """
-    return f"WITH locked AS (INSERT INTO {full_name(spec.name)} SELECT WHERE FALSE) {_columns(spec)}"
-
-
-def _columns(spec: TableSpec) -> str:
     return (
+        f"WITH locked AS (INSERT INTO {full_name(spec.name)} SELECT WHERE FALSE) "
         "SELECT a.attname::text AS name, t.typname::text AS type, t.typtype = 'e' AS is_enum "
         "FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid "
         f"WHERE a.attrelid = {quoted(full_name(spec.name))}::regclass AND a.attnum > 0 AND NOT a.attisdropped"

@@ -252,7 +252,7 @@ class Table(QueryExpression, metaclass=TableClass):
         rows: a Polars frame or lazy frame; an Arrow table, batch, reader, or what gives an Arrow stream; a pandas
         frame; NumPy records; the path of a Parquet or CSV file, or of a folder of Parquet files; an iterable of
         mappings (fields with a default may be left out) or of sequences with a value for every attribute in order; or
-        a query, which goes from table to table on the server. Memory is bounded by a piece of them, of 64 MiB.
+        a query, which goes from table to table on the server. Memory is bounded by a piece of them, of 16 MiB.
 
         skip_duplicates: pass over rows whose primary key is there. replace: rows whose primary key is there take the
         place of those that have it, whose dependents stay. ignore_extra_fields: pass over fields that are no
