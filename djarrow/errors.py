@@ -259,6 +259,18 @@ class InvalidValue(RowError, ValueError):
     """A value is not of the attribute's type, or outside its range."""
 
 
+class UpdateRefused(RowError, PermissionError):
+    """Rows may not be changed here: of a query, in a repository, or where no log of changes may be made."""
+
+
+class NoSuchRow(RowError, LookupError):
+    """The row that is to be changed does not exist. key: its primary key as it was given."""
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any]) -> None:
+        super().__init__(message, table=table)
+        self.key = dict(key)
+
+
 class InsertRefused(RowError, PermissionError):
     """Rows may not be inserted here: in an auto-populated table outside its own make, or in a repository."""
 
@@ -449,6 +461,19 @@ class MissingPackage(DjarrowError, ImportError):
 
 class ConfigError(DjarrowError, ValueError):
     """A setting, environment variable or datajoint.toml holds what cannot be used."""
+
+
+class UnknownSetting(ConfigError, AttributeError, KeyError):
+    """There is no setting of this name."""
+
+    def __init__(self, name: object, known: Iterable[str]) -> None:
+        about = hint_nearest(str(name), known)
+        if str(name).startswith("database"):
+            about = (
+                " Where the database is, `dj.conn(url)` says, or DJARROW_URL, or DJ_HOST, DJ_USER and DJ_PASS, or "
+                "[database] of datajoint.toml."
+            )
+        super().__init__(f"there is no setting {told(name)}.{about}")
 
 
 # --- computation -------------------------------------------------------------------------------------------------

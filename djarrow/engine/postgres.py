@@ -103,6 +103,12 @@ class PostgresConnection:
             return False
         return True
 
+    @property
+    def backends(self) -> frozenset[int]:
+        """The processes of the server that serve the sessions of this process."""
+        with self._lock:
+            return frozenset(session.backend for session in self._all if not session.foreign)
+
     def close(self) -> None:
         """Close all sessions of this process. Using the connection again opens new ones."""
         with self._lock:

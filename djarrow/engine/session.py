@@ -26,7 +26,8 @@ class Session:
 
     thread: whose it is; None for those that streams take in turn. lost: it is closed; a session that was lost inside
     a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
-    lock: held while the driver works on it, because lazy frames of a transaction read from other threads.
+    lock: held while the driver works on it, because lazy frames of a transaction read from other threads. backend: the
+    process of the server that serves it.
     """
 
     raw: Any
@@ -37,6 +38,7 @@ class Session:
     lost: bool = False
     buffer_stream: Callable[[], None] | None = None
     lock: threading.RLock = field(factory=threading.RLock)
+    backend: int = 0
 
     @property
     def foreign(self) -> bool:
@@ -49,8 +51,8 @@ def open_session(url: str, thread: threading.Thread | None) -> Session:
     session = Session(_connect(url), os.getpid(), thread)
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS.items())
     with session.raw.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}")
-        cursor.fetch_arrow_table()
+        cursor.execute(f"SELECT {calls}, pg_backend_pid() AS backend")
+        session.backend = cursor.fetch_arrow_table().column("backend")[0].as_py()
     return session
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from djarrow.errors import InvalidCondition, QueryError, told
+from djarrow.errors import InvalidCondition, QueryError, UpdateRefused, told
 from djarrow.expr import operators
 from djarrow.frame.given_frames import as_record
 from djarrow.model.heading import Heading
@@ -110,12 +110,20 @@ class QueryExpression(Reading):
     def preview(self, limit: int | None = None, width: int | None = None) -> str:
         """The text that a terminal shows of the query, as a use of it: connects, makes its tables, and raises.
 
-        limit: rows at most; width: cells of a value at most; where not given, `limit` (12) and `width` (40) of
-        `[display]` in datajoint.toml. Raises what reading raises; TimedOut where the first rows take too long.
+        limit: rows at most; width: cells of a value at most; where not given, the settings `display.limit` (12) and
+        `display.width` (40) of `dj.config`. Raises what reading raises; TimedOut where the first rows take too long.
         """
         from djarrow.table.preview import preview
 
         return preview(self, self._active_reader(), limit, width)
+
+    @on_class_too
+    def update1(self, row: Any) -> None:  # noqa: ARG002 - as a table has it
+        """Refused: a row is changed in its table, which it is named to by its key, and not in a query."""
+        raise UpdateRefused(
+            "update1 is of a table, and this is a query. The row is named by its primary key: `Table.update1({...})`.",
+            table=str(self.node),
+        )
 
     __hash__ = object.__hash__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,27 @@ def test_the_example_of_lazy_frames(
     assert module.per_subject.rows() == [(1, 2)]
     assert module.strong_sessions["session"].to_list() == [1, 2, 1]
     assert "EXTRACT" in capsys.readouterr().out
+
+
+def test_the_example_of_updates(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/updates.md runs, and its log is as the page shows it."""
+    text, shown = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "updates.md").read_text("utf-8"), re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert found.changes == ast.literal_eval(shown)
+    assert found.heavier.tolist() == ["205"]
+    assert (found.Mouse & {"mouse": 1}).fetch1("mass", "sex") == (20.5, "U")
+    heading = schema.updates.heading.names
+    page = (DOCUMENTS / "updates.md").read_text("utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])] == list(heading)
+
+
+def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/settings.md runs."""
+    (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.setitem(vars(dj.config), "_set", {})
+    Runner(tmp_path, monkeypatch)(text)
+    assert (dj.config["display.limit"], dj.config.display.width) == (20, 60)
 
 
 def test_every_type_is_documented() -> None:
