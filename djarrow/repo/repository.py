@@ -146,6 +146,11 @@ class RepositorySchema:
         """The engine that answers queries: a repository is open as long as there is one."""
         return self._repository.reader
 
+    @property
+    def makes_tables(self) -> bool:
+        """A repository is read only."""
+        return False
+
     def makes(self, table: TableName) -> bool:  # noqa: ARG002 - as a schema has it
         """Whether the table is yet to be made: in a repository, none is."""
         return False

@@ -247,6 +247,11 @@ class Schema:
             self.check_agrees(self._blocked[table])
         return connection
 
+    @property
+    def makes_tables(self) -> bool:
+        """Whether tables are made where they are missing."""
+        return self._create_tables
+
     def makes(self, table: TableName) -> bool:
         """Whether the table is yet to be made on first use."""
         return any(table in schema._pending and schema._create_tables for schema in self.linked_schemas())

@@ -52,6 +52,11 @@ class Home(Protocol):
         """
         ...
 
+    @property
+    def makes_tables(self) -> bool:
+        """Whether tables are made where they are missing."""
+        ...
+
     def makes(self, table: TableName) -> bool:
         """Whether the table is yet to be made on first use."""
         ...

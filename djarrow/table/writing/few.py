@@ -25,11 +25,11 @@ Values = Mapping[str, Sequence[Any]]
 
 
 def may_be_few(piece: Piece, conflict: Conflict) -> TypeGuard[Records]:
-    """Whether rows may go as values. Of those that replace others, one: a statement replaces a row once."""
+    """Whether rows may go as values: not those that replace others, of which the log is written."""
     from djarrow.frame.given import Records
     from djarrow.sql.insert import Conflict
 
-    return isinstance(piece, Records) and piece.rows <= (1 if conflict is Conflict.REPLACE else ROWS)
+    return isinstance(piece, Records) and piece.rows <= ROWS and conflict is not Conflict.REPLACE
 
 
 def is_small(values: Values) -> bool:
@@ -51,8 +51,7 @@ def insert(database: Database, spec: TableSpec, values: Values, conflict: Confli
         raise
     if False in written.column("agree").to_pylist():
         check_columns(database, spec)
-    new = written.column("is_new").to_pylist().count(True)
-    return Inserted(new, len(rows) - written.num_rows, written.num_rows - new)
+    return Inserted(written.num_rows, len(rows) - written.num_rows)
 
 
 def _of_literals(column: Sequence[Any], spec: TableSpec, name: str) -> Sequence[Any]:

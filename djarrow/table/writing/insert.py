@@ -21,6 +21,7 @@ from djarrow.sql.locks import ATTEMPTS, RETRIED
 from djarrow.table.writing import few
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
+from djarrow.table.writing.log import ensure_log
 from djarrow.table.writing.permission import check_insert
 
 if TYPE_CHECKING:
@@ -74,10 +75,10 @@ def insert(table: Table, rows: Any, options: Options) -> Inserted:
     database = table.schema.writable(table.spec.name)
     query = as_expression(rows)
     if query is None:
-        return _Loading(table.spec, database, options).load(rows)
+        return _Loading(table, database, options).load(rows)
     if query._place() is table._place():
         return selected.insert_selected(table, database, query, options)
-    return _Loading(table.spec, database, options).load(_streamed(query))  # of a repository, or another server
+    return _Loading(table, database, options).load(_streamed(query))  # of a repository, or another server
 
 
 def _streamed(query: QueryExpression) -> pa.RecordBatchReader:
@@ -96,8 +97,9 @@ class _Loading:
     There the columns are looked at before anything is written: the user may pass over the refusal.
     """
 
-    def __init__(self, spec: TableSpec, database: Database, options: Options) -> None:
-        self._spec = spec
+    def __init__(self, table: Table, database: Database, options: Options) -> None:
+        self._table = table
+        self._spec = table.spec
         self._database = database
         self._options = options
         self._within = database.in_transaction
@@ -235,6 +237,8 @@ class _Loading:
 
         statement = text.insert_defaults(self._spec, self._options.conflict)
         done = Inserted()
+        if self._options.conflict is Conflict.REPLACE:
+            ensure_log(self._database, self._table)
         for _ in range(rows):
             done = done.and_then(inserted(self._database.read(statement, few=True), 1))
         return done
@@ -244,6 +248,8 @@ class _Loading:
         from djarrow.sql import insert as text
 
         spec, database, columns = self._spec, self._database, tuple(rows.column_names)
+        if self._options.conflict is Conflict.REPLACE:
+            ensure_log(database, self._table)
         staging = TableName("pg_temp", "djarrow_staging")
         database.execute(text.create_staging(spec, staging, columns))
         database.ingest(staging, rows)

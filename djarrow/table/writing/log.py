@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import NoSchema, QueryError, UpdateRefused
-from djarrow.model.names import TableName
 from djarrow.sql import locks
 from djarrow.table.expression import QueryExpression
 from djarrow.table.source import current_offline
@@ -16,24 +15,25 @@ if TYPE_CHECKING:
     from djarrow.table.schema import Schema
 
 
-def ensure_log(database: Database, schema: Schema, table: TableName) -> None:
-    """Make the log of the schema where it is missing, in the transaction that is open. table: whose row is changed.
+def ensure_log(database: Database, table: Table) -> None:
+    """Make the log of a table's schema where it is missing, in the transaction that is open.
 
     Raises UpdateRefused where it may not be made.
     """
     from djarrow.sql import updates
 
-    if _has_log(database, table.schema):
+    name, schema = table.spec.name, table.schema
+    if _has_log(database, name.schema):
         return
-    if not schema._create_tables:
+    if not schema.makes_tables:
         raise UpdateRefused(
             f"changes are logged in {updates.LOG!r} of the schema, which is not there yet, and with "
             "create_tables=False none is made. Let a user who may make tables do the first update, with "
             "create_tables=True.",
-            table=str(table),
+            table=str(name),
         )
     database.read(locks.lock_declarations())
-    database.execute(updates.create_log(table.schema))
+    database.execute(updates.create_log(name.schema))
 
 
 def _has_log(reader: Reader, schema: str) -> bool:

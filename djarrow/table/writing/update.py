@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from djarrow.engine.base import Database
     from djarrow.model.spec import TableSpec
-    from djarrow.table.schema import Schema
     from djarrow.table.table import Table
 
 
@@ -35,31 +34,31 @@ class Correction:
 
 def update1(table: Table, row: Any) -> None:
     """What Table.update1 does."""
-    spec, schema = table.spec, _writable_schema(table)
+    spec = table.spec
+    _check_writable(table)
     correction = correction_of(row, spec)
-    database = schema.writable(spec.name)
+    database = table.schema.writable(spec.name)
     if database.in_transaction:
-        _update(database, schema, spec, correction)
+        _update(database, table, correction)
         return
 
     def whole() -> None:
         with database.begin(isolation="READ COMMITTED"):
-            _update(database, schema, spec, correction)
+            _update(database, table, correction)
 
     locks.repeated(whole, lambda reason: UpdateRefused(f"{reason}.", table=str(spec.name)))
 
 
-def _writable_schema(table: Table) -> Schema:
+def _check_writable(table: Table) -> None:
     from djarrow.table.schema import Schema
 
-    schema, name = table.schema, str(table.spec.name)
+    name = str(table.spec.name)
     if current_offline() is not None:
         raise UpdateRefused(
             "queries run on a repository here, which is read only. Update outside of the `using` block.", table=name
         )
-    if not isinstance(schema, Schema):
+    if not isinstance(table.schema, Schema):
         raise UpdateRefused("it is a table of a repository, which is read only.", table=name)
-    return schema
 
 
 # --- what is to be changed ---------------------------------------------------------------------------------------
@@ -138,12 +137,13 @@ def _check_names(names: Sequence[Any], spec: TableSpec) -> None:
 STAGING = TableName("pg_temp", "djarrow_update")
 
 
-def _update(database: Database, schema: Schema, spec: TableSpec, correction: Correction) -> None:
+def _update(database: Database, table: Table, correction: Correction) -> None:
     """Change the row in the transaction that is open. Raises NoSuchRow, and what the database refuses."""
     from djarrow.sql import insert, update
 
-    staged, key = tuple(correction.staged.column_names), spec.heading.primary_key
-    ensure_log(database, schema, spec.name)
+    spec, staged = table.spec, tuple(correction.staged.column_names)
+    key = spec.heading.primary_key
+    ensure_log(database, table)
     check_columns(database, spec)
     if staged:  # by COPY, so that a value may be of any size
         database.execute(insert.create_staging(spec, STAGING, staged))
