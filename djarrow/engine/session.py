@@ -44,14 +44,32 @@ class Session:
         return self.process != os.getpid()
 
 
-def open_session(url: str, thread: threading.Thread | None) -> Session:
-    """A new connection with our settings. Raises ConnectionFailed or AccessDenied."""
-    session = Session(_connect(url), os.getpid(), thread)
+def open_session(url: str, thread: threading.Thread | None, *, within: int | None = None) -> Session:
+    """A new connection with our settings. Raises ConnectionFailed or AccessDenied.
+
+    within: seconds that the server may take to answer, and that the network may be silent later on.
+    """
+    session = Session(_connect(url if within is None else _impatient(url, within)), os.getpid(), thread)
     calls = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in SETTINGS.items())
     with session.raw.cursor() as cursor:
         cursor.execute(f"SELECT {calls}")
         cursor.fetch_arrow_table()
     return session
+
+
+def _impatient(url: str, seconds: int) -> str:
+    """The URL, or connection string, with these bounds; what comes last holds."""
+    bounds = {
+        "connect_timeout": seconds,
+        "keepalives_idle": seconds,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": seconds * 1000,
+    }
+    settings = [f"{name}={value}" for name, value in bounds.items()]
+    if "://" not in url:
+        return " ".join([url, *settings])
+    return f"{url}{'&' if '?' in url else '?'}{'&'.join(settings)}"
 
 
 def check_open(session: Session) -> None:
