@@ -126,7 +126,8 @@ class Link:
         if kind == b"P":
             _, _, rest = message[5:].partition(b"\0")  # the name of the statement comes first
             self.text = rest.partition(b"\0")[0]
-        self.commits |= kind == b"E" and self.text == b"COMMIT" or kind == b"Q" and message[5:-1] == b"COMMIT"
+        text = {b"E": self.text, b"Q": message[5:-1]}.get(kind)
+        self.commits |= text == b"COMMIT"
         self.group += message
         if kind not in (b"", b"p", b"S", b"Q", b"H", b"d", b"c", b"f", b"X"):
             return None
