@@ -386,17 +386,19 @@ class TransactionError(EngineError):
 class UnknownOutcome(TransactionError):
     """The connection was lost while COMMIT ran, and the server does not tell whether the transaction was kept.
 
-    transaction: its number, which `connection.transaction_status` takes.
+    transaction, since: its number, and the place that the server's log had come to, which
+    `connection.transaction_status` takes.
     """
 
-    def __init__(self, transaction: str) -> None:
+    def __init__(self, transaction: str, *, since: str | None = None) -> None:
         super().__init__(
             f"It is not known whether transaction {transaction} was committed: the answer to COMMIT did not come, and "
-            f"the server did not tell later. Ask once it can: connection.transaction_status({transaction!r}) gives "
-            "'committed' where all of it was kept, and 'aborted' where nothing was. Until then do not repeat it: it "
-            "could be done twice."
+            f"the server did not tell later. Ask once it can: connection.transaction_status({transaction!r}, "
+            f"since={since!r}) gives 'committed' where all of it was kept, and 'aborted' where nothing was. Until then "
+            "do not repeat it: it could be done twice."
         )
         self.transaction = transaction
+        self.since = since
 
 
 class TimedOut(EngineError, TimeoutError):

@@ -115,7 +115,7 @@ class Database(Reader, Protocol):
         """As `transaction`, at this isolation level; read_only refuses writes."""
         ...
 
-    def transaction_status(self, transaction: str) -> Status | None:
+    def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:
         """What became of the transaction that an UnknownOutcome tells of; None where the server does not know."""
         ...
 

@@ -329,13 +329,14 @@ class PostgresConnection:
         with self._transactions.block(lambda: self._once_more(lambda session: begin(session, statement))):
             yield self
 
-    def transaction_status(self, transaction: str) -> Status | None:
+    def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:
         """What became of a transaction whose outcome was unknown: "committed", "aborted" or "in progress".
 
-        transaction: the number that UnknownOutcome tells. None where the server does not know any more, or is a
-        standby. Raises ConnectionFailed where it cannot be asked.
+        transaction, since: what UnknownOutcome tells. Without `since` a transaction that was lost in a crash of the
+        server can be taken for a later one of the same number. None where the server does not know any more, or is a
+        standby. Raises ConnectionFailed where it cannot be asked, and TransactionError of what is no number.
         """
-        return self._transactions.status(transaction)
+        return self._transactions.status(transaction, since)
 
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Callable[[str], pa.Table]]:

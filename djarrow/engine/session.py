@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
-from djarrow.engine.faults import translate
+from djarrow.engine.faults import is_lost, translate
 from djarrow.errors import ConnectionFailed
 
 SETTINGS = {
@@ -27,6 +27,7 @@ class Session:
     thread: whose it is; None for those that streams take in turn. lost: it is closed; a session that was lost inside
     a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
     lock: held while the driver works on it, because lazy frames of a transaction read from other threads.
+    tells_log: whether the server says how far its log is.
     """
 
     raw: Any
@@ -35,6 +36,7 @@ class Session:
     in_transaction: bool = False
     failed: bool = False
     lost: bool = False
+    tells_log: bool = True
     buffer_stream: Callable[[], None] | None = None
     lock: threading.RLock = field(factory=threading.RLock)
 
@@ -54,7 +56,26 @@ def open_session(url: str, thread: threading.Thread | None, *, within: int | Non
     with session.raw.cursor() as cursor:
         cursor.execute(f"SELECT {calls}")
         cursor.fetch_arrow_table()
+    session.tells_log = _tells_log(session)
     return session
+
+
+def _tells_log(session: Session) -> bool:
+    """Some servers refuse it: standbys, Aurora, those that took the right away. In a transaction that would end it."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    try:
+        with session.raw.cursor() as cursor:
+            cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
+            cursor.execute(
+                "SELECT pg_current_wal_insert_lsn()::text AS reached, pg_last_wal_replay_lsn()::text AS recovered"
+            )
+            cursor.fetch_arrow_table()
+    except adbc.Error as error:
+        if is_lost(error):
+            raise translate(error) from error
+        return False
+    return True
 
 
 def _impatient(url: str, seconds: int) -> str:

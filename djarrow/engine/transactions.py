@@ -6,6 +6,7 @@ On which session they run, and how that is opened: postgres.py. Why so: docs/dec
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -36,11 +37,27 @@ PAUSE = 0.1
 _NEVER_GIVEN = "22023"
 """The state of a question for a number that the server has not given yet."""
 
-_PROBE = "SELECT pg_current_xact_id_if_assigned()::text AS id"
-"""Fails where the transaction is aborted. The id is NULL as long as nothing was written."""
+_REACHED = "concat_ws(' ', pg_current_wal_insert_lsn(), pg_last_wal_replay_lsn())"
 
-_STATUS = "SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_xact_status('{}'::xid8) END AS status"
+_PROBE = (
+    "SELECT id::text AS id, CASE WHEN id IS NOT NULL THEN {} END AS since "
+    "FROM (SELECT pg_current_xact_id_if_assigned() AS id) AS mine"
+)
+"""Fails where the transaction is aborted. NULL as long as nothing was written."""
+
+_SINCE = re.compile(r"([0-9A-F]+/[0-9A-F]+)(?: ([0-9A-F]+/[0-9A-F]+))?")
+"""How far the server's log has come, and where the recovery ended from which the server came up, if it was one."""
+
+_STATUS = (
+    "SELECT CASE WHEN pg_is_in_recovery() THEN NULL WHEN {lost} THEN 'aborted' "
+    "ELSE pg_xact_status('{number}'::xid8) END AS status"
+)
 """A standby is behind, and does not know."""
+
+_LOST = (
+    "(pg_last_wal_replay_lsn() IS DISTINCT FROM {recovered}::pg_lsn AND pg_last_wal_replay_lsn() < '{reached}'::pg_lsn)"
+)
+"""The server has recovered again, and not as far as its log had come: then it gives numbers another time."""
 
 _END = (
     "SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity "
@@ -55,6 +72,34 @@ def begin_statement(isolation: object, *, read_only: bool) -> str:
     if level not in ISOLATION:
         raise TransactionError(f"{told(isolation)} is no isolation level. Give one of: {', '.join(ISOLATION)}.")
     return f"BEGIN ISOLATION LEVEL {ISOLATION[ISOLATION.index(level)]}{' READ ONLY' if read_only else ''}"
+
+
+def probe(session: Session) -> str:
+    """The question, inside a transaction, for its number and how far the server's log is."""
+    return _PROBE.format(_REACHED if session.tells_log else "NULL::text")
+
+
+@frozen
+class Written:
+    """A transaction that has written something. number: the server's. since: how far its log was, as _SINCE reads it."""
+
+    number: str
+    since: str | None
+
+    def status_statement(self) -> str:
+        """The question what became of it. Raises TransactionError where number or since are no such thing."""
+        if not (self.number.isascii() and self.number.isdecimal() and len(self.number) < 20):
+            raise TransactionError(
+                f"{told(self.number)} is no number of a transaction. Give the field `transaction` of an UnknownOutcome."
+            )
+        if self.since is None:
+            return _STATUS.format(lost="false", number=self.number)
+        if (found := _SINCE.fullmatch(self.since)) is None:
+            raise TransactionError(
+                f"{told(self.since)} is no place in a log. Give the field `since` of an UnknownOutcome."
+            )
+        recovered = "NULL" if found[2] is None else f"'{found[2]}'"
+        return _STATUS.format(lost=_LOST.format(recovered=recovered, reached=found[1]), number=self.number)
 
 
 @frozen
@@ -112,7 +157,7 @@ class Transactions:
 
     def _commit(self, session: Session) -> None:
         try:
-            transaction = self._written(session)
+            written = self._written(session)
         except BaseException:
             self._roll_back(session)
             raise
@@ -124,10 +169,10 @@ class Transactions:
                 self._roll_back(session)
                 raise
             self._leave(session)
-            self._settle(transaction, error)
+            self._settle(written, error)
 
-    def _written(self, session: Session) -> str | None:
-        """The number of the transaction, None where nothing was written. Raises where it cannot be committed.
+    def _written(self, session: Session) -> Written | None:
+        """What to ask for later, None where nothing was written. Raises where the transaction cannot be committed.
 
         COMMIT of an aborted transaction raises nothing, so this asks first whether it is still alive.
         """
@@ -137,63 +182,60 @@ class Transactions:
                 "An error inside it was caught and passed over."
             )
         try:
-            found: str | None = self.run(session, _PROBE).column("id")[0].as_py()
+            (found,) = self.run(session, probe(session)).to_pylist()
         except ConnectionFailed as error:
             raise ConnectionFailed(
                 f"{error.message} COMMIT was not sent yet: nothing of the transaction was kept.",
                 sqlstate=error.sqlstate,
             ) from error
-        return found
+        return None if found["id"] is None else Written(found["id"], found["since"])
 
     # --- after COMMIT without an answer --------------------------------------------------------------------------
 
-    def _settle(self, transaction: str | None, error: BaseException) -> None:
+    def _settle(self, written: Written | None, error: BaseException) -> None:
         """Find out what became of a transaction. Returns where all of it was kept, raises otherwise.
 
         error: what came instead of the answer; an interruption is raised again, with a note of the outcome.
         """
-        outcome = "committed" if transaction is None else self._outcome(transaction)
+        outcome = "committed" if written is None else self._outcome(written)
         if not isinstance(error, Exception):
-            error.add_note(_note(transaction, outcome))
+            error.add_note(_note(written, outcome))
             raise error
-        if outcome == "committed":
+        if written is None or outcome == "committed":
             return
         if outcome == "aborted":
             raise ConnectionFailed(
                 "The connection was lost while COMMIT ran. The server says that the transaction was rolled back: "
                 "nothing of it was kept. Begin it anew."
             ) from error
-        assert transaction is not None  # noqa: S101 - only what has a number can be unknown
-        raise UnknownOutcome(transaction) from error
+        raise UnknownOutcome(written.number, since=written.since) from error
 
-    def _outcome(self, transaction: str) -> Status | None:
+    def _outcome(self, written: Written) -> Status | None:
         """What became of it, as the server says in time; None where it does not know or cannot be asked."""
         patience_ends = time.monotonic() + PATIENCE
         found: Status | None = None
         while True:
             with contextlib.suppress(DjarrowError), self.ask() as read:  # it is starting, full, or out of reach
-                found = _status(read, transaction)
+                found = _status(read, written)
                 if found != "in progress":
                     return found
-                read(_END.format(transaction))
+                read(_END.format(written.number))
             if time.monotonic() > patience_ends:
                 return found
             time.sleep(PAUSE)
 
-    def status(self, transaction: str) -> Status | None:
+    def status(self, transaction: str, since: str | None) -> Status | None:
         """What became of the transaction of a number. Raises TransactionError of what is no number."""
-        if not (transaction.isascii() and transaction.isdecimal() and len(transaction) < 20):
-            raise TransactionError(
-                f"{told(transaction)} is no number of a transaction. Give the field `transaction` of an UnknownOutcome."
-            )
+        written = Written(transaction, since)
+        written.status_statement()
         with self.ask() as read:
-            return _status(read, transaction)
+            return _status(read, written)
 
 
-def _status(read: Read, transaction: str) -> Status | None:
+def _status(read: Read, written: Written) -> Status | None:
     """What the server knows of a transaction. One that it never began was lost when the server failed."""
     try:
-        found: Status | None = read(_STATUS.format(transaction)).column("status")[0].as_py()
+        found: Status | None = read(written.status_statement()).column("status")[0].as_py()
     except EngineError as error:
         if error.sqlstate != _NEVER_GIVEN:
             raise
@@ -210,9 +252,9 @@ def _refused(error: BaseException) -> bool:
     return isinstance(error, DjarrowError) and not lost
 
 
-def _note(transaction: str | None, outcome: Status | None) -> str:
+def _note(written: Written | None, outcome: Status | None) -> str:
     """What an interruption says of the transaction that it came into."""
-    if transaction is None:
+    if written is None:
         return "It came while COMMIT ran, of a transaction that had written nothing."
     match outcome:
         case "committed":
@@ -220,4 +262,4 @@ def _note(transaction: str | None, outcome: Status | None) -> str:
         case "aborted":
             return "It came while COMMIT ran: the transaction was rolled back, and nothing of it was kept."
         case _:
-            return f"It came while COMMIT ran. {UnknownOutcome(transaction).message}"
+            return f"It came while COMMIT ran. {UnknownOutcome(written.number, since=written.since).message}"

@@ -7,20 +7,26 @@ An operation that writes joins the tests by a line in OPERATIONS.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import attrs
+import psutil
 import pytest
 from attrs import frozen
 
 import djarrow as dj
 from djarrow.engine import transactions
-from djarrow.engine.connect import connect
+from djarrow.engine.connect import connect, connect_embedded, server_folder
+from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.engine.session import Session
 from djarrow.errors import ConnectionFailed, EngineError, TransactionError, UnknownOutcome
@@ -132,13 +138,14 @@ def test_where_the_server_cannot_be_asked_the_outcome_is_unknown(
         table.insert1((1, 1))
         proxy.cut, proxy.refusing = cut, True
     number = raised.value.transaction
-    assert f"transaction_status({number!r})" in str(raised.value)
+    since = raised.value.since
+    assert f"transaction_status({number!r}, since={since!r})" in str(raised.value)
     assert not isinstance(raised.value, ConnectionFailed)
     with pytest.raises(ConnectionFailed):
         through.transaction_status(number)
     if truth == "aborted":  # the server may not have noticed yet
         connection.read("SELECT pg_sleep(0.3)::text AS slept")
-    assert connection.transaction_status(number) == truth
+    assert connection.transaction_status(number) == connection.transaction_status(number, since=since) == truth
     assert len(seen) == (truth == "committed")
     proxy.refusing = False
     assert through.transaction_status(number) == truth
@@ -305,7 +312,7 @@ def test_what_the_server_does_not_know_is_unknown(
     own: PostgresConnection, numbers: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that has forgotten the number, or is a standby, answers NULL: the outcome is unknown."""
-    monkeypatch.setattr(transactions, "_STATUS", "SELECT NULL::text AS status FROM (SELECT '{}') AS asked")
+    monkeypatch.setattr(transactions, "_STATUS", "SELECT NULL::text AS status")
     interrupted(own, "COMMIT", after=True)
     with pytest.raises(KeyboardInterrupt) as raised, own.transaction:
         own.execute(f"INSERT INTO {numbers} VALUES (1)")
@@ -334,6 +341,85 @@ def test_what_is_no_number_of_a_transaction_is_refused(connection: PostgresConne
     """It would be part of a statement."""
     with pytest.raises(TransactionError, match="is no number of a transaction"):
         connection.transaction_status(number)
+
+
+@pytest.mark.parametrize("since", ["", "0/0'", "0/0 0/0 0/0", "0/0\n", "x"])
+def test_what_is_no_place_in_the_log_is_refused(connection: PostgresConnection, since: str) -> None:
+    """It would be part of a statement."""
+    with pytest.raises(TransactionError, match="is no place in a log"):
+        connection.transaction_status("1000", since=since)
+
+
+def test_a_number_that_a_crash_lost_is_not_taken_for_a_later_one(tmp_path: Path) -> None:
+    """A server that crashed gives the numbers again that it had not written down: such a transaction was not kept.
+
+    Each crash loses one, and the next transaction gets its number: that is not mistaken for it. What had been written
+    down is found committed after the crash.
+    """
+    connection = connect_embedded(tmp_path)
+    server = EmbeddedServer(server_folder(tmp_path))
+    try:
+        connection.execute("CREATE TABLE kept (n int)")
+        for _ in range(3):
+            with connection.transaction:
+                connection.execute("INSERT INTO kept VALUES (1)")
+                (kept,) = connection.read(transactions.probe(connection._session())).to_pylist()
+            with pytest.raises(ConnectionFailed), connection.transaction:
+                connection.execute("INSERT INTO kept VALUES (2)")
+                (lost,) = connection.read(transactions.probe(connection._session())).to_pylist()
+                crash(server)
+                connection.read("SELECT 1 AS one")
+            with connection.transaction:
+                connection.execute("INSERT INTO kept VALUES (3)")
+                (later,) = connection.read(transactions.probe(connection._session())).to_pylist()
+            assert connection.transaction_status(lost["id"], since=lost["since"]) == "aborted"
+            for each in (kept, later):
+                assert connection.transaction_status(each["id"], since=each["since"]) == "committed"
+            if lost["id"] == later["id"]:
+                assert connection.transaction_status(lost["id"]) == "committed"  # which is true of the later one
+    finally:
+        connection.close()
+        server.stop()
+
+
+def test_a_server_that_does_not_tell_its_log(
+    connection: PostgresConnection, url: str, numbers: str, count: Count, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that is refused, transactions commit and are asked for by their number alone."""
+    monkeypatch.setattr(transactions, "PATIENCE", 0.2)
+    tell = "EXECUTE ON FUNCTION pg_current_wal_insert_lsn()"
+    connection.execute(f"REVOKE {tell} FROM PUBLIC")
+    connection.execute("CREATE ROLE untold LOGIN PASSWORD 'untold'")
+    connection.execute("GRANT USAGE ON SCHEMA engine_tests TO untold")
+    connection.execute(f"GRANT INSERT ON {numbers} TO untold")
+    at = urlsplit(url)
+    other = connect(urlunsplit(at._replace(netloc=f"untold:untold@{at.hostname}:{at.port}")))
+    try:
+        with proxied(other.url) as (proxy, leading), contextlib.closing(connect(leading)) as through:
+            with pytest.raises(UnknownOutcome) as raised, through.transaction:
+                through.execute(f"INSERT INTO {numbers} VALUES (1)")
+                proxy.cut, proxy.refusing = Cut.AFTER, True
+        assert raised.value.since is None
+        assert other.transaction_status(raised.value.transaction) == "committed"
+        assert count(numbers) == 1
+    finally:
+        other.close()
+        connection.execute(f"GRANT {tell} TO PUBLIC")
+        connection.execute("DROP OWNED BY untold")
+        connection.execute("DROP ROLE untold")
+
+
+def crash(server: EmbeddedServer) -> None:
+    """Kill all processes of a server at once."""
+    pid = server.status().pid
+    assert pid is not None
+    postmaster = psutil.Process(pid)
+    doomed = [postmaster, *postmaster.children(recursive=True)]
+    for process in doomed:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in doomed):
+        time.sleep(0.01)
 
 
 # --- isolation ---------------------------------------------------------------------------------------------------
