@@ -55,7 +55,7 @@ _STATUS = (
 """A standby is behind, and does not know."""
 
 _LOST = (
-    "(pg_last_wal_replay_lsn() IS DISTINCT FROM {recovered}::pg_lsn AND pg_last_wal_replay_lsn() < '{reached}'::pg_lsn)"
+    "pg_last_wal_replay_lsn() IS DISTINCT FROM {recovered}::pg_lsn AND pg_last_wal_replay_lsn() < '{reached}'::pg_lsn"
 )
 """The server has recovered again, and not as far as its log had come: then it gives numbers another time."""
 
@@ -81,7 +81,10 @@ def probe(session: Session) -> str:
 
 @frozen
 class Written:
-    """A transaction that has written something. number: the server's. since: how far its log was, as _SINCE reads it."""
+    """A transaction that has written something.
+
+    number: the server's. since: how far the server's log was, as _SINCE reads it; None where it does not tell.
+    """
 
     number: str
     since: str | None

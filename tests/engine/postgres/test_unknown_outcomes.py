@@ -395,10 +395,14 @@ def test_a_server_that_does_not_tell_its_log(
     at = urlsplit(url)
     other = connect(urlunsplit(at._replace(netloc=f"untold:untold@{at.hostname}:{at.port}")))
     try:
-        with proxied(other.url) as (proxy, leading), contextlib.closing(connect(leading)) as through:
-            with pytest.raises(UnknownOutcome) as raised, through.transaction:
-                through.execute(f"INSERT INTO {numbers} VALUES (1)")
-                proxy.cut, proxy.refusing = Cut.AFTER, True
+        with (
+            proxied(other.url) as (proxy, leading),
+            contextlib.closing(connect(leading)) as through,
+            pytest.raises(UnknownOutcome) as raised,
+            through.transaction,
+        ):
+            through.execute(f"INSERT INTO {numbers} VALUES (1)")
+            proxy.cut, proxy.refusing = Cut.AFTER, True
         assert raised.value.since is None
         assert other.transaction_status(raised.value.transaction) == "committed"
         assert count(numbers) == 1
