@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from djarrow.engine import parallel
 from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
+from djarrow.engine.interruption import heeded
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
@@ -127,12 +128,14 @@ class PostgresConnection:
             check_open(session)
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
-            try:
-                with session.raw.cursor() as cursor:
-                    return work(cursor)
-            except adbc.Error as error:
-                self._note_failure(session, error)
-                raise translate(error) from error
+            with heeded() as watch:
+                try:
+                    with session.raw.cursor() as cursor:
+                        watch(cursor)
+                        return work(cursor)
+                except adbc.Error as error:
+                    self._note_failure(session, error)
+                    raise translate(error) from error
 
     def _note_failure(self, session: Session, error: Exception) -> None:
         session.failed = session.in_transaction
@@ -283,13 +286,19 @@ class PostgresConnection:
             session.buffer_stream()
         cursor = session.raw.cursor()
         try:
-            cursor.execute(text)
+            with heeded() as watch:
+                watch(cursor)
+                cursor.execute(text)
             reader = cursor.fetch_record_batch()
         except adbc.Error as error:
             cursor.close()
             self._note_failure(session, error)
             self._give_back(session, clean=True)
             raise translate(error) from error
+        except BaseException:
+            cursor.close()
+            self._give_back(session, clean=False)
+            raise
         return Streaming(
             session,
             cursor,

@@ -248,17 +248,86 @@ def slow_commit(connection: PostgresConnection) -> Iterator[str]:
     connection.execute("DROP SCHEMA slow_commit CASCADE")
 
 
-def test_ctrl_c_while_commit_works_keeps_nothing(own: PostgresConnection, slow_commit: str, count: Count) -> None:
-    """The driver makes a cancellation of it, which the server tells as any refusal: it has rolled back."""
-    interrupt = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(EngineError, match="user request") as raised, own.transaction:
+@pytest.fixture
+def press() -> Iterator[Callable[[], None]]:
+    """Presses Ctrl-C in a moment."""
+    timers: list[threading.Timer] = []
+
+    def soon() -> None:
+        timers.append(threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        timers[-1].start()
+
+    yield soon
+    for timer in timers:
+        timer.join()
+
+
+Press = Callable[[], None]
+
+
+def test_ctrl_c_while_commit_works_tells_the_outcome(
+    own: PostgresConnection, slow_commit: str, count: Count, press: Press
+) -> None:
+    """The server is told to cancel COMMIT, and the interruption says that nothing was kept."""
+    with pytest.raises(KeyboardInterrupt) as raised, own.transaction:
         own.execute(f"INSERT INTO {slow_commit} VALUES (5.0)")
-        interrupt.start()
-    interrupt.join()
-    assert raised.value.sqlstate == "57014"
+        press()
+    assert raised.value.__notes__ == [
+        "It came while COMMIT ran: the transaction was rolled back, and nothing of it was kept."
+    ]
     assert count(slow_commit) == 0
     assert not own.in_transaction
     assert own.read("SELECT 1 AS one").num_rows == 1
+
+
+def test_ctrl_c_while_a_statement_works_ends_the_transaction(
+    own: PostgresConnection, numbers: str, count: Count, press: Press
+) -> None:
+    """It comes through as itself from statements of every kind, and the block is rolled back."""
+    for slow in (own.read, own.query, own.execute, own.stream):
+        with pytest.raises(KeyboardInterrupt), own.transaction:
+            own.execute(f"INSERT INTO {numbers} VALUES (1)")
+            press()
+            slow("SELECT pg_sleep(5)::text AS slept")
+    assert count(numbers) == 0
+    assert not own.in_transaction
+
+
+def test_ctrl_c_while_a_stream_begins(own: PostgresConnection, press: Press) -> None:
+    """Outside of a transaction, too, it comes through, and the next stream has a session that works."""
+    press()
+    with pytest.raises(KeyboardInterrupt):
+        list(own.stream("SELECT pg_sleep(5)::text AS slept"))
+    with own.stream("SELECT 1::bigint AS n") as stream:
+        assert [batch.column("n").to_pylist() for batch in stream] == [[1]]
+
+
+def test_ctrl_c_that_comes_too_late_is_not_lost(
+    own: PostgresConnection, numbers: str, count: Count, press: Press
+) -> None:
+    """A call that cannot be cancelled ends, and then the interruption is raised, with the block rolled back."""
+    statement = (
+        "DO $$ BEGIN PERFORM pg_sleep(1); EXCEPTION WHEN query_canceled THEN NULL; END $$"  # goes on all the same
+    )
+    with pytest.raises(KeyboardInterrupt), own.transaction:
+        own.execute(f"INSERT INTO {numbers} VALUES (1)")
+        press()
+        own.execute(statement)
+    assert count(numbers) == 0
+
+
+def test_ctrl_c_does_what_the_program_has_set(own: PostgresConnection, press: Press) -> None:
+    """A handler of the program's own is called, and the statement was cancelled."""
+    called: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: called.append(number))
+    try:
+        press()
+        with pytest.raises(EngineError) as raised:
+            own.read("SELECT pg_sleep(5)::text AS slept")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert called == [signal.SIGINT]
+    assert raised.value.sqlstate == "57014"
 
 
 def interrupted(connection: PostgresConnection, statement: str, *, after: bool) -> None:
