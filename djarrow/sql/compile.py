@@ -16,7 +16,7 @@ from djarrow.expr.nodes import Node
 from djarrow.expr.structure import take_apart
 from djarrow.sql.assembly import Assembly
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.select import quoted_name
+from djarrow.sql.select import aliased, quoted_name
 from djarrow.sql.template import Template
 from djarrow.sql.tree import function
 
@@ -37,6 +37,11 @@ class Compiled:
 def select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None = None, *, pretty: bool = False) -> Compiled:
     """The SELECT that reads a query: all of its attributes, or these in this order."""
     return _memoised(_select, node, dialect, columns, pretty)
+
+
+def source(node: Node, dialect: Dialect, columns: tuple[str, ...]) -> Compiled:
+    """The SELECT of a query that another statement reads: its columns have the types that they are computed in."""
+    return _memoised(_source, node, dialect, columns)
 
 
 def count(node: Node, dialect: Dialect) -> Compiled:
@@ -75,6 +80,12 @@ def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, prett
     chosen = node.heading.names if columns is None else columns
     listing = [assembly.output(name, found.columns[name], node.heading[name].type) for name in chosen]
     return assembly.finish(found.select(listing), pretty=pretty)
+
+
+def _source(node: Node, dialect: Dialect, columns: tuple[str, ...]) -> Template:
+    assembly = Assembly(dialect)
+    found = assembly.select(node)
+    return assembly.finish(found.select([aliased(found.columns[name].copy(), name) for name in columns]), pretty=True)
 
 
 def _count(node: Node, dialect: Dialect) -> Template:

@@ -159,6 +159,7 @@ def test_rows_come_back(schema: dj.Schema, written: str) -> None:
 FORMS: dict[str, Callable[[Any], Any]] = {
     "arrow": lambda table: table.to_arrow(),
     "polars": lambda table: table.to_polars(),
+    "pandas": lambda table: table.to_pandas(),
     "batches": lambda table: table.to_arrow().to_batches()[0],
 }
 """The forms that rows come in besides dicts: each as a table gives it."""
