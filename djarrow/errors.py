@@ -397,6 +397,24 @@ class TransactionError(EngineError):
     """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
 
 
+class UnknownOutcome(TransactionError):
+    """The connection was lost while COMMIT ran, and the server does not tell whether the transaction was kept.
+
+    transaction, since: its number, and the place that the server's log had come to, which
+    `connection.transaction_status` takes.
+    """
+
+    def __init__(self, transaction: str, *, since: str | None = None) -> None:
+        super().__init__(
+            f"It is not known whether transaction {transaction} was committed: the answer to COMMIT did not come, and "
+            f"the server did not tell later. Ask once it can: connection.transaction_status({transaction!r}, "
+            f"since={since!r}) gives 'committed' where all of it was kept, and 'aborted' where nothing was. Until then "
+            "do not repeat it: it could be done twice."
+        )
+        self.transaction = transaction
+        self.since = since
+
+
 class TimedOut(EngineError, TimeoutError):
     """A statement took longer than it was given, and was stopped."""
 

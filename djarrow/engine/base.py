@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from djarrow.engine.transactions import Status
     from djarrow.model.names import TableName
 
 
@@ -106,12 +107,16 @@ class Database(Reader, Protocol):
         """A transaction of this thread: committed at the end of the block, rolled back on any exception.
 
         Every read inside sees one snapshot. Raises TransactionError when one is open already, and at commit when the
-        server had aborted it.
+        server had aborted it; UnknownOutcome when it cannot tell whether it was committed.
         """
         ...
 
     def begin(self, *, isolation: str = "REPEATABLE READ", read_only: bool = False) -> AbstractContextManager[Self]:
         """As `transaction`, at this isolation level; read_only refuses writes."""
+        ...
+
+    def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:
+        """What became of the transaction that an UnknownOutcome tells of; None where the server does not know."""
         ...
 
     def execute(self, text: str) -> None:
