@@ -123,6 +123,10 @@ class Database(Reader, Protocol):
         """Run one statement that gives no rows."""
         ...
 
+    def write(self, text: str) -> pa.Table:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns."""
+        ...
+
     def ingest(self, table: TableName, rows: pa.Table) -> int:
         """Append rows through COPY, all or nothing; columns that are left out take their defaults. Returns how many."""
         ...

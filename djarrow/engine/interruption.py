@@ -27,17 +27,21 @@ class Watched:
         self._statement.cancel()
 
 
-@contextlib.contextmanager
-def heeded() -> Iterator[Callable[[Any], None]]:
-    """Raise the signal again at the end of the block, after an error too, if it came while a cursor worked.
+Watch = Callable[[Any], Watched]
+"""Watches a statement: gives what is to be used in its place."""
 
-    Gives what watches a cursor. The signal has its usual effect: a KeyboardInterrupt, or what the program has set.
+
+@contextlib.contextmanager
+def heeded() -> Iterator[Watch]:
+    """Raise the signal again at the end of the block, after an error too, if it came while a statement worked.
+
+    It has its usual effect: a KeyboardInterrupt, or what the program has set.
     """
     watched: list[Watched] = []
 
-    def watch(cursor: Any) -> None:
-        cursor._stmt = Watched(cursor._stmt)
-        watched.append(cursor._stmt)
+    def watch(statement: Any) -> Watched:
+        watched.append(Watched(statement))
+        return watched[-1]
 
     try:
         yield watch

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 from djarrow.engine import parallel
 from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
-from djarrow.engine.interruption import heeded
+from djarrow.engine.interruption import Watch, heeded
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
-from djarrow.engine.transactions import Status, Transactions, begin_statement
+from djarrow.engine.transactions import Status, Transactions, begin_statement, read_told, told_by
 from djarrow.errors import ConnectionFailed, TransactionError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PostgresConnection:
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._all: list[Session] = []
-        self._transactions = Transactions(self._control, self._discard, self._asking)
+        self._transactions = Transactions(self._fetch_few, self._discard, self._asking)
         self._session()
 
     def __repr__(self) -> str:
@@ -99,7 +99,7 @@ class PostgresConnection:
         with self._lock:
             self._all = [other for other in self._all if other is not session]
         with contextlib.suppress(Exception):  # the connection is lost already
-            session.raw.close()
+            session.close()
 
     @property
     def is_connected(self) -> bool:
@@ -127,18 +127,27 @@ class PostgresConnection:
     # --- running -------------------------------------------------------------------------------------------------
 
     def _run(self, session: Session, work: Callable[[Any], Result]) -> Result:
-        """Give work a cursor of the session; translate what the driver raises and note a failed transaction."""
+        """Let work have a cursor of the session."""
+
+        def with_cursor(watch: Watch) -> Result:
+            with session.raw.cursor() as cursor:
+                cursor._stmt = watch(cursor._stmt)
+                return work(cursor)
+
+        return self._heeding(session, with_cursor)
+
+    def _heeding(self, session: Session, work: Callable[[Watch], Result]) -> Result:
+        """Let the driver work on a session; translate what it raises, and note a failed transaction."""
         import adbc_driver_postgresql.dbapi as adbc
 
         with session.lock:
             check_open(session)
+            session.written = None
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
             with heeded() as watch:
                 try:
-                    with session.raw.cursor() as cursor:
-                        watch(cursor)
-                        return work(cursor)
+                    return work(watch)
                 except adbc.Error as error:
                     self._note_failure(session, error)
                     raise translate(error) from error
@@ -148,18 +157,18 @@ class PostgresConnection:
         if is_lost(error):
             self._discard(session)
 
-    def _fetch(self, session: Session, text: str, *, copy: bool = True) -> pa.Table:
+    def _fetch(self, session: Session, text: str) -> pa.Table:
+        """The result of a statement, through COPY where it has rows."""
+
         def work(cursor: Any) -> pa.Table:
-            if not copy:
-                cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cursor.execute(text)
             return cursor.fetch_arrow_table()
 
         return self._run(session, work)
 
-    def _control(self, session: Session, text: str) -> pa.Table:
-        """A short statement in one round trip to the server, where COPY takes three."""
-        return self._fetch(session, text, copy=False)
+    def _fetch_few(self, session: Session, text: str) -> pa.Table:
+        """The same of few rows or none: one round trip to the server, where COPY takes three."""
+        return self._heeding(session, lambda watch: session.few.fetch(text, watch))
 
     def _once_more(self, attempt: Callable[[Session], Result]) -> Result:
         """Run what may safely be repeated; outside a transaction a lost connection is opened again, once."""
@@ -177,12 +186,23 @@ class PostgresConnection:
         few: some rows at most. They are read without COPY, which saves a third of the time of one row and costs 1.7
         times that of many.
         """
-        return self._once_more(lambda session: self._fetch(session, text, copy=not few))
+        fetch = self._fetch_few if few else self._fetch
+        return self._once_more(lambda session: fetch(session, text))
+
+    def write(self, text: str) -> pa.Table:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns.
+
+        In a transaction it asks, in the same turn, what COMMIT would have to ask before.
+        """
+        session = self._session()
+        if not session.in_transaction:
+            return self._fetch_few(session, text)
+        return read_told(session, self._fetch_few(session, f"{text}, {told_by(session)}"))
 
     def explain(self, text: str, *, analyze: bool) -> str:
         """The plan of a SELECT. analyze: the server runs it, and says how that went."""
         statement = f"EXPLAIN (ANALYZE {'true' if analyze else 'false'}) {text}"
-        plan = self._once_more(lambda session: self._fetch(session, statement, copy=False))
+        plan = self._once_more(lambda session: self._fetch_few(session, statement))
         return "\n".join(plan.column(0).to_pylist())
 
     def read_parallel(self, texts: Sequence[str], *, lock: Callable[[bool], str]) -> list[pa.Table]:
@@ -209,7 +229,7 @@ class PostgresConnection:
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""
         _check_control(text)
-        return self._fetch(self._session(), text, copy=False)
+        return self._fetch_few(self._session(), text)
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
@@ -293,7 +313,7 @@ class PostgresConnection:
         cursor = session.raw.cursor()
         try:
             with heeded() as watch:
-                watch(cursor)
+                cursor._stmt = watch(cursor._stmt)
                 cursor.execute(text)
             reader = cursor.fetch_record_batch()
         except adbc.Error as error:
@@ -358,7 +378,7 @@ class PostgresConnection:
         """Reads on a new session, for the time of the block."""
         session = self._open(None, within=ASKING_SECONDS)
         try:
-            yield lambda text: self._control(session, text)
+            yield lambda text: self._fetch_few(session, text)
         finally:
             self._discard(session)
 

@@ -39,10 +39,7 @@ _NEVER_GIVEN = "22023"
 
 _REACHED = "concat_ws(' ', pg_current_wal_insert_lsn(), pg_last_wal_replay_lsn())"
 
-_PROBE = (
-    "SELECT id::text AS id, CASE WHEN id IS NOT NULL THEN {} END AS since "
-    "FROM (SELECT pg_current_xact_id_if_assigned() AS id) AS mine"
-)
+_PROBE = "SELECT id::text AS id, CASE WHEN id IS NOT NULL THEN {} END AS since FROM (SELECT {} AS id) AS mine"
 """Fails where the transaction is aborted. NULL as long as nothing was written."""
 
 _SINCE = re.compile(r"([0-9A-F]+/[0-9A-F]+)(?: ([0-9A-F]+/[0-9A-F]+))?")
@@ -74,9 +71,30 @@ def begin_statement(isolation: object, *, read_only: bool) -> str:
     return f"BEGIN ISOLATION LEVEL {ISOLATION[ISOLATION.index(level)]}{' READ ONLY' if read_only else ''}"
 
 
+_NUMBER = "pg_current_xact_id_if_assigned()"
+
+
 def probe(session: Session) -> str:
     """The question, inside a transaction, for its number and how far the server's log is."""
-    return _PROBE.format(_REACHED if session.tells_log else "NULL::text")
+    return _PROBE.format(_reached(session), _NUMBER)
+
+
+def _reached(session: Session) -> str:
+    return _REACHED if session.tells_log else "NULL::text"
+
+
+def told_by(session: Session) -> str:
+    """The same question as columns of a RETURNING: the number as `djarrow_id`, and `djarrow_since`."""
+    return f"{_NUMBER}::text AS djarrow_id, {_reached(session)} AS djarrow_since"
+
+
+def read_told(session: Session, result: pa.Table) -> pa.Table:
+    """Note what a statement told of its transaction; gives the result without that."""
+    columns = [name for name in result.column_names if name not in ("djarrow_id", "djarrow_since")]
+    if result.num_rows:
+        last = result.slice(result.num_rows - 1)
+        session.written = Written(last.column("djarrow_id")[0].as_py(), last.column("djarrow_since")[0].as_py())
+    return result.select(columns)
 
 
 @frozen
@@ -184,6 +202,8 @@ class Transactions:
                 "The transaction had failed before it should commit, and nothing of it was kept. "
                 "An error inside it was caught and passed over."
             )
+        if session.written is not None:  # the last statement told, and after it nothing can have failed
+            return session.written
         try:
             (found,) = self.run(session, probe(session)).to_pylist()
         except ConnectionFailed as error:

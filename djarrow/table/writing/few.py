@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.errors import EngineError
 from djarrow.model.types import Family
-from djarrow.table.writing.agreement import changed, check_columns
+from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def insert(database: Database, spec: TableSpec, values: Values, conflict: Confli
     rows = list(zip(*(_of_literals(column, spec, name) for name, column in values.items()), strict=True))
     statement = text.insert_values(spec, tuple(values), rows, conflict)
     try:
-        written = database.read(statement, few=True)
+        written = database.write(statement)
     except EngineError as error:
         if (told := changed(error, spec)) is not None:
             raise told from error
         raise
-    if False in written.column("agree").to_pylist():
-        check_columns(database, spec)
+    if written.num_rows:
+        check_types(written.column("types")[0].as_py(), spec)
     return Inserted(written.num_rows, len(rows) - written.num_rows)
 
 
