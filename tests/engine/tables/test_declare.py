@@ -206,7 +206,7 @@ def test_sixty_tables_take_few_statements(schema: dj.Schema, counting: Any, seco
 
 
 def test_a_use_after_the_first_asks_nothing_again(schema: dj.Schema, counting: Any) -> None:
-    """Once declared, a fetch is one statement; an insert of a row a transaction of one, which it ends without asking."""
+    """Once declared, a fetch is one statement; an insert of a row a transaction of one, ended without asking."""
     A = make(dj.Schema(schema.name, connection=counting), "A", "a : uint8\n---")
     A.insert1((1,))
     counting.statements.clear()
