@@ -67,7 +67,8 @@ def test_a_frame_without_rows_has_names() -> None:
 def test_what_can_be_read_again() -> None:
     """Frames, lists and files can be read a second time; iterators and readers cannot."""
     assert all(given(rows, "t", Size()).again for rows in (FRAME, FRAME.lazy(), FRAME.to_dicts(), FRAME.to_arrow()))
-    assert not any(given(rows, "t", Size()).again for rows in (iter([]), reader()))
+    once: list[Any] = [iter([]), reader()]
+    assert not any(given(rows, "t", Size()).again for rows in once)
     assert given(FRAME, "t", Size()).total == 10
     assert given(iter([]), "t", Size()).total is None
 
