@@ -16,9 +16,9 @@ from djarrow.expr.nodes import Node
 from djarrow.expr.structure import take_apart
 from djarrow.sql.assembly import Assembly
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.select import quoted_name
+from djarrow.sql.select import aliased, quoted_name
 from djarrow.sql.template import Template
-from djarrow.sql.tree import function
+from djarrow.sql.tree import chain, function
 
 
 @frozen
@@ -47,6 +47,16 @@ def count(node: Node, dialect: Dialect) -> Compiled:
 def exists(node: Node, dialect: Dialect) -> Compiled:
     """The SELECT that asks whether a query has any row, as `found`."""
     return _memoised(_exists, node, dialect)
+
+
+def inner(node: Node, columns: tuple[str, ...]) -> Compiled:
+    """The SELECT of some attributes, or of none, to stand in another statement of PostgreSQL: as terms compare them."""
+    return _memoised(_inner, node, columns)
+
+
+def deleting(node: Node) -> Compiled:
+    """DELETE of the rows of a table where conditions hold, and nothing else was done. The table is `t1` in it."""
+    return _memoised(_deleting, node)
 
 
 def _memoised(write: Any, node: Node, *arguments: Any) -> Compiled:
@@ -89,3 +99,16 @@ def _exists(node: Node, dialect: Dialect) -> Template:
     inner = assembly.select(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=quoted_name("found"))
     return assembly.finish(exp.Select(expressions=[answer]))
+
+
+def _inner(node: Node, columns: tuple[str, ...]) -> Template:
+    assembly = Assembly(Dialect.POSTGRES)
+    found = assembly.select(node)
+    return assembly.finish(found.select([aliased(found.columns[name].copy(), name) for name in columns]))
+
+
+def _deleting(node: Node) -> Template:
+    assembly = Assembly(Dialect.POSTGRES)
+    found = assembly.select(node)
+    where = exp.Where(this=chain(exp.And, found.where)) if found.where else None
+    return assembly.finish(exp.Delete(this=found.source, where=where))
