@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from djarrow.model import graph
 from djarrow.model.names import TableName
@@ -176,12 +176,10 @@ class _Planning:
         whole = self.whole and name == self.first
         whole = whole or any(one.strict and self.steps[one.parent].whole for one in incoming)
         links = tuple(dict.fromkeys(map(self._link, incoming)))
-        step = Step(name, self.keys.get(name, ()), () if whole else links, () if whole else own, whole)
         claims = self._claims(name, parents)
         owner = None if self.part_integrity == IGNORE else self._owner(name, parents)
-        if owner is not None and self._goes_with(step, owner):
-            owner = None
-        return Step(step.table, step.key, step.links, step.own, whole, owner, claims)
+        step = Step(name, self.keys.get(name, ()), () if whole else links, () if whole else own, whole, owner, claims)
+        return evolve(step, owner=None) if owner is not None and self._goes_with(step, owner) else step
 
     def _link(self, one: Reference) -> Link:
         """Why rows go by a reference: for the parent's own reason, where the columns that tell it are here, too."""
@@ -206,7 +204,8 @@ class _Planning:
             return ()
         owners = (self._owner(part, parents) for part in dict.fromkeys(one.table for one in self.references))
         mine = (one for one in owners if one is not None and one.parent == name)
-        return tuple(one for one in mine if one.table == self.first or len(self._ways(one.table)) > 1)
+        return tuple(one for one in mine if self._can_go_alone(one.table, parents))
 
-    def _ways(self, part: TableName) -> list[Reference]:
-        return [one for one in self.references if one.table == part]
+    def _can_go_alone(self, part: TableName, parents: graph.Parents) -> bool:
+        ways = [one for one in self.references if one.table == part]
+        return part == self.first or len(ways) > 1 or bool(self._claims(part, parents))

@@ -12,7 +12,7 @@ WITH RECURSIVE reference AS MATERIALIZED (
     FROM reference AS r
     JOIN pg_class AS c ON c.oid = r.child
     JOIN pg_class AS p ON p.oid = r.parent AND p.relnamespace = c.relnamespace
-    WHERE position('__' IN substr(c.relname, 3)) > 0  -- its name can be that of a part
+    WHERE position('__' IN substr(c.relname, 2)) > 0  -- its name can be that of a part
 ), reached (oid) AS (
     SELECT to_regclass({table})::oid
     UNION
