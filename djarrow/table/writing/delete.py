@@ -87,7 +87,7 @@ class Deletion:
         if self.connection.in_transaction:
             with self._kept():
                 return self._deleted(shown, locking=False)
-        if self.target.whole and (number := emptied(self.connection, self.target.name)) is not None:
+        if self._may_be_emptied and (number := emptied(self.connection, self.target.name)) is not None:
             return self._told({str(self.target.name): number})
         for attempt in range(1, locks.ATTEMPTS + 1):
             try:
@@ -100,6 +100,11 @@ class Deletion:
                     raise _contended(error) from error
             time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - so that two do not meet again
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    @property
+    def _may_be_emptied(self) -> bool:
+        alone = self.part_integrity == cascade.IGNORE or names.master_of(self.target.name) is None
+        return self.target.whole and alone
 
     # --- inside a transaction ------------------------------------------------------------------------------------
 

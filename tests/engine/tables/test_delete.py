@@ -194,18 +194,21 @@ def test_a_singleton(schema: dj.Schema) -> None:
     assert Setting.delete() == 1
 
 
-@pytest.mark.parametrize("kind", ["enum('x','y')", "char(3)", "uuid", "decimal(5,2)", "timestamp", "float64", "date"])
+KINDS: dict[str, list[Any]] = {
+    "enum('x','y')": ["x", "y"],
+    "char(3)": ["x", "y"],
+    "uuid": ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"],
+    "decimal(5,2)": ["1.10", "2.20"],
+    "timestamp": ["2020-01-01 00:00:00.000001", "2020-01-01"],
+    "float64": [0.1, float("nan")],
+    "date": ["2020-01-01", "2020-01-02"],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_keys_of_every_kind(schema: dj.Schema, kind: str) -> None:
     """The rows are found by keys of any type, also where the expression is more than a condition."""
-    values = {
-        "enum('x','y')": ["x", "y"],
-        "char(3)": ["x", "y"],
-        "uuid": ["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"],
-        "decimal(5,2)": ["1.10", "2.20"],
-        "timestamp": ["2020-01-01 00:00:00.000001", "2020-01-01"],
-        "float64": [0.1, float("nan")],
-        "date": ["2020-01-01", "2020-01-02"],
-    }[kind]
+    values = KINDS[kind]
     A = make(schema, "A", f"a : {kind}\n---\nn : int8")
     B = make(schema, "B", "-> A\nb : int8\n---")
     A.insert([(value, n) for n, value in enumerate(values)])
