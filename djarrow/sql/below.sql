@@ -33,11 +33,12 @@ FROM reached AS r
 JOIN pg_class AS c ON c.oid = r.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
-    SELECT NULL::oid AS parent, i.indkey::int2[] AS columns, NULL::int2[] AS parent_columns, TRUE AS validated, 0 AS place
+    SELECT
+        NULL::oid AS parent, i.indkey::int2[] AS columns, NULL::int2[] AS parent_columns, TRUE AS validated, NULL::oid AS key
     FROM (SELECT 1) AS one LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisprimary
     UNION ALL
-    SELECT f.parent, f.conkey, f.confkey, f.convalidated, 1 FROM reference AS f WHERE f.child = c.oid
+    SELECT f.parent, f.conkey, f.confkey, f.convalidated, f.oid FROM reference AS f WHERE f.child = c.oid
 ) AS k
 LEFT JOIN pg_class AS p ON p.oid = k.parent
 LEFT JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
-ORDER BY n.nspname, c.relname, k.place, k.parent
+ORDER BY n.nspname, c.relname, k.key NULLS FIRST

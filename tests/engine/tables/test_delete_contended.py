@@ -1,0 +1,93 @@
+"""Deletes while others insert and delete: no orphan, no error but those to try again, and the counts are true."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import djarrow as dj
+from djarrow.engine.postgres import PostgresConnection
+from djarrow.errors import EngineError
+from djarrow.sql import locks
+from tests.contending import DELETERS, contend, log_deletes, logged, pipeline
+
+from .deleting import make, orphans, sizes
+
+
+def check_contention(connection: PostgresConnection, name: str, seconds: float) -> None:
+    """Run the processes, and see that all is as it should be."""
+    tables = pipeline(name, connection)
+    tables.Piece.declare()
+    log_deletes(connection, name)
+    outcomes = contend(connection.url, name, seconds)
+    assert [error for outcome in outcomes for error in outcome.errors] == []
+    deletes = outcomes[-DELETERS:]
+    reported: Counter[str] = sum((outcome.deleted for outcome in deletes), Counter())
+    assert reported == logged(connection, name)
+    assert all(outcome.done > 0 for outcome in outcomes), outcomes
+    assert len(reported) == 5, reported
+    assert orphans(connection, name) == 0
+
+
+@pytest.mark.timeout(120)
+def test_inserters_and_deleters(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Three processes insert and two delete for four seconds."""
+    check_contention(connection, str(schema.name), 4)
+
+
+def test_a_row_added_below(
+    schema: dj.Schema, connection: PostgresConnection, second: PostgresConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that another transaction adds below what goes, and commits while the delete waits, goes at the next try."""
+    A = make(schema, "A", "a : int8\n---")
+    B = make(schema, "B", "-> A\nb : int8\n---")
+    A.insert([(1,), (2,)])
+    B.insert([(1, 1)])
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f'INSERT INTO "{schema.name}".b VALUES (1, 2)')
+            deleting = pool.submit((A & "a = 1").delete)
+            _wait_for_a_lock(second)
+        deleted = deleting.result(30)
+    assert list(deleted.counts.values()) == [1, 2]
+    assert sizes(A, B) == [1, 0]
+
+
+def _wait_for_a_lock(connection: PostgresConnection) -> None:
+    waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted"
+    pause = threading.Event()
+    for _ in range(200):
+        if connection.read(waiting).column("n")[0].as_py():
+            return
+        pause.wait(0.05)
+    raise AssertionError("nobody waits")
+
+
+def test_after_the_last_attempt(schema: dj.Schema, counting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where rows were in the way each time, the error says that nothing went, and that it can be tried again."""
+    lab = dj.Schema(str(schema.name), connection=counting)
+    A = make(lab, "A", "a : int8\n---")
+    B = make(lab, "B", "-> A\nb : int8\n---")
+    A.insert1((1,))
+    B.insert1((1, 1))
+    counting.execute(f'ALTER TABLE "{schema.name}".b ENABLE ROW LEVEL SECURITY')
+    counting.execute(f'ALTER TABLE "{schema.name}".b FORCE ROW LEVEL SECURITY')
+    counting.execute(f'GRANT USAGE ON SCHEMA "{schema.name}" TO PUBLIC')
+    counting.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA "{schema.name}" TO PUBLIC')
+    counting.execute("CREATE ROLE hidden_from")
+    counting.execute("SET ROLE hidden_from")
+    counting.statements.clear()
+    try:
+        with pytest.raises(EngineError, match=f"each of the {locks.ATTEMPTS} times.*still referenced") as caught:
+            A.delete()
+    finally:
+        counting.execute("RESET ROLE")
+        counting.execute("DROP OWNED BY hidden_from")
+        counting.execute("DROP ROLE hidden_from")
+        counting.execute(f'ALTER TABLE "{schema.name}".b NO FORCE ROW LEVEL SECURITY')
+    assert caught.value.sqlstate == "40001"
+    assert sizes(A, B) == [1, 1]

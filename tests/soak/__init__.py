@@ -1,0 +1,1 @@
+"""What runs for long, by `nox -s soak`."""
