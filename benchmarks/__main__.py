@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-NAMES = ("imports", "embedded_start", "flights", "schemas", "reading", "queries", "lazy", "streaming")
+NAMES = ("imports", "embedded_start", "flights", "schemas", "reading", "queries", "lazy", "streaming", "deleting")
 PACKAGES = ("adbc-driver-postgresql", "polars", "pyarrow", "duckdb", "sqlglot")
 
 
