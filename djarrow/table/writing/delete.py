@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from djarrow.errors import CyclicDependency, DeleteRefused, DjarrowError, EngineError, IntegrityError
+from djarrow.errors import (
+    AccessDenied,
+    CyclicDependency,
+    DeleteRefused,
+    DjarrowError,
+    EngineError,
+    IntegrityError,
+)
 from djarrow.model import cascade, names
 from djarrow.sql import dependencies, locks
 from djarrow.sql.delete import Rows, Statements, chosen
@@ -85,21 +92,33 @@ class Deletion:
     def run(self, shown: Collection[str] | None) -> Deleted:
         """Delete. shown: the tables that were confirmed; no other may lose rows."""
         if self.connection.in_transaction:
-            with self._kept():
-                return self._deleted(shown, locking=False)
+            return self._once(shown)
         if self._may_be_emptied and (number := emptied(self.connection, self.target.name)) is not None:
             return self._told({str(self.target.name): number})
+        locking = False
         for attempt in range(1, locks.ATTEMPTS + 1):
             try:
                 with self.connection.begin(isolation="READ COMMITTED"):
-                    return self._deleted(shown, locking=attempt > 1)
+                    return self._deleted(shown, locking=locking)
             except (EngineError, IntegrityError) as error:
-                if not _passes(error):
+                denied = locking and isinstance(error, AccessDenied)  # locking a row takes the right to update it
+                if not denied and not _passes(error):
                     raise
                 if attempt == locks.ATTEMPTS:
-                    raise _contended(error) from error
+                    raise _contended(error, f"each of the {attempt} times that this was begun") from error
+                locking = attempt == 1 or (locking and not denied)
             time.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311 - so that two do not meet again
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    def _once(self, shown: Collection[str] | None) -> Deleted:
+        """Delete in the user's transaction, which cannot be begun anew here."""
+        try:
+            with self._kept():
+                return self._deleted(shown, locking=False)
+        except IntegrityError as error:
+            if not _passes(error):
+                raise
+            raise _contended(error, "since the transaction began") from error
 
     @property
     def _may_be_emptied(self) -> bool:
@@ -206,10 +225,11 @@ def _passes(error: DjarrowError) -> bool:
     return type(error) is IntegrityError
 
 
-def _contended(error: DjarrowError) -> EngineError:
+def _contended(error: DjarrowError, when: str) -> EngineError:
+    """What can be tried again. when: others came in between."""
     state = error.sqlstate if isinstance(error, EngineError) else locks.CONFLICT
     return EngineError(
-        f"others changed the same rows, or added to them, each of the {locks.ATTEMPTS} times that this was begun, and "
-        f"nothing was deleted. Delete again. The last time: {error}",
+        f"others changed the rows that were to go, or added rows below them, {when}. Nothing was deleted; delete "
+        f"again. What the database said: {error}",
         sqlstate=state,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -39,9 +40,7 @@ def test_inserters_and_deleters(schema: dj.Schema, connection: PostgresConnectio
     check_contention(connection, str(schema.name), 4)
 
 
-def test_a_row_added_below(
-    schema: dj.Schema, connection: PostgresConnection, second: PostgresConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_row_added_below(schema: dj.Schema, second: PostgresConnection) -> None:
     """A row that another transaction adds below what goes, and commits while the delete waits, goes at the next try."""
     A = make(schema, "A", "a : int8\n---")
     B = make(schema, "B", "-> A\nb : int8\n---")
@@ -67,27 +66,40 @@ def _wait_for_a_lock(connection: PostgresConnection) -> None:
     raise AssertionError("nobody waits")
 
 
-def test_after_the_last_attempt(schema: dj.Schema, counting: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where rows were in the way each time, the error says that nothing went, and that it can be tried again."""
-    lab = dj.Schema(str(schema.name), connection=counting)
-    A = make(lab, "A", "a : int8\n---")
-    B = make(lab, "B", "-> A\nb : int8\n---")
+@pytest.fixture
+def hidden(schema: dj.Schema, connection: PostgresConnection) -> Iterator[tuple[str, Any, Any]]:
+    """A role from which the rows of B are hidden, with A that these refer to: deleting from A never succeeds for it."""
+    A = make(schema, "A", "a : int8\n---")
+    B = make(schema, "B", "-> A\nb : int8\n---")
     A.insert1((1,))
     B.insert1((1, 1))
-    counting.execute(f'ALTER TABLE "{schema.name}".b ENABLE ROW LEVEL SECURITY')
-    counting.execute(f'ALTER TABLE "{schema.name}".b FORCE ROW LEVEL SECURITY')
-    counting.execute(f'GRANT USAGE ON SCHEMA "{schema.name}" TO PUBLIC')
-    counting.execute(f'GRANT ALL ON ALL TABLES IN SCHEMA "{schema.name}" TO PUBLIC')
-    counting.execute("CREATE ROLE hidden_from")
-    counting.execute("SET ROLE hidden_from")
-    counting.statements.clear()
+    role = f"{schema.name}_hidden"
+    connection.execute(f'CREATE ROLE "{role}"')
+    connection.execute(f'GRANT USAGE ON SCHEMA "{schema.name}" TO "{role}"')
+    connection.execute(f'ALTER TABLE "{schema.name}".b ENABLE ROW LEVEL SECURITY')
+    yield role, A, B
+    connection.execute(f'DROP OWNED BY "{role}"')
+    connection.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.parametrize("rights", ["SELECT, DELETE, UPDATE", "SELECT, DELETE"])
+def test_after_the_last_attempt(
+    schema: dj.Schema, connection: PostgresConnection, hidden: tuple[str, Any, Any], rights: str
+) -> None:
+    """Where rows were in the way each time, the error says that nothing went, and that it can be tried again.
+
+    A user who may not lock rows is no exception.
+    """
+    role, A, B = hidden
+    connection.execute(f'GRANT {rights} ON ALL TABLES IN SCHEMA "{schema.name}" TO "{role}"')
+    connection.execute(f'SET ROLE "{role}"')
     try:
         with pytest.raises(EngineError, match=f"each of the {locks.ATTEMPTS} times.*still referenced") as caught:
             A.delete()
+        assert caught.value.sqlstate == "40001"
+        with pytest.raises(EngineError, match="since the transaction began") as caught, connection.transaction:
+            (A & "a = 1").delete()
+        assert caught.value.sqlstate == "40001"
     finally:
-        counting.execute("RESET ROLE")
-        counting.execute("DROP OWNED BY hidden_from")
-        counting.execute("DROP ROLE hidden_from")
-        counting.execute(f'ALTER TABLE "{schema.name}".b NO FORCE ROW LEVEL SECURITY')
-    assert caught.value.sqlstate == "40001"
+        connection.execute("RESET ROLE")
     assert sizes(A, B) == [1, 1]

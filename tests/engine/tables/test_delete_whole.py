@@ -31,6 +31,7 @@ def large(schema: dj.Schema) -> Any:
         "n : int32\n---\n-> Kind\n-> [nullable] Large.proj(up='n')",
     )
     cls.insert(pl.DataFrame({"n": range(ROWS)}).with_columns(kind=pl.lit(1), up=pl.when(pl.col("n") > 0).then(0)))
+    schema.connection.execute(f"ALTER TABLE {cls().full_table_name} SET (autovacuum_enabled = false)")  # it has locks
     return cls
 
 
