@@ -7,6 +7,7 @@ first one is asked for that alone, and paths that mean the same are one link.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 
@@ -125,6 +126,12 @@ class _Planning:
     whole: bool
     part_integrity: str
     steps: dict[TableName, Step] = field(factory=dict)
+    by_table: dict[TableName, list[Reference]] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.by_table = defaultdict(list)
+        for one in self.references:
+            self.by_table[one.table].append(one)
 
     def plan(self) -> Plan:
         parents = self._parents()
@@ -159,7 +166,7 @@ class _Planning:
 
     def _of(self, name: TableName) -> Iterable[Reference]:
         """The references of a table to others."""
-        return (one for one in self.references if one.table == name != one.parent)
+        return (one for one in self.by_table[name] if one.parent != name)
 
     def _owner(self, name: TableName, parents: graph.Parents) -> Reference | None:
         """The reference by which rows of a part belong to its master: to that, or to another part of it."""
@@ -172,7 +179,7 @@ class _Planning:
 
     def _step(self, name: TableName, parents: graph.Parents) -> Step:
         incoming = [one for one in self._of(name) if one.parent in self.steps]
-        own = tuple(one for one in self.references if one.table == name == one.parent)
+        own = tuple(one for one in self.by_table[name] if one.parent == name)
         whole = self.whole and name == self.first
         whole = whole or any(one.strict and self.steps[one.parent].whole for one in incoming)
         links = tuple(dict.fromkeys(map(self._link, incoming)))
@@ -202,10 +209,9 @@ class _Planning:
         """Where masters go along, the parts that can go for another reason than their master."""
         if self.part_integrity != CASCADE:
             return ()
-        owners = (self._owner(part, parents) for part in dict.fromkeys(one.table for one in self.references))
+        owners = (self._owner(part, parents) for part in list(self.by_table))
         mine = (one for one in owners if one is not None and one.parent == name)
         return tuple(one for one in mine if self._can_go_alone(one.table, parents))
 
     def _can_go_alone(self, part: TableName, parents: graph.Parents) -> bool:
-        ways = [one for one in self.references if one.table == part]
-        return part == self.first or len(ways) > 1 or bool(self._claims(part, parents))
+        return part == self.first or len(self.by_table[part]) > 1 or bool(self._claims(part, parents))

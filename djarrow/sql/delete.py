@@ -192,7 +192,8 @@ class Statements:
                 before = [*named, *closure]
                 each = " + ".join(f"(SELECT count(*) FROM ({_locking(step, way)}) AS l)" for way in ways)
                 statements.append((f"WITH RECURSIVE {_listed(before)}\n" if before else "") + f"SELECT {each} AS n")
-            named += self._selected(number, step)
+            if self.plan.needed(step):
+                named += self._selected(number, step)
         return statements
 
 
