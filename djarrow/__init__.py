@@ -17,6 +17,7 @@ from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
 from djarrow.table.universal import U
+from djarrow.table.writing.many import insert_many
 
 schema = Schema
 """Another name of `Schema`, as pipelines published for DataJoint write it: `schema = dj.schema()`."""
@@ -45,6 +46,7 @@ __all__ = [
     "conn",
     "errors",
     "export",
+    "insert_many",
     "list_schemas",
     "open",
     "schema",

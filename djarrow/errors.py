@@ -240,7 +240,8 @@ class RowError(DjarrowError):
     """Rows cannot be inserted or changed; nothing was. Base of the errors of this section.
 
     table: the table's name; attribute: the attribute concerned; row: the number of the first row concerned, from 0;
-    reason: what is wrong with it.
+    reason: what is wrong with it. problems: a Polars frame of all problems that the rows have, each with its row,
+    attribute, value and reason; None where nobody looked for others.
     """
 
     def __init__(
@@ -255,6 +256,7 @@ class RowError(DjarrowError):
         self.attribute = attribute
         self.row = row
         self.value = value
+        self.problems: Any = None
 
 
 class UnknownField(RowError, KeyError):

@@ -1,12 +1,15 @@
 """One column that a user gives -> an Arrow array of the attribute's type, checked. rows.py takes rows apart into these.
 
 Casts that lose nothing are made on the whole column. Where Arrow cannot, the values go one by one through
-`model/values.py`, which finds the one at fault. Design section 8.
+`model/values.py`, which finds those at fault: each is refused, and NULL in what is returned. Design section 8.
 """
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from djarrow.codec.blob import pack
-from djarrow.errors import InvalidValue, MissingField, UnstorableValue
+from djarrow.errors import InvalidValue, MissingField, UnstorableValue, shown
+from djarrow.frame import texts
+from djarrow.frame.problems import Refuse
 from djarrow.model.heading import Attribute
+from djarrow.model.texts import read_text
 from djarrow.model.types import AttributeType, Family
 from djarrow.model.values import normalise
 
@@ -30,33 +36,89 @@ def carrier(kind: AttributeType) -> pa.DataType:
     return kind.arrow
 
 
-def from_arrow(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> pa.Array | pa.ChunkedArray:
-    """A column of any Arrow type as the attribute's carrier. Raises InvalidValue or MissingField with the row."""
+def from_arrow(
+    array: pa.Array | pa.ChunkedArray, attribute: Attribute, refuse: Refuse, *, read_json: bool = True
+) -> pa.Array | pa.ChunkedArray:
+    """A column of any Arrow type as the attribute's carrier. Refuses InvalidValue and MissingField with their rows.
+
+    read_json: text for a json attribute is read; without it, the database reads it, with every digit of its numbers.
+    """
     array = _plain(array)
     kind = attribute.type
     if array.null_count == len(array):
         converted = pa.nulls(len(array), carrier(kind))
+    elif kind.family is Family.JSON and pa.types.is_string(array.type) and not read_json:
+        converted = as_json(array, kind)
     else:
         converted = _whole_column(array, kind)
         if converted is None:
-            converted = _one_by_one(_python_values(array, attribute, table), attribute, table)
-    _check_nulls(converted, attribute, table)
+            values, unread = _python_values(array, attribute, refuse)
+            return _one_by_one(values, attribute, refuse, unread)
+    _check_nulls(converted, attribute, refuse)
     return converted
 
 
-def from_values(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array | pa.ChunkedArray:
-    """A column of Python values as the attribute's carrier. Raises InvalidValue or MissingField with the row."""
+def from_values(values: Sequence[Any], attribute: Attribute, refuse: Refuse) -> pa.Array | pa.ChunkedArray:
+    """A column of Python values as the attribute's carrier. Refuses InvalidValue and MissingField with their rows."""
     converted = _inferred(values, attribute.type)
     if converted is None:
-        converted = _one_by_one(values, attribute, table)
-    _check_nulls(converted, attribute, table)
+        return _one_by_one(values, attribute, refuse)
+    _check_nulls(converted, attribute, refuse)
     return converted
+
+
+def from_texts(
+    column: pa.Array | pa.ChunkedArray, attribute: Attribute, default: Any, refuse: Refuse
+) -> pa.Array | pa.ChunkedArray | None:
+    """A column of a CSV file as the attribute's carrier, or None where all of it is left to the default.
+
+    NULL stands for the default, and for the empty string where a string has none. Refuses InvalidValue and
+    MissingField.
+    """
+    kind = attribute.type
+    if column.null_count == len(column) and attribute.default is not None:
+        return None
+    if kind.family is Family.STRING and attribute.default is None:
+        column = pc.fill_null(column, "")
+    converted = _read_texts(column, kind)
+    if converted is not None and (default is None or not converted.null_count):
+        _check_nulls(converted, attribute, refuse)
+        return converted
+    values, refused = [], set()
+    for row, text in enumerate(column.to_pylist()):
+        value = default
+        try:
+            value = default if text is None else read_text(text, kind)
+        except ValueError as error:
+            reason = f"{shown(text)} is no {kind}: {error}."
+            refuse(InvalidValue, reason, attribute=attribute.name, row=row, value=text)
+            refused.add(row)
+        values.append(value)
+    return _one_by_one(values, attribute, refuse, frozenset(refused))
+
+
+def _read_texts(column: Any, kind: AttributeType) -> Any:
+    """The whole column, or None where a text is to be read by itself."""
+    if kind.family in (Family.STRING, Family.ENUM):
+        return _whole_column(column, kind)
+    values = texts.read(column, kind)
+    return None if values is None else _whole_column(values, kind)
+
+
+def as_json(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> pa.Array | pa.ChunkedArray:
+    """A column of text as a column of JSON, unread."""
+    if not _chunked(array):
+        return pa.ExtensionArray.from_storage(kind.arrow, array)
+    return pa.chunked_array([as_json(chunk, kind) for chunk in array.chunks], kind.arrow)
 
 
 def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
     """The column as Arrow reads it, or None where it could take one kind of value for another."""
-    if not _INFERRED.get(kind.family, frozenset()).issuperset(map(type, values)):
+    types = set(map(type, values))
+    if not _is_faithful(types, values, kind):
         return None
+    if kind.family is Family.UUID and uuid.UUID in types:
+        values = [None if value is None else value.bytes for value in values]
     try:
         array = pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -64,50 +126,88 @@ def _inferred(values: Sequence[Any], kind: AttributeType) -> pa.Array | pa.Chunk
     return pa.nulls(len(array), carrier(kind)) if array.null_count == len(array) else _whole_column(array, kind)
 
 
-_NUMBERS = frozenset({type(None), int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})
-_INFERRED = {
+def _is_faithful(types: set[type], values: Sequence[Any], kind: AttributeType) -> bool:
+    """Whether Arrow infers from values of these types what they are.
+
+    It would read True beside 1.0 as 1.0, text beside bytes as bytes, and a moment beside one of another time zone as if
+    it had the same; whole numbers beside floats become float64, which is then rounded to float32.
+    """
+    given = types - {type(None)}
+    if given == {str}:
+        return kind.family in _FROM_TEXT
+    if not given <= _INFERRED.get(kind.family, frozenset()):
+        return False
+    if kind.row.name == "float32":
+        whole = {each for each in given if issubclass(each, int | np.integer)}
+        return not whole or whole == given
+    if given & _ZONED:
+        return {value.tzinfo for value in values if value is not None} == {None}
+    return True
+
+
+_ZONED = {datetime.datetime, datetime.time}
+_NUMBERS: frozenset[type] = frozenset({int, float, *(np.dtype(code).type for code in "bhilqBHILQfd")})
+_INFERRED: dict[Family, frozenset[type]] = {
     Family.INTEGER: _NUMBERS,
     Family.FLOAT: _NUMBERS,
-    Family.BOOLEAN: frozenset({type(None), bool, np.bool_}),
-    Family.STRING: frozenset({type(None), str}),
-    Family.ENUM: frozenset({type(None), str}),
+    Family.DECIMAL: frozenset({decimal.Decimal}),
+    Family.BOOLEAN: frozenset({bool, np.bool_}),
+    Family.DATE: frozenset({datetime.date}),
+    Family.TIME: frozenset({datetime.time}),
+    Family.DATETIME: frozenset({datetime.datetime}),
+    Family.TIMESTAMP: frozenset({datetime.datetime}),
+    Family.UUID: frozenset({uuid.UUID}),
 }
-"""The Python types that Arrow infers faithfully. It would read True beside 1.0 as 1.0, text beside bytes as bytes."""
+"""The Python types, besides that of None, of which Arrow makes a whole column at once."""
+
+_FROM_TEXT = frozenset({*_INFERRED, Family.STRING, Family.ENUM}) - {Family.INTEGER, Family.FLOAT, Family.BOOLEAN}
+"""What a text can stand for: a number in a row is no text."""
 
 
-def _one_by_one(values: Sequence[Any], attribute: Attribute, table: str) -> pa.Array:
-    one: Callable[..., Any] = _packed if attribute.type.family is Family.BLOB else _one
-    canonical = [one(value, attribute, table, row) for row, value in enumerate(values)]
-    if attribute.type.family is Family.UUID:
-        canonical = [None if value is None else value.bytes for value in canonical]
+def _one_by_one(
+    values: Sequence[Any], attribute: Attribute, refuse: Refuse, refused: frozenset[int] = frozenset()
+) -> pa.Array:
+    """refused: the rows of which something was told already."""
+    canonical = []
+    for row, value in enumerate(values):
+        try:
+            held = _stored(value, attribute.type)
+        except ValueError as error:
+            refuse(InvalidValue, str(error), attribute=attribute.name, row=row, value=value)
+            held = None
+        else:
+            if held is None and not attribute.nullable and row not in refused:
+                refuse(MissingField, _REQUIRED, attribute=attribute.name, row=row)
+        canonical.append(held)
     return pa.array(canonical, type=carrier(attribute.type))
 
 
-def _one(value: Any, attribute: Attribute, table: str, row: int) -> Any:
-    try:
-        return normalise(value, attribute.type)
-    except ValueError as error:
-        raise InvalidValue(str(error), table=table, attribute=attribute.name, row=row, value=value) from None
+def _stored(value: Any, kind: AttributeType) -> Any:
+    """What goes to the database for a value. Raises ValueError.
+
+    Of a blob it is packed: columns of bytes in a frame are in that form already and do not come here.
+    """
+    if kind.family is Family.BLOB:
+        return None if value is None else _packed(value, kind)
+    held = normalise(value, kind)
+    return held.bytes if kind.family is Family.UUID and held is not None else held
 
 
-def _packed(value: Any, attribute: Attribute, table: str, row: int) -> bytes | None:
-    """What a blob stores for a value. Columns of bytes in a frame are in that form already and do not come here."""
+def _packed(value: Any, kind: AttributeType) -> bytes:
     try:
-        return None if value is None else pack(value, attribute.type.row.encoding)
+        return pack(value, kind.row.encoding)
     except UnstorableValue as error:
-        raise InvalidValue(str(error), table=table, attribute=attribute.name, row=row, value=value) from None
+        raise ValueError(str(error)) from None
 
 
-def _check_nulls(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> None:
+_REQUIRED = "a value is required and NULL was given. Only attributes declared `= null` may be NULL."
+
+
+def _check_nulls(array: pa.Array | pa.ChunkedArray, attribute: Attribute, refuse: Refuse) -> None:
     if attribute.nullable or array.null_count == 0:
         return
-    row = pc.index(pc.is_null(array), True).as_py()
-    raise MissingField(
-        "a value is required and NULL was given. Only attributes declared `= null` may be NULL.",
-        table=table,
-        attribute=attribute.name,
-        row=row,
-    )
+    for row in np.flatnonzero(pc.is_null(array).to_numpy(zero_copy_only=False)):
+        refuse(MissingField, _REQUIRED, attribute=attribute.name, row=int(row))
 
 
 def _plain(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -130,11 +230,14 @@ def _chunked(array: pa.Array | pa.ChunkedArray) -> bool:
     return isinstance(array, pa.ChunkedArray)
 
 
-def _python_values(array: pa.Array | pa.ChunkedArray, attribute: Attribute, table: str) -> list[Any]:
-    """The values one by one; text that is to become JSON is read as JSON. Raises InvalidValue with the row."""
+def _python_values(
+    array: pa.Array | pa.ChunkedArray, attribute: Attribute, refuse: Refuse
+) -> tuple[list[Any], frozenset[int]]:
+    """The values one by one; text that is to become JSON is read as JSON. And the rows whose values were refused."""
     read = json.loads if attribute.type.family is Family.JSON and pa.types.is_string(array.type) else None
     nanoseconds = getattr(array.type, "unit", None) == "ns"
-    values = []
+    values: list[Any] = []
+    refused = set()
     for row, scalar in enumerate(array):
         try:
             if nanoseconds and scalar.is_valid and scalar.value % 1000:
@@ -144,8 +247,10 @@ def _python_values(array: pa.Array | pa.ChunkedArray, attribute: Attribute, tabl
         except (ValueError, OverflowError, RecursionError) as error:  # what Python's own types cannot hold
             shown = scalar.value if nanoseconds else str(scalar)[:60]  # Arrow cannot show nanoseconds as Python does
             text = f"{shown!r} is no {attribute.type}: {error}."
-            raise InvalidValue(text, table=table, attribute=attribute.name, row=row) from None
-    return values
+            refuse(InvalidValue, text, attribute=attribute.name, row=row, value=shown)
+            refused.add(row)
+            values.append(None)
+    return values, frozenset(refused)
 
 
 def _whole_column(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
@@ -176,7 +281,9 @@ def _float(array: Any, kind: AttributeType) -> Any:
 def _decimal(array: Any, kind: AttributeType) -> Any:
     if pa.types.is_integer(array.type) or pa.types.is_decimal(array.type):
         return array.cast(kind.arrow)
-    return None
+    if pa.types.is_float64(array.type):  # the digits that it shows, as Python has them
+        return array.cast(pa.string()).cast(kind.arrow)
+    return texts.read(array, kind) if pa.types.is_string(array.type) else None
 
 
 def _boolean(array: Any, _: AttributeType) -> Any:
@@ -199,14 +306,21 @@ def _enum(array: Any, kind: AttributeType) -> Any:
 
 
 def _date(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_string(array.type):
+        return texts.read(array, kind)
     return array.cast(kind.arrow) if pa.types.is_date(array.type) else None
 
 
 def _time(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_string(array.type):
+        return texts.read(array, kind)
     return array.cast(kind.arrow) if pa.types.is_time(array.type) else None
 
 
 def _timestamp(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_string(array.type):
+        array = texts.read(array, kind)
+        return None if array is None else array.cast(kind.arrow)
     if pa.types.is_date(array.type):
         array = array.cast(pa.timestamp("us"))
     if not pa.types.is_timestamp(array.type):
@@ -217,11 +331,15 @@ def _timestamp(array: Any, kind: AttributeType) -> Any:
 
 
 def _datetime(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_string(array.type):
+        return texts.read(array, kind)
     naive = pa.types.is_timestamp(array.type) and array.type.tz is None
     return array.cast(kind.arrow) if naive or pa.types.is_date(array.type) else None
 
 
-def _uuid(array: Any, _: AttributeType) -> Any:
+def _uuid(array: Any, kind: AttributeType) -> Any:
+    if pa.types.is_string(array.type):
+        return texts.read(array, kind)
     return array.cast(pa.binary(16)) if pa.types.is_fixed_size_binary(array.type) else None
 
 

@@ -1,73 +1,99 @@
-"""Rows in a CSV or Parquet file -> rows as insert takes them: by the types of the attributes, never by guessing."""
+"""Files of rows -> their batches: Parquet with its own types; CSV as text, read later by those of the attributes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import InvalidValue, UnknownField, shown
-from djarrow.model.heading import Attribute, Heading
-from djarrow.model.texts import read_text
-from djarrow.model.types import Family
+from djarrow.errors import InvalidValue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SUFFIXES = (".csv", ".parquet")
 """The endings of the names of files that hold rows."""
 
+_ROWS = 65_536
+"""How many rows are read at once."""
 
-def read_rows(path: Path, heading: Heading, table: str) -> Any:
-    """The rows of a file: an Arrow table of Parquet, mappings of CSV. Raises InvalidValue and UnknownField.
+_BUFFER = 2**20
+"""How many bytes of a column are read ahead: without it, all that a row group has of it, however large the group is."""
 
-    The first line of a CSV file, in UTF-8, names the attributes. A field with nothing in it takes the attribute's
-    default, NULL where that may be; a string without a default is then empty. `""` is the empty string.
+
+def as_path(given: Any) -> Path | None:
+    """The file that a path names, also one given as text that ends as such a file does. Else None."""
+    if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(SUFFIXES)):
+        return Path(given).expanduser()
+    return None
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is one of text."""
+    return path.suffix.lower() == ".csv"
+
+
+class FileBatches:
+    """The batches of a CSV or Parquet file, or of a folder of Parquet files, and their schema. Raises InvalidValue.
+
+    The first line of a CSV file, in UTF-8, names the attributes. A field with nothing in it is NULL, `""` the empty
+    string. Folders named `attribute=value` inside a folder of Parquet files are a column.
     """
-    import pyarrow as pa
 
-    try:
-        return _read_csv(path, heading, table) if path.suffix.lower() == ".csv" else _read_parquet(path)
-    except pa.ArrowException as error:
-        raise InvalidValue(f"the file {str(path)!r} cannot be read: {error}.", table=table) from None
+    def __init__(self, path: Path, table: str) -> None:
+        self._path = path
+        self._table = table
+        self._batches = self._guarded(_csv if is_csv(path) else _folder if path.is_dir() else _parquet)
+        self.schema: pa.Schema = next(self._batches)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches
+
+    def _guarded(self, source: Any) -> Iterator[Any]:
+        """The schema, then the batches."""
+        import pyarrow as pa
+
+        if not self._path.exists():
+            raise InvalidValue(f"there is no file {str(self._path)!r}.", table=self._table)
+        if self._path.is_file() and self._path.suffix.lower() not in SUFFIXES:
+            ends = " or ".join(SUFFIXES)
+            reason = f"rows are read from files that end in {ends}, not from {str(self._path)!r}."
+            raise InvalidValue(reason, table=self._table)
+        try:
+            yield from source(self._path)
+        except (pa.ArrowException, OSError) as error:
+            raise InvalidValue(f"the file {str(self._path)!r} cannot be read: {error}.", table=self._table) from None
 
 
-def _read_parquet(path: Path) -> Any:
+def _parquet(path: Path) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    return pq.read_table(path)
+    with pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
+        yield file.schema_arrow
+        yield from file.iter_batches(batch_size=_ROWS)
 
 
-def _read_csv(path: Path, heading: Heading, table: str) -> list[dict[str, Any]]:
+def _folder(path: Path) -> Iterator[Any]:
+    import pyarrow.dataset as ds
+
+    found = ds.dataset(path, format="parquet", partitioning="hive")
+    yield found.schema
+    yield from found.to_batches(batch_size=_ROWS, batch_readahead=1, fragment_readahead=1)
+
+
+def _csv(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    texts = csv.read_csv(
-        path,
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            column_types={attribute.name: pa.string() for attribute in heading},
-            strings_can_be_null=True,
-            null_values=[""],
-            quoted_strings_can_be_null=False,
-        ),
+    parse = csv.ParseOptions(newlines_in_values=True)
+    with csv.open_csv(path, parse_options=parse) as header:
+        names = header.schema.names
+    convert = csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        strings_can_be_null=True,
+        null_values=[""],
+        quoted_strings_can_be_null=False,
     )
-    names, known = texts.column_names, {attribute.name: attribute for attribute in heading}
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UnknownField(f"the column stands twice in {str(path)!r}.", table=table, attribute=twice[0])
-    rows: list[dict[str, Any]] = [{} for _ in range(texts.num_rows)]
-    for name in names:
-        attribute = known.get(name)
-        for number, text in enumerate(texts.column(name).to_pylist()):
-            if attribute is None:
-                rows[number][name] = text  # refused with the rest of the row, or passed over
-            elif text is not None:
-                rows[number][name] = _value(text, attribute, table, number)
-            elif attribute.default is None and attribute.type.family is Family.STRING:
-                rows[number][name] = ""
-    return rows
-
-
-def _value(text: str, attribute: Attribute, table: str, row: int) -> Any:
-    """The value that a text of CSV stands for, which insert checks."""
-    try:
-        return read_text(text, attribute.type)
-    except ValueError as error:
-        reason = f"{shown(text)} is no {attribute.type}: {error}."
-        raise InvalidValue(reason, table=table, attribute=attribute.name, row=row, value=text) from None
+    with csv.open_csv(path, parse_options=parse, convert_options=convert) as reader:
+        yield reader.schema
+        yield from reader

@@ -1,16 +1,22 @@
-"""What a user inserts -> an Arrow table with the table's columns, checked. One column is columns.py's question."""
+"""What a user inserts -> Arrow tables with the table's columns, checked. One column is columns.py's question.
+
+What cannot be told from the rows alone, duplicates of what is there and parents that are not, the database tells.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 
-from djarrow.errors import InvalidValue, MissingField, UnknownField, hint_nearest
-from djarrow.frame.columns import from_arrow, from_values
+from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest
+from djarrow.frame.columns import from_arrow, from_texts, from_values
+from djarrow.frame.given import WHOLE, Columns, Piece, given
+from djarrow.frame.problems import Problems, Refuse
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family
 
@@ -18,117 +24,208 @@ _ABSENT: Any = object()
 
 
 def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bool = False) -> pa.Table:
-    """Rows as an Arrow table in the order of the heading; columns that all rows leave to their default are absent.
+    """Rows as one Arrow table in the order of the heading; columns that all rows leave to their default are absent.
 
-    rows: a Polars frame, an Arrow table or batch, or an iterable of mappings or of sequences with a value for every
-    attribute. Raises UnknownField, MissingField or InvalidValue with the attribute, the row and the value.
+    rows: whatever `given` takes. Raises UnknownField, MissingField or InvalidValue with the attribute, the row and the
+    value of the first problem, and a frame of all as `problems`.
     """
-    match rows:
-        case pl.DataFrame():
-            columns = {name: polars_column(rows[name]) for name in rows.columns}
-            return _from_columns(columns, rows.height, heading, table, ignore_extra_fields)
-        case pa.RecordBatch() | pa.Table():
-            if twice := [name for name in rows.column_names if rows.column_names.count(name) > 1]:
-                raise UnknownField("the column stands in the table twice.", table=table, attribute=twice[0])
-            columns = dict(zip(rows.column_names, rows.columns, strict=True))
-            return _from_columns(columns, rows.num_rows, heading, table, ignore_extra_fields)
-        case str() | bytes() | Mapping():
-            raise InvalidValue(f"{_kind(rows)} is no sequence of rows; use insert1 for one.", table=table)
-        case Iterable():
-            return _from_rows(list(rows), heading, table, ignore_extra_fields)
-    raise InvalidValue(f"{_kind(rows)} is no sequence of rows.", table=table)
+    checking = Checking(heading, table, ignore_extra_fields=ignore_extra_fields)
+    found = [checking.check(piece) for piece in given(rows, table, WHOLE).pieces()]
+    checking.settle()
+    return found[0] if len(found) == 1 else pa.concat_tables(found) if found else _table({}, 0)
+
+
+class Checking:
+    """Checks rows piece by piece, and keeps what is wrong with them.
+
+    read_json: see from_arrow. What all rows have wrong is told once.
+    """
+
+    def __init__(
+        self, heading: Heading, table: str, *, ignore_extra_fields: bool = False, read_json: bool = True
+    ) -> None:
+        self.problems = Problems(table)
+        self._heading = heading
+        self._ignore_extra_fields = ignore_extra_fields
+        self._read_json = read_json
+        self._told: set[str] = set()
+        self._counted: bool | None = None
+
+    def settle(self) -> None:
+        """Raise the first problem that was found, if any."""
+        if self.problems:
+            raise self.problems.error()
+
+    def check(self, piece: Piece) -> pa.Table:
+        """The columns of a piece in the order of the heading; where there are problems, NULL in their place."""
+        refuse = self.problems.from_row(piece.start)
+        if isinstance(piece, Columns):
+            return self._of_columns(piece, refuse)
+        return self._of_records(piece.records, refuse)
+
+    # --- columns -------------------------------------------------------------------------------------------------
+
+    def _of_columns(self, piece: Columns, refuse: Refuse) -> pa.Table:
+        self._check_names(piece.names, refuse, row=None)
+        places = {name: number for number, name in enumerate(piece.names)}
+        columns = {}
+        for attribute in self._heading:
+            name = attribute.name
+            if name not in places:
+                if piece.rows:
+                    self._check_default(attribute, refuse, row=None)
+            elif piece.names.count(name) > 1:
+                self._tell(refuse, UnknownField, "the column stands twice.", name)
+            elif not piece.rows:
+                columns[name] = from_values([], attribute, refuse)
+            else:
+                columns[name] = self._column(piece, places[name], attribute, refuse)
+        present = {name: column for name, column in columns.items() if column is not None}
+        self._check_counted(present, piece.rows, refuse)
+        return _table(present, piece.rows)
+
+    def _column(self, piece: Columns, number: int, attribute: Attribute, refuse: Refuse) -> Any:
+        """A column, or None where all of it is left to the default."""
+        values = piece.column(number)
+        if piece.texts:
+            return from_texts(values, attribute, _default(attribute), refuse)
+        if isinstance(values, list):
+            return from_values(values, attribute, refuse)
+        return from_arrow(values, attribute, refuse, read_json=self._read_json)
+
+    def _check_names(self, names: Iterable[Any], refuse: Refuse, row: int | None) -> None:
+        if self._ignore_extra_fields:
+            return
+        for name in names:
+            if name in self._heading:
+                continue
+            reason = f"the table has no attribute {name!r}.{hint_nearest(str(name), self._heading.names)}"
+            if row is None:
+                self._tell(refuse, UnknownField, reason, str(name))
+            else:
+                refuse(UnknownField, reason, attribute=str(name), row=row)
+
+    def _check_default(self, attribute: Attribute, refuse: Refuse, row: int | None) -> None:
+        if attribute.default is not None:
+            return
+        reason = "a value is required: it has no default."
+        if row is None:
+            self._tell(refuse, MissingField, reason, attribute.name)
+        else:
+            refuse(MissingField, reason, attribute=attribute.name, row=row)
+
+    def _tell(self, refuse: Refuse, kind: Any, reason: str, name: str) -> None:
+        """What is wrong with all rows."""
+        if name not in self._told:
+            self._told.add(name)
+            refuse(kind, reason, attribute=name)
+
+    def _check_counted(self, columns: Mapping[str, Any], rows: int, refuse: Refuse, row: int = 0) -> None:
+        """An attribute that the database counts up is given in every row, or in none."""
+        counted = next((a.name for a in self._heading if a.default is Special.AUTO), None)
+        if counted is None or not rows:
+            return
+        if self._counted not in (None, counted in columns):
+            refuse(MissingField, _COUNTED, attribute=counted, row=row)
+        self._counted = counted in columns
+
+    # --- rows ----------------------------------------------------------------------------------------------------
+
+    def _of_records(self, records: Sequence[Any], refuse: Refuse) -> pa.Table:
+        mappings = self._mappings(records, refuse)
+        if not self._ignore_extra_fields:
+            self._check_fields(mappings, refuse)
+        columns = {}
+        for attribute in self._heading:
+            name = attribute.name
+            values, absent = _field(mappings, name)
+            for row in absent if attribute.default is None else ():
+                if mappings[row] is not _NO_ROW:
+                    self._check_default(attribute, refuse, row)
+            if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
+                refuse(MissingField, _COUNTED, attribute=name, row=absent[0])
+            if len(absent) < len(values):
+                columns[name] = self._of_values(values, absent, attribute, refuse)
+        self._check_counted(columns, len(records), refuse)
+        return _table(columns, len(records))
+
+    def _of_values(self, values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse) -> Any:
+        """A column of values, with the default in rows that leave it out; one without is refused there already."""
+        if not absent:
+            return from_values(values, attribute, refuse)
+        default, left_out = _default(attribute), set(absent)
+        for row in absent:
+            values[row] = default
+
+        def refuse_others(
+            kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
+        ) -> None:
+            if row not in left_out:
+                refuse(kind, reason, attribute=attribute, row=row, value=value)
+
+        return from_values(values, attribute, refuse_others)
+
+    def _mappings(self, records: Sequence[Any], refuse: Refuse) -> Sequence[Mapping[str, Any]]:
+        if set(map(type, records)) == {dict}:
+            return records
+        return [self._mapping(record, row, refuse) for row, record in enumerate(records)]
+
+    def _check_fields(self, mappings: Sequence[Mapping[str, Any]], refuse: Refuse) -> None:
+        known = set(self._heading.names)
+        if all(map(known.issuperset, mappings)):
+            return
+        for row, mapping in enumerate(mappings):
+            self._check_names(mapping, refuse, row)
+
+    def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any]:
+        names = self._heading.names
+        match record:
+            case Mapping():
+                return record
+            case Sequence() if not isinstance(record, str | bytes):
+                if len(record) == len(names):
+                    return dict(zip(names, record, strict=True))
+                reason = (
+                    f"the row has {len(record)} values and the table {len(names)} attributes ({', '.join(names)}). "
+                    "Give all of them in this order, or a mapping."
+                )
+                refuse(MissingField, reason, attribute=None, row=row)
+            case _:
+                what = repr(record) if isinstance(record, str | bytes) else _kind(record)
+                reason = f"{what} is no row: a row is a mapping or a sequence of values."
+                refuse(InvalidValue, reason, attribute=None, row=row)
+        return _NO_ROW
+
+
+_NO_ROW: Mapping[str, Any] = {}
+"""In the place of what is no row, which was told."""
+
+
+def _field(mappings: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Any], list[int]]:
+    """The values of a field, and the numbers of the rows that leave it out."""
+    if set(map(type, mappings)) == {dict}:  # others may have a value for whatever they are asked
+        with contextlib.suppress(KeyError):
+            return list(map(itemgetter(name), mappings)), []
+    values = [mapping.get(name, _ABSENT) for mapping in mappings]
+    return values, [row for row, value in enumerate(values) if value is _ABSENT]
 
 
 def _kind(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def polars_column(series: pl.Series) -> Any:
-    """The column in Arrow's form; where Arrow has none, a list of its values: of an object Arrow gets a pointer."""
-    return series.to_list() if series.dtype in (pl.Object, pl.Int128, pl.UInt128) else series.to_arrow()
+_COUNTED = "the database counts it up: give it in every row, or in none."
 
 
-def _from_columns(
-    given: Mapping[str, Any], rows: int, heading: Heading, table: str, ignore_extra_fields: bool
-) -> pa.Table:
-    """given: Arrow arrays, or lists of values, by name."""
-    _check_names(given, heading, table, ignore_extra_fields, row=None)
-    columns = {}
-    for attribute in heading:
-        if attribute.name in given:
-            values = given[attribute.name]
-            check = from_values if isinstance(values, list) else from_arrow
-            columns[attribute.name] = check(values, attribute, table)
-        elif rows:
-            _check_default(attribute, table, row=None)
-    return _table(columns, rows)
-
-
-def _from_rows(rows: Sequence[Any], heading: Heading, table: str, ignore_extra_fields: bool) -> pa.Table:
-    mappings = [_mapping(row, number, heading, table) for number, row in enumerate(rows)]
-    if not ignore_extra_fields:
-        known = set(heading.names)
-        for number, mapping in enumerate(mappings):
-            if not known.issuperset(mapping):
-                _check_names(mapping, heading, table, ignore_extra_fields, row=number)
-    columns = {}
-    for attribute in heading:
-        name = attribute.name
-        values = [mapping.get(name, _ABSENT) for mapping in mappings]
-        absent = [number for number, value in enumerate(values) if value is _ABSENT]
-        if absent:
-            _check_default(attribute, table, row=absent[0])
-        if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
-            text = "the database counts it up: give it in every row, or in none."
-            raise MissingField(text, table=table, attribute=name, row=absent[0])
-        if len(absent) < len(values):
-            filled = _fill(values, absent, attribute)
-            columns[name] = from_values(filled, attribute, table)
-    return _table(columns, len(rows))
-
-
-def _mapping(row: Any, number: int, heading: Heading, table: str) -> Mapping[str, Any]:
-    match row:
-        case Mapping():
-            return row
-        case str() | bytes():
-            raise InvalidValue(
-                f"{row!r} is no row: a row is a mapping or a sequence of values.", table=table, row=number
-            )
-        case Sequence():
-            if len(row) != len(heading):
-                wanted = ", ".join(heading.names)
-                raise MissingField(
-                    f"the row has {len(row)} values and the table {len(heading)} attributes ({wanted}). "
-                    "Give all of them in this order, or a mapping.",
-                    table=table,
-                    row=number,
-                )
-            return dict(zip(heading.names, row, strict=True))
-    raise InvalidValue(f"{_kind(row)} is no row: a row is a mapping or a sequence of values.", table=table, row=number)
-
-
-def _check_names(
-    names: Iterable[str], heading: Heading, table: str, ignore_extra_fields: bool, row: int | None
-) -> None:
-    for name in names:
-        if name not in heading and not ignore_extra_fields:
-            hint = hint_nearest(str(name), heading.names)
-            raise UnknownField(f"the table has no attribute {name!r}.{hint}", table=table, attribute=str(name), row=row)
-
-
-def _check_default(attribute: Attribute, table: str, row: int | None) -> None:
-    if attribute.default is None:
-        raise MissingField("a value is required: it has no default.", table=table, attribute=attribute.name, row=row)
-
-
-def _fill(values: list[Any], absent: list[int], attribute: Attribute) -> list[Any]:
-    """The values with the default where some rows leave the field out and others do not."""
-    default = attribute.default
-    value = None if default is Special.NULL else _now(attribute.type) if default is Special.NOW else default
-    for number in absent:
-        values[number] = value
-    return values
+def _default(attribute: Attribute) -> Any:
+    """The value of a row that leaves the attribute out; None also where the database counts it up."""
+    match attribute.default:
+        case Special.NULL | Special.AUTO:
+            return None
+        case Special.NOW:
+            return _now(attribute.type)
+        case value:
+            return value
 
 
 def _now(kind: AttributeType) -> datetime.date:

@@ -11,9 +11,9 @@ from attrs import field, frozen
 
 from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, TransactionError
 from djarrow.jobs.key_source import source_keys
-from djarrow.jobs.progress import progress_bar
+from djarrow.show.progress import progress_bar
 from djarrow.sql.locks import ATTEMPTS, RETRIED
-from djarrow.table.writing.insert import making
+from djarrow.table.writing.permission import making
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -59,8 +59,9 @@ def populate(
     if max_calls is not None:
         pending = pending.top(max_calls)
     total = len(pending) if display_progress else None
+    bar = progress_bar(str(table.spec.name), total, shown=display_progress)
     done, skipped, failures = 0, 0, []
-    with progress_bar(str(table.spec.name), total) as advance, closing(_keys(pending)) as keys:
+    with bar as advance, closing(_keys(pending)) as keys:
         for key in keys:
             try:
                 made = make_one(table, key)
@@ -71,7 +72,7 @@ def populate(
                 failures.append(Failure(key, error))
             else:
                 done, skipped = done + made, skipped + (not made)
-            advance()
+            advance(1)
     return Populated(done, tuple(failures), skipped, time.monotonic() - started)
 
 

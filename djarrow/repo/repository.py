@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from djarrow.engine.duckdb import DuckReader
 from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
 from djarrow.model.changes import mismatches
+from djarrow.model.graph import parents_of
 from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
@@ -154,6 +155,10 @@ class RepositorySchema:
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table that one of the repository refers to."""
         return self._repository.specs[name]
+
+    def all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
+        """Table -> the tables that it refers to, of all that the repository holds."""
+        return parents_of(self._repository.specs.values())
 
     def stored_spec(self, name: TableName) -> TableSpec:
         """What the repository holds under this name."""

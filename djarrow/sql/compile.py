@@ -39,6 +39,11 @@ def select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None = None,
     return _memoised(_select, node, dialect, columns, pretty)
 
 
+def source(node: Node, dialect: Dialect, columns: tuple[str, ...]) -> Compiled:
+    """The SELECT of a query that another statement reads: its columns have the types that they are computed in."""
+    return _memoised(_source, node, dialect, columns)
+
+
 def count(node: Node, dialect: Dialect) -> Compiled:
     """The SELECT that counts the rows of a query, as `n`."""
     return _memoised(_count, node, dialect)
@@ -47,11 +52,6 @@ def count(node: Node, dialect: Dialect) -> Compiled:
 def exists(node: Node, dialect: Dialect) -> Compiled:
     """The SELECT that asks whether a query has any row, as `found`."""
     return _memoised(_exists, node, dialect)
-
-
-def inner(node: Node, columns: tuple[str, ...]) -> Compiled:
-    """The SELECT of some attributes, or of none, to stand in another statement of PostgreSQL: as terms compare them."""
-    return _memoised(_inner, node, columns)
 
 
 def deleting(node: Node) -> Compiled:
@@ -87,6 +87,12 @@ def _select(node: Node, dialect: Dialect, columns: tuple[str, ...] | None, prett
     return assembly.finish(found.select(listing), pretty=pretty)
 
 
+def _source(node: Node, dialect: Dialect, columns: tuple[str, ...]) -> Template:
+    assembly = Assembly(dialect)
+    found = assembly.select(node)
+    return assembly.finish(found.select([aliased(found.columns[name].copy(), name) for name in columns]), pretty=True)
+
+
 def _count(node: Node, dialect: Dialect) -> Template:
     assembly = Assembly(dialect)
     found = assembly.opened(assembly.select(node))
@@ -99,12 +105,6 @@ def _exists(node: Node, dialect: Dialect) -> Template:
     inner = assembly.select(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=quoted_name("found"))
     return assembly.finish(exp.Select(expressions=[answer]))
-
-
-def _inner(node: Node, columns: tuple[str, ...]) -> Template:
-    assembly = Assembly(Dialect.POSTGRES)
-    found = assembly.select(node)
-    return assembly.finish(found.select([aliased(found.columns[name].copy(), name) for name in columns]))
 
 
 def _deleting(node: Node) -> Template:

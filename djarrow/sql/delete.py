@@ -16,6 +16,7 @@ from djarrow.model.cascade import Plan, Reference, Step
 from djarrow.model.heading import Heading
 from djarrow.sql import compile as compiler
 from djarrow.sql.ddl import full_name
+from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier
 
 
@@ -36,7 +37,7 @@ def chosen(table: Stored, node: Node, key: tuple[str, ...]) -> Rows:
     if _is_plain(node):
         return Rows(compiler.deleting(node).text.removeprefix("DELETE FROM "), "t1")
     rows = f"{full_name(table.name)} AS r WHERE "
-    inner = compiler.inner(node, key).text
+    inner = compiler.source(node, Dialect.POSTGRES, key).text
     if not key:
         return Rows(f"{rows}EXISTS ({inner})")
     return Rows(f"{rows}({_compared(table.heading)}) IN ({inner})")

@@ -19,9 +19,9 @@ from djarrow.expr.functions import BOOL
 from djarrow.expr.nodes import Node
 from djarrow.expr.order import top
 from djarrow.expr.terms import Call, Value, column
+from djarrow.frame.given_frames import as_frame, as_record
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
-from djarrow.table.given_frames import as_frame, as_record
 from djarrow.table.given_rows import Unmatched, among_frame, among_mappings, check_equal
 from djarrow.table.universal import U
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from djarrow.errors import InvalidCondition, QueryError, told
 from djarrow.expr import operators
+from djarrow.frame.given_frames import as_record
 from djarrow.model.heading import Heading
 from djarrow.table import conditions
-from djarrow.table.given_frames import as_record
 from djarrow.table.methods import on_class_too, property_on_class_too
 from djarrow.table.reading import Reading
 from djarrow.table.universal import U

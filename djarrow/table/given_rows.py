@@ -19,9 +19,9 @@ from djarrow.expr.conditions import Always, Condition, Holds, Matches
 from djarrow.expr.functions import BOOL
 from djarrow.expr.nodes import Rows
 from djarrow.expr.terms import Call, column
+from djarrow.frame.given_frames import Frame
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.types import Family
-from djarrow.table.given_frames import Frame
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -72,9 +72,10 @@ def _among(given: Mapping[str, Any], heading: Heading) -> Condition:
 def _carried(values: Any, attribute: Attribute) -> Any:
     """A column in the form in which it goes to the database."""
     from djarrow.frame.columns import from_arrow, from_values
+    from djarrow.frame.problems import raising
 
     try:
-        found = (from_values if isinstance(values, list) else from_arrow)(values, attribute, "condition")
+        found = (from_values if isinstance(values, list) else from_arrow)(values, attribute, raising("condition"))
     except RowError as error:
         raise InvalidCondition(f"attribute {attribute.name!r}, row {error.row}: {error.reason}") from None
     if found.null_count < len(found):

@@ -18,10 +18,13 @@ from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.methods import on_class_too, property_on_class_too
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from djarrow.engine.base import Database, Reader
     from djarrow.expr.nodes import Node
     from djarrow.model.names import TableName
     from djarrow.table.changing.alter import Changes
+    from djarrow.table.writing.inserted import Inserted
 
 
 class Home(Protocol):
@@ -62,6 +65,10 @@ class Home(Protocol):
 
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table that one of these refers to."""
+        ...
+
+    def all_parents(self) -> dict[TableName, tuple[TableName, ...]]:
+        """Table -> the tables that it refers to, of these and of those that they refer to."""
         ...
 
     def reference_to(self, name: TableName) -> str:
@@ -217,46 +224,71 @@ class Table(QueryExpression, metaclass=TableClass):
         self,
         rows: Any,
         *,
+        replace: bool = False,
         skip_duplicates: bool = False,
         ignore_extra_fields: bool = False,
         allow_direct_insert: bool = False,
-    ) -> int:
-        """Insert rows, all or none. Returns how many were inserted. Specification: 000 "Batch Insert".
+        chunk_size: int | None = None,
+    ) -> Inserted:
+        """Insert rows, all or none. Specification: 000 "Batch Insert", "Query Insert"; docs/writing.md.
 
-        rows: a Polars frame, an Arrow table or batch, or an iterable of mappings (fields with a default may be left
-        out) or of sequences with a value for every attribute in order. skip_duplicates: pass over rows whose primary
-        key is there. ignore_extra_fields: pass over fields that are no attributes. allow_direct_insert: insert into
-        an auto-populated table outside its make.
+        rows: a Polars frame or lazy frame; an Arrow table, batch, reader, or what gives an Arrow stream; a pandas
+        frame; NumPy records; the path of a Parquet or CSV file, or of a folder of Parquet files; an iterable of
+        mappings (fields with a default may be left out) or of sequences with a value for every attribute in order; or
+        a query, which goes from table to table on the server. Memory is bounded by a piece of them, of 16 MiB.
 
-        Raises UnknownField, MissingField, InvalidValue, DuplicateKey, MissingParent or InsertRefused, with the table,
-        the attribute, the row and the value; then nothing was inserted.
+        skip_duplicates: pass over rows whose primary key is there. replace: rows whose primary key is there take the
+        place of those that have it, whose dependents stay. ignore_extra_fields: pass over fields that are no
+        attributes. allow_direct_insert: insert into an auto-populated table outside its make. chunk_size: send so many
+        rows at once, and show a progress bar; all of them are one transaction.
+
+        Returns how many rows were inserted: a number with `skipped` and `replaced`. Raises UnknownField, MissingField,
+        InvalidValue, DuplicateKey, MissingParent or InsertRefused, with the table, the attribute, the row and the value
+        of the first problem, and a frame of all as `problems`; then nothing was inserted. Raises UnknownOutcome where
+        the connection was lost at the commit and the server cannot be asked.
         """
-        from djarrow.table.writing.insert import insert
+        from djarrow.table.writing.insert import Options, insert
 
-        return insert(
-            self,
-            rows,
+        options = Options.of(
+            replace=replace,
             skip_duplicates=skip_duplicates,
             ignore_extra_fields=ignore_extra_fields,
             allow_direct_insert=allow_direct_insert,
+            chunk_size=chunk_size,
         )
+        return insert(self, rows, options)
 
     @on_class_too
     def insert1(
         self,
         row: Mapping[str, Any] | Iterable[Any],
         *,
+        replace: bool = False,
         skip_duplicates: bool = False,
         ignore_extra_fields: bool = False,
         allow_direct_insert: bool = False,
-    ) -> None:
+    ) -> Inserted:
         """Insert one row: a mapping, or a sequence with a value for every attribute. Specification: 000 "Insert1"."""
-        self.insert(
+        return self.insert(
             [row],
+            replace=replace,
             skip_duplicates=skip_duplicates,
             ignore_extra_fields=ignore_extra_fields,
             allow_direct_insert=allow_direct_insert,
         )
+
+    @on_class_too
+    def validate(self, rows: Any, *, ignore_extra_fields: bool = False) -> pl.DataFrame:
+        """A frame of all that is wrong with rows, which are not inserted; the database is not asked.
+
+        Its columns are row (Int64, from 0; NULL where all rows have the problem), attribute, value, reason (String).
+        Told are unknown and missing fields, values that are not of the attribute's type, NULL where a value is
+        required, and primary keys that are given twice; not what only the database knows: rows that are there, and
+        parents that are not. rows: as insert takes them, but no query.
+        """
+        from djarrow.table.writing.validate import validate
+
+        return validate(self, rows, ignore_extra_fields=ignore_extra_fields)
 
 
 class Manual(Table):

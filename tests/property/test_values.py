@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from djarrow.codec.blob import pack
 from djarrow.errors import InvalidValue
 from djarrow.frame.columns import carrier, from_arrow, from_values
+from djarrow.frame.problems import raising
 from djarrow.frame.results import declared, to_polars, to_values
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family, core
@@ -83,7 +84,7 @@ def test_columns_come_back(kind: AttributeType, data: st.DataObject) -> None:
     """A column of values and NULLs goes up in its carrier and comes back as the same Python values."""
     values = data.draw(st.lists(st.none() | VALUES[kind], max_size=8))
     attribute, heading = optional(kind), Heading((optional(kind),), ())
-    column = from_values(values, attribute, "t")
+    column = from_values(values, attribute, raising("t"))
     assert column.type == carrier(kind)
     result = declared(pa.table({"x": column}), heading)
     assert result.schema == heading.arrow_schema
@@ -97,10 +98,10 @@ def test_results_go_in_again(kind: AttributeType, data: st.DataObject) -> None:
     """What was fetched, as an Arrow table or a Polars frame, can be inserted again and is the same."""
     values = data.draw(st.lists(st.none() | VALUES[kind], max_size=8))
     attribute, heading = optional(kind), Heading((optional(kind),), ())
-    source = pa.table({"x": from_values(values, attribute, "t")})
+    source = pa.table({"x": from_values(values, attribute, raising("t"))})
     fetched = declared(source, heading)
     for column in (fetched.column("x"), to_polars(source, heading).to_arrow().column("x")):
-        again = declared(pa.table({"x": from_arrow(column, attribute, "t")}), heading)
+        again = declared(pa.table({"x": from_arrow(column, attribute, raising("t"))}), heading)
         assert same(to_values(again.column("x"), attribute), values)
 
 
@@ -144,12 +145,12 @@ def test_anything_is_taken_or_refused(kind: AttributeType, values: list[Any]) ->
     """Any values whatever make a column of the type, or are refused by the first that does not fit, with its row."""
     bad = next((row for row, value in enumerate(values) if not taken(value, kind)), None)
     if bad is None:
-        column = from_values(values, optional(kind), "t")
+        column = from_values(values, optional(kind), raising("t"))
         assert (len(column), column.type) == (len(values), carrier(kind))
         assert [value is None for value in column.to_pylist()] == [value is None for value in values]
     else:
         with pytest.raises(InvalidValue) as caught:
-            from_values(values, optional(kind), "t")
+            from_values(values, optional(kind), raising("t"))
         assert caught.value.row == bad
         assert caught.value.value is values[bad]
 
@@ -194,9 +195,9 @@ def test_integers_in_floats_are_exact(value: int, kind: AttributeType) -> None:
     except OverflowError:
         exact = False
     assert taken(value, kind) == exact
-    columns: list[Callable[[], Any]] = [lambda: from_values([value], optional(kind), "t")]
+    columns: list[Callable[[], Any]] = [lambda: from_values([value], optional(kind), raising("t"))]
     if -(2**63) <= value < 2**63:
-        columns.append(lambda: from_arrow(pa.array([value], pa.int64()), optional(kind), "t"))
+        columns.append(lambda: from_arrow(pa.array([value], pa.int64()), optional(kind), raising("t")))
     for column in columns:
         if exact:
             assert column().to_pylist() == [value]

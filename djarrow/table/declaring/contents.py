@@ -132,12 +132,13 @@ def _declaring(connection: PostgresConnection, lookup: Table) -> Iterator[None]:
 
 def _insert(lookup: Table, found: Comparison) -> None:
     """Insert the new rows. Others may insert the same at this moment: then theirs stay."""
-    from djarrow.table.writing.insert import insert
+    from djarrow.sql.insert import Conflict
+    from djarrow.table.writing.insert import Options, insert
 
     whole = len(found.new) == found.rows.num_rows  # rows of defaults only have no column to take from
     rows = found.rows if whole else _at(found.rows, found.new)
     try:
-        insert(lookup, rows, skip_duplicates=True, ignore_extra_fields=False, allow_direct_insert=False)
+        insert(lookup, rows, Options(Conflict.SKIP))
     except IntegrityError as error:
         error.row = _row_of(error.key, found)
         where = "" if error.row is None else f"row {error.row} of "

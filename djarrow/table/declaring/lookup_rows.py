@@ -22,15 +22,13 @@ def says_contents(cls: type[Table]) -> bool:
 
 
 def given_rows(lookup: Table) -> Any:
-    """The rows of a lookup's class, which insert checks. Raises InvalidValue for a file that cannot be read.
+    """The rows of a lookup's class, which insert checks. Raises InvalidValue for a file that is not there.
 
     An iterator is read once and its rows stay on the class, so that they are there when the class is used again.
     """
     given = _called(lookup)
     if (path := _path(given, lookup)) is not None:
-        from djarrow.frame.files import read_rows
-
-        return read_rows(path, lookup.heading, str(lookup.spec.name))
+        return path
     return _read_once(given, lookup) if isinstance(given, Iterator) else given
 
 
@@ -74,11 +72,11 @@ class _Spent(Iterable[Any]):
 
 def _path(given: Any, lookup: Table) -> Path | None:
     """The file that holds the rows: beside the module that defines the class, else in the working folder."""
-    from djarrow.frame.files import SUFFIXES
+    from djarrow.frame.files import SUFFIXES, as_path
 
-    if not isinstance(given, Path) and not (isinstance(given, str) and given.lower().endswith(SUFFIXES)):
+    path, table = as_path(given), str(lookup.spec.name)
+    if path is None:
         return None
-    path, table = Path(given).expanduser(), str(lookup.spec.name)
     if path.suffix.lower() not in SUFFIXES:
         ends = " or ".join(SUFFIXES)
         raise InvalidValue(f"contents are read from files that end in {ends}, not from {str(given)!r}.", table=table)

@@ -137,7 +137,7 @@ def test_others_are_used_while_one_disagrees(again: dj.Schema) -> None:
     with pytest.raises(DefinitionMismatch):
         again.activate()
     assert B.alter(prompt=False)
-    assert B.insert1((1, 100_000)) is None
+    assert B.insert1((1, 100_000)) == 1
 
 
 def test_new_tables_below_one_that_disagrees(again: dj.Schema) -> None:

@@ -226,7 +226,7 @@ def test_a_csv_file_is_read_by_the_types_of_the_attributes(schema: dj.Schema, tm
         ("mode,x\na,1\nb,1,2\n", InvalidValue, r"cannot be read: .*Expected 2 columns, got 3"),
         ("mode,x,y\na,1,1\n", UnknownField, r"no attribute 'y'"),
         ("mode,x,x\na,1,1\n", UnknownField, r"'x': the column stands twice"),
-        ("mode\na\n", MissingField, r"'x', row 0: a value is required"),
+        ("mode\na\n", MissingField, r"'x': a value is required"),
         ("", InvalidValue, r"cannot be read: Empty CSV file"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 
 from djarrow.errors import InvalidValue, MissingField
 from djarrow.frame.columns import carrier, from_arrow, from_values
+from djarrow.frame.problems import raising
 from djarrow.model.heading import Attribute, Special
 from djarrow.model.types import AttributeType, core
 
@@ -51,7 +52,7 @@ def storage(array: Any) -> list[Any]:
 def refused_values(values: Sequence[Any], kind: AttributeType) -> InvalidValue:
     """Why a column of Python values is refused."""
     with pytest.raises(InvalidValue) as caught:
-        from_values(values, optional(kind), "lab.rig")
+        from_values(values, optional(kind), raising("lab.rig"))
     assert (caught.value.table, caught.value.attribute) == ("lab.rig", "x")
     return caught.value
 
@@ -59,7 +60,7 @@ def refused_values(values: Sequence[Any], kind: AttributeType) -> InvalidValue:
 def refused_array(array: Any, kind: AttributeType) -> InvalidValue:
     """Why an Arrow column is refused."""
     with pytest.raises(InvalidValue) as caught:
-        from_arrow(array, optional(kind), "lab.rig")
+        from_arrow(array, optional(kind), raising("lab.rig"))
     assert (caught.value.table, caught.value.attribute) == ("lab.rig", "x")
     return caught.value
 
@@ -78,22 +79,22 @@ def test_carriers(kind: AttributeType) -> None:
 @pytest.mark.parametrize("empty", [pa.array([], pa.null()), pa.array([], pa.string()), pa.chunked_array([], pa.int8())])
 def test_empty(kind: AttributeType, empty: Any) -> None:
     """A column without rows has the carrier's type, whatever type it came in."""
-    found = from_arrow(empty, required(kind), "t")
+    found = from_arrow(empty, required(kind), raising("t"))
     assert (found.type, len(found)) == (carrier(kind), 0)
-    assert from_values([], required(kind), "t").type == carrier(kind)
+    assert from_values([], required(kind), raising("t")).type == carrier(kind)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=str)
 def test_all_null(kind: AttributeType) -> None:
     """A column of NULLs has the carrier's type, and is refused where a value is required."""
     for nulls in (pa.nulls(3), pa.nulls(3, pa.string()), pa.chunked_array([pa.nulls(2), pa.nulls(1)])):
-        found = from_arrow(nulls, optional(kind), "t")
+        found = from_arrow(nulls, optional(kind), raising("t"))
         assert (found.type, found.null_count) == (carrier(kind), 3)
         with pytest.raises(MissingField, match="attribute 'x', row 0: a value is required and NULL was given"):
-            from_arrow(nulls, required(kind), "t")
-    assert from_values([None, None], optional(kind), "t").type == carrier(kind)
+            from_arrow(nulls, required(kind), raising("t"))
+    assert from_values([None, None], optional(kind), raising("t")).type == carrier(kind)
     with pytest.raises(MissingField):
-        from_values([None, None], required(kind), "t")
+        from_values([None, None], required(kind), raising("t"))
 
 
 @pytest.mark.parametrize("values", [[1, 2, None], [None, None, 7, None]])
@@ -103,10 +104,10 @@ def test_null_in_required(values: list[int | None]) -> None:
     arrays = [pa.array(values, pa.int64()), pa.chunked_array([[v] for v in values], pa.int64())]
     for array in arrays:
         with pytest.raises(MissingField) as caught:
-            from_arrow(array, required(INT32), "t")
+            from_arrow(array, required(INT32), raising("t"))
         assert (caught.value.row, caught.value.attribute) == (row, "x")
     with pytest.raises(MissingField, match=f"row {row}"):
-        from_values(values, required(INT32), "t")
+        from_values(values, required(INT32), raising("t"))
 
 
 # --- layouts -------------------------------------------------------------------------------------------------------
@@ -131,21 +132,21 @@ def test_null_in_required(values: list[int | None]) -> None:
 @pytest.mark.parametrize("kind", [TEXT, SEX], ids=str)
 def test_text_layouts(array: Any, kind: AttributeType) -> None:
     """Text is taken in every layout that Arrow has for it."""
-    found = from_arrow(array, optional(kind), "t")
+    found = from_arrow(array, optional(kind), raising("t"))
     assert (found.type, found.to_pylist()) == (pa.string(), ["M", None, "F"])
 
 
 @pytest.mark.parametrize("layout", [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(2)], ids=str)
 def test_binary_layouts(layout: pa.DataType) -> None:
     """Bytes are taken in every layout that Arrow has for them."""
-    found = from_arrow(pa.array([b"ab", None], layout), optional(BLOB), "t")
+    found = from_arrow(pa.array([b"ab", None], layout), optional(BLOB), raising("t"))
     assert (found.type, found.to_pylist()) == (pa.binary(), [b"ab", None])
 
 
 def test_run_end_encoded() -> None:
     """Run-end encoded columns are taken."""
     array = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, 8], pa.int64()))
-    assert from_arrow(array, required(INT32), "t").to_pylist() == [7, 7, 8]
+    assert from_arrow(array, required(INT32), raising("t")).to_pylist() == [7, 7, 8]
 
 
 def test_slices() -> None:
@@ -168,7 +169,7 @@ def test_slices() -> None:
 )
 def test_uuid_layouts(array: Any) -> None:
     """UUIDs are taken as such, as bytes and as text."""
-    found = from_arrow(array, optional(UUID), "t")
+    found = from_arrow(array, optional(UUID), raising("t"))
     assert (found.type, found.to_pylist()) == (pa.binary(16), [IDENTITY.bytes, None])
 
 
@@ -179,7 +180,7 @@ def test_json_layouts() -> None:
         pa.array(['{"a": [1, 2]}', None], pa.json_()),
         pa.array([{"a": [1, 2]}, None]),
     ):
-        found = from_arrow(array, optional(JSON), "t")
+        found = from_arrow(array, optional(JSON), raising("t"))
         assert (found.type, storage(found)) == (pa.json_(), ['{"a": [1, 2]}', None])
 
 
@@ -230,7 +231,7 @@ def test_text_that_is_no_json() -> None:
 def test_lossless_casts(array: pa.Array, kind: AttributeType, expected: list[Any]) -> None:
     """A column whose values the type holds is taken, whatever type it has."""
     for form in (array, pa.chunked_array([array[:1], array[1:]])):
-        found = from_arrow(form, required(kind), "t")
+        found = from_arrow(form, required(kind), raising("t"))
         assert (found.type, found.to_pylist()) == (carrier(kind), expected)
 
 
@@ -286,14 +287,23 @@ def test_float_specials() -> None:
     """NaN, infinities and -0.0 go up as they are; NULL stays apart from NaN."""
     values = [math.nan, math.inf, -math.inf, -0.0, None]
     for kind in (FLOAT32, FLOAT64):
-        for found in (from_arrow(pa.array(values), optional(kind), "t"), from_values(values, optional(kind), "t")):
+        for found in (
+            from_arrow(pa.array(values), optional(kind), raising("t")),
+            from_values(values, optional(kind), raising("t")),
+        ):
             assert repr(found.to_pylist()) == repr(values)
             assert found.null_count == 1
 
 
+def test_whole_numbers_beside_floats() -> None:
+    """A whole number that float32 cannot hold is refused, also among floats, which are rounded."""
+    assert refused_values([0.1, 2**24 + 1], FLOAT32).row == 1
+    assert from_values([0.5, 2**24, None], optional(FLOAT32), raising("t")).to_pylist() == [0.5, 2**24, None]
+
+
 def test_float32_rounds() -> None:
     """A float32 column rounds to its own precision, as the type says, also to zero."""
-    found = from_arrow(pa.array([0.1, 1e-50]), required(FLOAT32), "t")
+    found = from_arrow(pa.array([0.1, 1e-50]), required(FLOAT32), raising("t"))
     assert found.to_pylist() == [float(np.float32(0.1)), 0.0]
 
 
@@ -349,11 +359,11 @@ def test_mixed_values(values: list[Any], kind: AttributeType, row: int) -> None:
 )
 def test_mixed_values_that_fit(values: list[Any], kind: AttributeType, expected: list[Any]) -> None:
     """Values of several kinds that the type holds are taken together."""
-    found = from_values(values, optional(kind), "t")
+    found = from_values(values, optional(kind), raising("t"))
     assert (found.type, found.to_pylist()) == (carrier(kind), expected)
 
 
 def test_json_values() -> None:
     """Python values are written as JSON: a string is a JSON string, not JSON text."""
-    found = from_values(['{"a": 1}', {"a": 1}, None], optional(JSON), "t")
+    found = from_values(['{"a": 1}', {"a": 1}, None], optional(JSON), raising("t"))
     assert storage(found) == ['"{\\"a\\": 1}"', '{"a": 1}', None]

@@ -40,13 +40,12 @@ def test_by_a_condition(lab: SimpleNamespace) -> None:
 def test_by_a_query(lab: SimpleNamespace) -> None:
     """What is more than a condition is a query for keys; of a singleton, for any row."""
     first = chosen(lab.Method, top(lab.Method, 1, "KEY", 0), ("method",))
-    assert first.text == (
+    assert " ".join(first.text.split()) == (
         '"lab"."#method" AS r WHERE (r."method") IN '
         '(SELECT t1."method" FROM "lab"."#method" AS t1 ORDER BY t1."method" COLLATE "C" ASC LIMIT 1)'
     )
-    assert chosen(lab.Limits, top(lab.Limits, 1, "KEY", 0), ()).text.startswith(
-        '"lab"."#limits" AS r WHERE EXISTS (SEL'
-    )
+    anything = chosen(lab.Limits, top(lab.Limits, 1, "KEY", 0), ()).text
+    assert anything.startswith('"lab"."#limits" AS r WHERE EXISTS (SELECT')
 
 
 def test_all_rows(lab: SimpleNamespace) -> None:

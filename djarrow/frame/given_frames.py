@@ -1,6 +1,6 @@
-"""What a user holds -> the columns of a frame or the values of a record: Polars, pandas, Arrow and NumPy.
+"""What a user holds in memory -> the columns of a frame or the values of a record: Polars, pandas, Arrow and NumPy.
 
-Only the columns that are asked for are converted: what is in the others does not matter.
+Only the columns and rows that are asked for are converted: what is in the others does not matter.
 """
 
 from __future__ import annotations
@@ -8,19 +8,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 
 @frozen
 class Frame:
-    """A frame of any library. column: gives one by name, as an Arrow array, or as a list of what Arrow cannot hold."""
+    """A frame of any library. names: of its columns; bytes: about what it takes.
+
+    read: gives a column by name, from one row to another, as an Arrow array, or as a list of what Arrow cannot hold.
+    """
 
     names: tuple[str, ...]
     rows: int
-    column: Callable[[str], Any]
+    bytes: int
+    read: Callable[[str, slice], Any]
+    place: slice = slice(None)
+
+    def column(self, name: str) -> Any:
+        """A column by name."""
+        return self.read(name, self.place)
+
+    def cut(self, start: int, rows: int) -> Frame:
+        """Some of the rows of a whole frame."""
+        end = min(self.rows, start + rows)
+        return evolve(self, rows=end - start, place=slice(start, end))
 
 
 def as_record(given: Any) -> Mapping[str, Any] | None:
@@ -43,7 +58,7 @@ def as_frame(given: Any) -> Frame | None:
 
     match given:
         case pa.Table() | pa.RecordBatch():
-            return Frame(tuple(given.column_names), given.num_rows, given.column)
+            return _of_arrow(given)
         case pl.LazyFrame() | pl.DataFrame():
             return _of_polars(given.collect() if isinstance(given, pl.LazyFrame) else given)
         case pl.Series():
@@ -54,8 +69,14 @@ def as_frame(given: Any) -> Frame | None:
         return _of_records(given)
     if not hasattr(given, "__arrow_c_stream__"):
         return None
-    table = pa.table(given)
-    return Frame(tuple(table.column_names), table.num_rows, table.column)
+    return _of_arrow(pa.table(given))
+
+
+def _of_arrow(table: pa.Table | pa.RecordBatch) -> Frame:
+    def read(name: str, place: slice) -> Any:
+        return table.column(name)[place]
+
+    return Frame(tuple(table.column_names), table.num_rows, table.nbytes, read)
 
 
 def _of_pandas(given: Any, name: str) -> bool:
@@ -64,27 +85,38 @@ def _of_pandas(given: Any, name: str) -> bool:
 
 
 def _of_polars(frame: Any) -> Frame:
-    from djarrow.frame.rows import polars_column
+    names, size = tuple(frame.columns), int(frame.estimated_size())
+    return Frame(names, frame.height, size, lambda name, place: polars_column(frame[name][place]))
 
-    return Frame(tuple(frame.columns), frame.height, lambda name: polars_column(frame[name]))
+
+def polars_column(series: pl.Series) -> Any:
+    """The column in Arrow's form; where Arrow has none, a list of its values: of an object Arrow gets a pointer."""
+    import polars as pl
+
+    return series.to_list() if series.dtype in (pl.Object, pl.Int128, pl.UInt128) else series.to_arrow()
 
 
 def _of_data_frame(frame: Any) -> Frame:
     levels = [name for name in frame.index.names if isinstance(name, str)]
-    names = [name for name in frame.columns if isinstance(name, str)]
+    names = list(frame.columns)
 
-    def column(name: str) -> Any:
-        values = frame[name] if name in names else frame.index.get_level_values(name).to_series(index=frame.index)
+    def read(name: str, place: slice) -> Any:
+        part = frame.iloc[place]
+        values = part[name] if name in names else part.index.get_level_values(name).to_series(index=part.index)
         return _arrow_or_list(values, lambda: values.astype(object).where(values.notna(), None).tolist())
 
-    return Frame((*names, *(level for level in levels if level not in names)), len(frame), column)
+    size = int(frame.memory_usage(deep=False).sum())
+    return Frame((*names, *(level for level in levels if level not in names)), len(frame), size, read)
 
 
 def _of_records(records: Any) -> Frame:
     """A structured array of NumPy. Its columns are copied, because Arrow takes no strided ones of every dtype."""
     flat = records.reshape(-1)
-    names = records.dtype.names
-    return Frame(names, len(flat), lambda name: _arrow_or_list(flat[name].copy(), lambda: list(flat[name])))
+
+    def read(name: str, place: slice) -> Any:
+        return _arrow_or_list(flat[name][place].copy(), lambda: list(flat[name][place]))
+
+    return Frame(records.dtype.names, len(flat), flat.nbytes, read)
 
 
 def _arrow_or_list(values: Any, as_list: Callable[[], list[Any]]) -> pa.Array | list[Any]:

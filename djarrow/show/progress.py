@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
+Advance = Callable[[int], None]
+"""Called after so many units of work."""
+
 
 @contextlib.contextmanager
-def progress_bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
-    """Gives a function to call after each unit of work. No bar where total is None."""
-    if total is None:
-        yield lambda: None
+def progress_bar(label: str, total: int | None, *, shown: bool) -> Iterator[Advance]:
+    """Gives a function to call after units of work. total: how many there are, where that is known."""
+    if not shown:
+        yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -31,4 +34,4 @@ def progress_bar(label: str, total: int | None) -> Iterator[Callable[[], None]]:
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+        yield lambda units: progress.advance(task, units)

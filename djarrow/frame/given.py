@@ -1,0 +1,182 @@
+"""What a user gives as rows -> pieces of it, each small enough to be held. What is wrong with them: rows.py.
+
+A frame in memory is cut without being copied; what can be read once, or is larger than memory, is read piece by piece.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from attrs import frozen
+
+from djarrow.errors import InvalidValue
+from djarrow.frame.batches import of_rows, of_size
+from djarrow.frame.given_frames import Frame, as_frame
+
+
+@frozen
+class Records:
+    """Rows as Python objects, mappings or sequences. start: the number of the first."""
+
+    start: int
+    records: Sequence[Any]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.records)
+
+
+@frozen
+class Columns:
+    """Rows as columns. column: gives one by its place among names, as an Arrow array or a list of Python values.
+
+    texts: every column is of text, as a CSV file has it, in which NULL stands for the default.
+    """
+
+    start: int
+    rows: int
+    names: tuple[str, ...]
+    column: Callable[[int], Any]
+    texts: bool = False
+
+
+Piece = Records | Columns
+
+
+@frozen
+class Size:
+    """How large a piece is at most. exact: pieces have just that many rows, whatever they take."""
+
+    rows: int = 250_000
+    records: int = 50_000
+    bytes: int = 16 * 2**20
+    exact: bool = False
+
+    def rows_of(self, rows: int, taken: int) -> int:
+        """How many rows a piece has of something in memory."""
+        if self.exact or not rows:
+            return self.rows
+        return max(1, min(self.rows, self.bytes * rows // max(taken, 1)))
+
+
+WHOLE = Size(rows=sys.maxsize, records=sys.maxsize, exact=True)
+"""One piece, of everything that is in memory."""
+
+
+@frozen
+class Given:
+    """Rows in pieces, none of them empty but the only one of a frame without rows, which has names to check.
+
+    total: how many rows, where it is known. again: whether they can be read a second time.
+    """
+
+    pieces: Callable[[], Iterator[Piece]]
+    total: int | None = None
+    again: bool = True
+
+
+def given(rows: Any, table: str, size: Size) -> Given:
+    """The rows that a user gives for a table.
+
+    rows: a Polars frame or lazy frame; an Arrow table, batch or reader, or what gives an Arrow stream; a pandas
+    frame; a NumPy array of records; the path of a Parquet or CSV file, or of a folder of Parquet files; an iterable of
+    mappings or of sequences. Raises InvalidValue for anything else, and for a file that cannot be read.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    from djarrow.frame import files
+
+    if (path := files.as_path(rows)) is not None:
+        return Given(lambda: _from_stream(files.FileBatches(path, table), size, texts=files.is_csv(path)))
+    match rows:
+        case pl.LazyFrame():
+            return Given(lambda: _from_lazy(rows, size))
+        case pa.RecordBatchReader():
+            return Given(lambda: _from_stream(rows, size), again=False)
+        case str() | bytes() | Mapping():
+            raise InvalidValue(f"{_kind(rows)} is no sequence of rows; use insert1 for one.", table=table)
+        case list() | tuple():
+            return Given(lambda: _from_records(rows, size), len(rows))
+    if (frame := as_frame(rows)) is not None:
+        return Given(lambda: _from_frame(frame, size), frame.rows)
+    if isinstance(rows, Iterable):
+        return Given(lambda: _from_records(rows, size), again=not isinstance(rows, Iterator))
+    raise InvalidValue(f"{_kind(rows)} is no sequence of rows.", table=table)
+
+
+def _kind(value: Any) -> str:
+    return f"an object of type {type(value).__name__}"
+
+
+def _from_frame(frame: Frame | None, size: Size, first: int = 0) -> Iterator[Columns]:
+    """first: the number of its first row."""
+    if frame is None:  # pragma: no cover - whoever asks has a frame
+        return
+    step = size.rows_of(frame.rows, frame.bytes)
+    for start in range(0, max(frame.rows, 1), step):  # one of no rows has names to check
+        part = frame.cut(start, step)
+        yield Columns(first + start, part.rows, part.names, _by_place(part))
+
+
+def _by_place(frame: Frame) -> Callable[[int], Any]:
+    return lambda number: frame.column(frame.names[number])
+
+
+def _from_stream(reader: Any, size: Size, *, texts: bool = False) -> Iterator[Columns]:
+    """The batches of anything that has a schema and gives batches, joined or cut to size."""
+    batches = of_rows(reader, size.rows) if size.exact else of_size(reader, size.rows, size.bytes)
+    start = 0
+    for batch in batches:
+        yield Columns(start, batch.num_rows, tuple(batch.schema.names), batch.column, texts)
+        start += batch.num_rows
+    if not start:
+        yield Columns(0, 0, tuple(reader.schema.names), reader.schema.field, texts)
+
+
+def _from_lazy(lazy: Any, size: Size) -> Iterator[Columns]:
+    start = 0
+    for frame in lazy.collect_batches(chunk_size=size.rows if size.exact else _LAZY_ROWS, maintain_order=True):
+        if frame.height:
+            yield from _from_frame(as_frame(frame), size, start)
+            start += frame.height
+    if not start:
+        yield from _from_frame(as_frame(lazy.head(0).collect()), size)
+
+
+_LAZY_ROWS = 250_000
+"""How many rows Polars collects before it gives them."""
+
+
+def _from_records(records: Iterable[Any], size: Size) -> Iterator[Records]:
+    iterator = iter(records)
+    start, step = 0, size.rows if size.exact else size.records
+    while records := list(islice(iterator, step)):
+        piece = Records(start, records)
+        start += piece.rows
+        if not size.exact:
+            step = max(1, min(size.records, size.bytes // max(_heaviest(records), 1)))
+        del records
+        yield piece
+        del piece  # the next one is made when nothing holds this one
+
+
+def _heaviest(records: Sequence[Any]) -> int:
+    """About how many bytes a row takes, of the largest of some rows: what it holds in bytes, text and arrays."""
+    some = records[:: max(1, len(records) // 10)]
+    return max(sum(_weight(value) for value in _values(record)) for record in some)
+
+
+def _values(record: Any) -> Iterable[Any]:
+    return record.values() if isinstance(record, Mapping) else record if isinstance(record, Sequence) else ()
+
+
+def _weight(value: Any) -> int:
+    size = getattr(value, "nbytes", None)
+    if isinstance(size, int):
+        return size
+    return len(value) if isinstance(value, str | bytes) else 8
