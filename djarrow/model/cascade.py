@@ -46,10 +46,16 @@ class Reference:
 
 @frozen
 class Link:
-    """Rows go whose columns are those of a row that goes in source, which comes before. pairs: (column, source's)."""
+    """Rows go whose columns are those of a row that goes in source, which comes before. pairs: (column, source's).
+
+    strict: each row has one there. alike: the source is the first table, and what chooses rows of it asks for columns
+    only that are here under the same names: it chooses here as well.
+    """
 
     source: TableName
     pairs: frozenset[tuple[str, str]]
+    strict: bool = True
+    alike: bool = False
 
 
 @frozen
@@ -92,7 +98,7 @@ class Plan:
         columns: dict[str, None] = {}
         for other in self.steps:
             for link in other.links:
-                if link.source == step.table:
+                if link.source == step.table and not link.alike:
                     columns |= dict.fromkeys(theirs for _, theirs in sorted(link.pairs))
             if other.owner is not None and other.owner.parent == step.table:
                 columns |= dict.fromkeys(other.owner.parent_columns)
@@ -108,12 +114,14 @@ def plan(
     *,
     whole: bool,
     part_integrity: str,
+    asked: Collection[str] | None = None,
 ) -> Plan:
     """What goes with rows of the first table. keys: the primary keys. whole: all of its rows go.
 
-    Raises CyclicDependency for tables of other software that refer to each other in a circle.
+    asked: the columns that alone decide which rows of the first table go; None where there is more to it. Raises
+    CyclicDependency for tables of other software that refer to each other in a circle.
     """
-    return _Planning(first, references, keys, whole, part_integrity).plan()
+    return _Planning(first, references, keys, whole, part_integrity, asked).plan()
 
 
 @define
@@ -125,6 +133,7 @@ class _Planning:
     keys: Mapping[TableName, tuple[str, ...]]
     whole: bool
     part_integrity: str
+    asked: Collection[str] | None
     steps: dict[TableName, Step] = field(factory=dict)
     by_table: dict[TableName, list[Reference]] = field(init=False)
 
@@ -194,8 +203,18 @@ class _Planning:
         alone = one.parent != self.first and len(parent.links) == 1 and not parent.own and not parent.claims
         if alone and one.strict and {column for column, _ in parent.links[0].pairs} <= set(mine):
             above = parent.links[0]
-            return Link(above.source, frozenset((mine[column], theirs) for column, theirs in above.pairs))
-        return Link(one.parent, frozenset(one.pairs))
+            pairs = frozenset((mine[column], theirs) for column, theirs in above.pairs)
+            return self._alike(Link(above.source, pairs, above.strict))
+        return self._alike(Link(one.parent, frozenset(one.pairs), one.strict))
+
+    def _alike(self, link: Link) -> Link:
+        """The link, by what chooses the first rows, where that can be asked here."""
+        if link.source != self.first or self.asked is None or not link.strict:
+            return link
+        first = self.steps[self.first]
+        more = first.own or first.links or first.claims  # then more go than are chosen
+        same = {ours for ours, theirs in link.pairs if ours == theirs}
+        return link if more or not set(self.asked) <= same else evolve(link, alike=True)
 
     def _goes_with(self, step: Step, owner: Reference) -> bool:
         """Whether each row of a part that goes is one whose master goes, whatever the rows are."""

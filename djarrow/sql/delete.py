@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 
 from attrs import frozen
 
-from djarrow.expr.nodes import Node, Restricted, Stored
+from djarrow.expr.conditions import names_in
+from djarrow.expr.nodes import Node, Restricted, Stored, matched_with
 from djarrow.model.cascade import Plan, Reference, Step
 from djarrow.model.heading import Heading
+from djarrow.model.names import TableName
 from djarrow.sql import compile as compiler
 from djarrow.sql.ddl import full_name
 from djarrow.sql.dialects import Dialect
@@ -47,6 +49,29 @@ def _is_plain(node: Node) -> bool:
     return isinstance(node, Stored) or (isinstance(node, Restricted) and _is_plain(node.source))
 
 
+def asked(node: Node) -> frozenset[str] | None:
+    """The attributes that alone decide which rows of a table a query means; None where other rows do, too."""
+    if isinstance(node, Stored):
+        return frozenset()
+    if not isinstance(node, Restricted) or any(True for _ in matched_with(node.condition)):
+        return None
+    inner = asked(node.source)
+    return None if inner is None else inner | names_in(node.condition)
+
+
+def _chosen_alike(node: Node, table: TableName) -> Rows:
+    """The rows of another table for which the conditions hold, which ask for columns of the same names."""
+
+    def moved(part: Node) -> Node:
+        return (
+            Restricted(moved(part.source), part.condition)
+            if isinstance(part, Restricted)
+            else Stored(table, node.heading)
+        )
+
+    return Rows(compiler.deleting(moved(node)).text.removeprefix("DELETE FROM "), "t1")
+
+
 def _compared(heading: Heading) -> str:
     """The key as terms compare it (model/types.py)."""
     columns = [(f"r.{identifier(name)}", heading[name].type.row.recast) for name in heading.primary_key]
@@ -55,10 +80,11 @@ def _compared(heading: Heading) -> str:
 
 @frozen
 class Statements:
-    """The statements of one plan. first: the rows of its first table."""
+    """The statements of one plan. first: the rows of its first table; node: the query that chooses them."""
 
     plan: Plan
     first: Rows
+    node: Node
 
     # --- deleting and counting -----------------------------------------------------------------------------------
 
@@ -116,6 +142,9 @@ class Statements:
         elif step.whole:
             ways.append(Rows(f"{table} AS r"))
         for link in step.links:
+            if link.alike:
+                ways.append(_chosen_alike(self.node, step.table))
+                continue
             pairs = sorted(link.pairs)
             inner = (
                 f"SELECT {_columns((theirs for _, theirs in pairs), 'd')} FROM d{self.plan.number(link.source)} AS d"

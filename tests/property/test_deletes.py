@@ -140,7 +140,7 @@ def draw(pipeline: Pipeline, name: str, chance: random.Random) -> QueryExpressio
     """An expression that means rows of a table."""
     table, rows = pipeline.classes[name], pipeline.rows[name]
     other = pipeline.classes[chance.choice(list(pipeline.classes))]
-    match chance.choice(["key", "key", "rows", "top", "rest", "matching", "joined", "renamed", "all"]):
+    match chance.choice(["key", "key", "rows", "rows", "top", "matching", "joined", "all"]):
         case "all":
             return table()  # type: ignore[no-any-return]
         case "matching":
@@ -153,8 +153,8 @@ def draw(pipeline: Pipeline, name: str, chance: random.Random) -> QueryExpressio
     if not rows or not key:
         return table & "TRUE"  # type: ignore[no-any-return]
     row = {attribute: chance.choice(rows)[attribute] for attribute in [chance.choice(key)]}
-    if chance.random() < 0.3:
-        return table - row  # type: ignore[no-any-return]
+    if chance.random() < 0.6:  # a condition on the key alone, which tables below are asked, too
+        return chance.choice([table & row, table - row])  # type: ignore[no-any-return]
     return table.proj(..., renamed=key[0]) & dj.Top(2) if chance.random() < 0.3 else table & [row, chance.choice(rows)]  # type: ignore[no-any-return]
 
 

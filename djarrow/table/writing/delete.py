@@ -24,7 +24,7 @@ from djarrow.errors import (
 )
 from djarrow.model import cascade, names
 from djarrow.sql import dependencies, locks
-from djarrow.sql.delete import Rows, Statements, chosen
+from djarrow.sql.delete import Rows, Statements, asked, chosen
 from djarrow.table.changing.confirm import can_ask, confirm, listed, rows_text
 from djarrow.table.writing.deleted import Deleted
 from djarrow.table.writing.emptying import emptied
@@ -153,7 +153,12 @@ class Deletion:
         references, keys = dependencies.read_below(rows)
         try:
             plan = cascade.plan(
-                self.target.name, references, keys, whole=self.target.whole, part_integrity=self.part_integrity
+                self.target.name,
+                references,
+                keys,
+                whole=self.target.whole,
+                part_integrity=self.part_integrity,
+                asked=asked(self.target.node),
             )
         except CyclicDependency as error:
             raise DeleteRefused(
@@ -161,7 +166,7 @@ class Deletion:
                 "its own means.",
                 table=str(self.target.name),
             ) from None
-        return Statements(plan, self.first)
+        return Statements(plan, self.first, self.target.node)
 
     def _find_masters(self, statements: Statements) -> None:
         """Note the masters that go because of their parts, until these bring no more."""

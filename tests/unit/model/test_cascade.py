@@ -70,6 +70,22 @@ def test_all_of_a_table() -> None:
     assert links(found, "e") == ["b: b=b"]
 
 
+def test_what_is_asked_of_the_first_table_can_be_asked_below() -> None:
+    """Where the columns that decide are here under their names, strictly, and no more rows go than they choose."""
+
+    def alike(*references: Reference, asked: str = "a") -> list[bool]:
+        tables = {one.table for one in references} | {one.parent for one in references}
+        keys = dict.fromkeys(tables, ("k",))
+        found = plan(name("a"), references, keys, whole=False, part_integrity=ENFORCE, asked=asked)
+        return [link.alike for step in found.steps for link in step.links]
+
+    assert alike(*CHAIN) == [True, True, False]
+    assert alike(*CHAIN, asked="v") == [False, False, False]
+    assert alike(refer("b", "a", "a", strict=False), refer("c", "b", "a", "b")) == [False, False]
+    assert alike(refer("b", "a", "a"), refer("a", "a", "up=a", strict=False)) == [False]
+    assert alike(refer("b", "a", "a", "v"), asked="av") == [True]
+
+
 PARTS = (refer("m__p", "m", "m"), refer("m__p", "t", "t"))
 
 
