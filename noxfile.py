@@ -38,6 +38,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """What must hold every time, tried many times: processes killed while they write."""
+    session.install(".[test]")
+    session.run("pytest", "tests/soak", "--timeout=3600", *session.posargs)
+
+
+@nox.session
 def spark(session: nox.Session) -> None:
     """The functions of text on a real Spark, which needs Java 17, over an exported repository."""
     session.install(".[test]", "pyspark>=4.1")

@@ -11,7 +11,9 @@ from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
+from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top
+from djarrow.table.connections import kill, list_connections
 from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
@@ -43,10 +45,13 @@ __all__ = [
     "VirtualModule",
     "__version__",
     "blob",
+    "config",
     "conn",
     "errors",
     "export",
     "insert_many",
+    "kill",
+    "list_connections",
     "list_schemas",
     "open",
     "schema",

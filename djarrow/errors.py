@@ -271,6 +271,18 @@ class InvalidValue(RowError, ValueError):
     """A value is not of the attribute's type, or outside its range."""
 
 
+class UpdateRefused(RowError, PermissionError):
+    """Rows may not be changed here: of a query, in a repository, or where no log of changes may be made."""
+
+
+class NoSuchRow(RowError, LookupError):
+    """The row that is to be changed does not exist. key: its primary key as it was given."""
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any]) -> None:
+        super().__init__(message, table=table)
+        self.key = dict(key)
+
+
 class InsertRefused(RowError, PermissionError):
     """Rows may not be inserted here: in an auto-populated table outside its own make, or in a repository."""
 
@@ -397,6 +409,24 @@ class TransactionError(EngineError):
     """A transaction cannot be used this way, or was already aborted by the server when it should commit."""
 
 
+class UnknownOutcome(TransactionError):
+    """The connection was lost while COMMIT ran, and the server does not tell whether the transaction was kept.
+
+    transaction, since: its number, and the place that the server's log had come to, which
+    `connection.transaction_status` takes.
+    """
+
+    def __init__(self, transaction: str, *, since: str | None = None) -> None:
+        super().__init__(
+            f"It is not known whether transaction {transaction} was committed: the answer to COMMIT did not come, and "
+            f"the server did not tell later. Ask once it can: connection.transaction_status({transaction!r}, "
+            f"since={since!r}) gives 'committed' where all of it was kept, and 'aborted' where nothing was. Until then "
+            "do not repeat it: it could be done twice."
+        )
+        self.transaction = transaction
+        self.since = since
+
+
 class TimedOut(EngineError, TimeoutError):
     """A statement took longer than it was given, and was stopped."""
 
@@ -461,6 +491,19 @@ class MissingPackage(DjarrowError, ImportError):
 
 class ConfigError(DjarrowError, ValueError):
     """A setting, environment variable or datajoint.toml holds what cannot be used."""
+
+
+class UnknownSetting(ConfigError, AttributeError, KeyError):
+    """There is no setting of this name."""
+
+    def __init__(self, name: object, known: Iterable[str]) -> None:
+        about = hint_nearest(str(name), known)
+        if str(name).startswith("database"):
+            about = (
+                " Where the database is, `dj.conn(url)` says, or DJARROW_URL, or DJ_HOST, DJ_USER and DJ_PASS, or "
+                "[database] of datajoint.toml."
+            )
+        super().__init__(f"there is no setting {told(name)}.{about}")
 
 
 # --- computation -------------------------------------------------------------------------------------------------

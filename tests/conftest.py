@@ -21,10 +21,17 @@ from .peer.environment import interpreter
 _numbers = itertools.count(1)
 
 
+NAMED = {
+    "spark": "needs Java and a library of 400 MB",
+    "soak": "takes minutes",
+}
+"""Suites that run only where they are named, as by `nox -s spark`, and why."""
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """The suite on Spark needs Java and a library of 400 MB: it runs where it is named, by `nox -s spark`."""
-    named = any("spark" in argument for argument in config.args)
-    return True if collection_path.name == "spark" and not named else None
+    """Leave out the suites that are not named."""
+    name = collection_path.name
+    return True if name in NAMED and not any(name in argument for argument in config.args) else None
 
 
 @pytest.fixture(scope="session")

@@ -20,18 +20,19 @@ import djarrow
 ROOT = Path(djarrow.__file__).parent
 
 BELOW_TABLE = (
-    *("errors", "_version", "config", "model", "expr", "sql", "frame", "show"),
+    *("errors", "_version", "project", "settings", "model", "expr", "sql", "frame", "show"),
     *("engine.base", "engine.connect"),
 )
 
 ALLOWED: dict[str, tuple[str, ...]] = {
     "errors": (),
     "_version": (),
-    "config": ("errors",),
+    "project": ("errors",),
+    "settings": ("errors", "project"),
     "model": ("errors",),
     "expr": ("errors", "model"),
     "sql": ("errors", "model", "expr"),
-    "engine": ("errors", "config", "model"),
+    "engine": ("errors", "project", "model"),
     "codec": ("errors", "model"),
     "frame": ("errors", "model", "codec", "engine.base"),
     "show": ("errors", "model"),
@@ -173,7 +174,7 @@ def test_the_table_has_no_cycle() -> None:
         ("model.types", "from djarrow import sql"),
         ("model.types", "import djarrow"),
         ("model.types", "from ..sql import ddl"),
-        ("model.types", "from .. import config"),
+        ("model.types", "from .. import project"),
         ("errors", "from djarrow.model import types"),
         ("expr.nodes", "def f():\n    from djarrow.sql.compile import compiled"),
         ("expr.nodes", "if TYPE_CHECKING:\n    from djarrow.table.table import Table"),

@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from djarrow.cli.failure import CommandGroup
-from djarrow.config import project_folder
 from djarrow.engine.connect import server_folder
 from djarrow.engine.embedded import EmbeddedServer, ServerStatus
 from djarrow.engine.embedded.binaries import find_binaries
+from djarrow.project import project_folder
 
 app = typer.Typer(
     cls=CommandGroup,

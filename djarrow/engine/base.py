@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from djarrow.engine.transactions import Status
     from djarrow.model.names import TableName
 
 
@@ -106,7 +107,7 @@ class Database(Reader, Protocol):
         """A transaction of this thread: committed at the end of the block, rolled back on any exception.
 
         Every read inside sees one snapshot. Raises TransactionError when one is open already, and at commit when the
-        server had aborted it.
+        server had aborted it; UnknownOutcome when it cannot tell whether it was committed.
         """
         ...
 
@@ -114,8 +115,16 @@ class Database(Reader, Protocol):
         """As `transaction`, at this isolation level; read_only refuses writes."""
         ...
 
+    def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:
+        """What became of the transaction that an UnknownOutcome tells of; None where the server does not know."""
+        ...
+
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
+        ...
+
+    def write(self, text: str) -> pa.Table:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns."""
         ...
 
     def ingest(self, table: TableName, rows: pa.Table) -> int:

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from djarrow import config
+from djarrow.project import DATA_FOLDER, database_url, project_folder
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
@@ -62,10 +62,10 @@ def connect_embedded(project: Path) -> PostgresConnection:
 
 def _connect_as_set() -> PostgresConnection:
     """A connection to the database that the settings name, or to the project's embedded server."""
-    url = config.database_url()
-    return connect(url) if url else connect_embedded(config.project_folder())
+    url = database_url()
+    return connect(url) if url else connect_embedded(project_folder())
 
 
 def server_folder(project: Path) -> Path:
     """Where a project keeps its embedded server."""
-    return project / config.DATA_FOLDER / "server"
+    return project / DATA_FOLDER / "server"

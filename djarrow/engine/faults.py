@@ -30,7 +30,11 @@ _KEY = re.compile(
 )
 _LIBPQ = re.compile(r"\[libpq\] Execution error \[\w+\]: ERROR:\s*")  # of errors in the middle of a stream
 _NO_TABLE = re.compile(r'relation "(?P<table>[^"]+\.[^"]+)" does not exist')
-_LOST = ("server closed the connection", "no connection to the server", "connection not open", "terminating connection")
+_LOST = (
+    *("server closed the connection", "no connection to the server", "connection not open", "terminating connection"),
+    *("could not receive data from server", "could not send data to server", "SSL SYSCALL error", "SSL connection has"),
+)
+"""Words of libpq, which has no codes of its own."""
 _MALFORMED = re.compile(r"Failed to connect: (?!connection to server|could not)(.*)", re.DOTALL)
 _UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
 

@@ -1,4 +1,4 @@
-"""PostgreSQL through ADBC: one connection a thread, explicit transactions, streams on connections of their own.
+"""PostgreSQL through ADBC: one connection a thread, transactions in a block, streams on connections of their own.
 
 Which server this is does not matter here: connect.py chooses it. Design section 3.
 """
@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 from djarrow.engine import parallel
 from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
+from djarrow.engine.interruption import Watch, heeded
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
+from djarrow.engine.transactions import Status, Transactions, begin_statement, read_told, told_by
 from djarrow.errors import ConnectionFailed, TransactionError
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ Result = TypeVar("Result")
 
 MAX_IDLE = 4
 """Sessions that wait for the next stream."""
+
+ASKING_SECONDS = 5
+"""How long a server may take to answer, and the network to carry, a question for a transaction's outcome."""
 
 
 class PostgresConnection:
@@ -48,6 +53,7 @@ class PostgresConnection:
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._all: list[Session] = []
+        self._transactions = Transactions(self._fetch_few, self._discard, self._asking)
         self._session()
 
     def __repr__(self) -> str:
@@ -58,15 +64,16 @@ class PostgresConnection:
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
-    def _open(self, thread: threading.Thread | None) -> Session:
+    def _open(self, thread: threading.Thread | None, *, within: int | None = None) -> Session:
+        """A new session. within: seconds in which the server must answer, where not as long as the network waits."""
         self._close_orphans()
         try:
-            session = open_session(self.url, thread)
+            session = open_session(self.url, thread, within=within)
         except ConnectionFailed:
             if self._restart is None:
                 raise
             self.url = self._restart()
-            session = open_session(self.url, thread)
+            session = open_session(self.url, thread, within=within)
         with self._lock:
             self._all.append(session)
         return session
@@ -92,7 +99,7 @@ class PostgresConnection:
         with self._lock:
             self._all = [other for other in self._all if other is not session]
         with contextlib.suppress(Exception):  # the connection is lost already
-            session.raw.close()
+            session.close()
 
     @property
     def is_connected(self) -> bool:
@@ -102,6 +109,12 @@ class PostgresConnection:
         except ConnectionFailed:
             return False
         return True
+
+    @property
+    def backends(self) -> frozenset[int]:
+        """The processes of the server that serve the sessions of this process."""
+        with self._lock:
+            return frozenset(session.backend for session in self._all if not session.foreign)
 
     def close(self) -> None:
         """Close all sessions of this process. Using the connection again opens new ones."""
@@ -114,33 +127,48 @@ class PostgresConnection:
     # --- running -------------------------------------------------------------------------------------------------
 
     def _run(self, session: Session, work: Callable[[Any], Result]) -> Result:
-        """Give work a cursor of the session; translate what the driver raises and note a failed transaction."""
+        """Let work have a cursor of the session."""
+
+        def with_cursor(watch: Watch) -> Result:
+            with session.raw.cursor() as cursor:
+                cursor._stmt = watch(cursor._stmt)
+                return work(cursor)
+
+        return self._heeding(session, with_cursor)
+
+    def _heeding(self, session: Session, work: Callable[[Watch], Result]) -> Result:
+        """Let the driver work on a session; translate what it raises, and note a failed transaction."""
         import adbc_driver_postgresql.dbapi as adbc
 
         with session.lock:
             check_open(session)
+            session.written = None
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
-            try:
-                with session.raw.cursor() as cursor:
-                    return work(cursor)
-            except adbc.Error as error:
-                self._note_failure(session, error)
-                raise translate(error) from error
+            with heeded() as watch:
+                try:
+                    return work(watch)
+                except adbc.Error as error:
+                    self._note_failure(session, error)
+                    raise translate(error) from error
 
     def _note_failure(self, session: Session, error: Exception) -> None:
         session.failed = session.in_transaction
         if is_lost(error):
             self._discard(session)
 
-    def _fetch(self, session: Session, text: str, *, copy: bool = True) -> pa.Table:
+    def _fetch(self, session: Session, text: str) -> pa.Table:
+        """The result of a statement, through COPY where it has rows."""
+
         def work(cursor: Any) -> pa.Table:
-            if not copy:
-                cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})
             cursor.execute(text)
             return cursor.fetch_arrow_table()
 
         return self._run(session, work)
+
+    def _fetch_few(self, session: Session, text: str) -> pa.Table:
+        """The same of few rows or none: one round trip to the server, where COPY takes three."""
+        return self._heeding(session, lambda watch: session.few.fetch(text, watch))
 
     def _once_more(self, attempt: Callable[[Session], Result]) -> Result:
         """Run what may safely be repeated; outside a transaction a lost connection is opened again, once."""
@@ -158,12 +186,23 @@ class PostgresConnection:
         few: some rows at most. They are read without COPY, which saves a third of the time of one row and costs 1.7
         times that of many.
         """
-        return self._once_more(lambda session: self._fetch(session, text, copy=not few))
+        fetch = self._fetch_few if few else self._fetch
+        return self._once_more(lambda session: fetch(session, text))
+
+    def write(self, text: str) -> pa.Table:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns.
+
+        In a transaction it asks, in the same turn, what COMMIT would have to ask before.
+        """
+        session = self._session()
+        if not session.in_transaction:
+            return self._fetch_few(session, text)
+        return read_told(session, self._fetch_few(session, f"{text}, {told_by(session)}"))
 
     def explain(self, text: str, *, analyze: bool) -> str:
         """The plan of a SELECT. analyze: the server runs it, and says how that went."""
         statement = f"EXPLAIN (ANALYZE {'true' if analyze else 'false'}) {text}"
-        plan = self._once_more(lambda session: self._fetch(session, statement, copy=False))
+        plan = self._once_more(lambda session: self._fetch_few(session, statement))
         return "\n".join(plan.column(0).to_pylist())
 
     def read_parallel(self, texts: Sequence[str], *, lock: Callable[[bool], str]) -> list[pa.Table]:
@@ -190,7 +229,7 @@ class PostgresConnection:
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""
         _check_control(text)
-        return self._fetch(self._session(), text, copy=False)
+        return self._fetch_few(self._session(), text)
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
@@ -273,13 +312,19 @@ class PostgresConnection:
             session.buffer_stream()
         cursor = session.raw.cursor()
         try:
-            cursor.execute(text)
+            with heeded() as watch:
+                cursor._stmt = watch(cursor._stmt)
+                cursor.execute(text)
             reader = cursor.fetch_record_batch()
         except adbc.Error as error:
             cursor.close()
             self._note_failure(session, error)
             self._give_back(session, clean=True)
             raise translate(error) from error
+        except BaseException:
+            cursor.close()
+            self._give_back(session, clean=False)
+            raise
         return Streaming(
             session,
             cursor,
@@ -297,48 +342,45 @@ class PostgresConnection:
 
     @property
     def transaction(self) -> contextlib.AbstractContextManager[Self]:
-        """A transaction of this thread, in which every read sees one snapshot."""
+        """A transaction of this thread, in which every read sees one snapshot.
+
+        Committed at the end of the block, rolled back on any exception. Raises TransactionError inside another one,
+        and where the server had aborted it; ConnectionFailed where nothing was kept, and UnknownOutcome where the
+        connection was lost while COMMIT ran and the server does not tell what became of it. See docs/transactions.md.
+        """
         return self.begin()
 
+    def begin(
+        self, *, isolation: str = "REPEATABLE READ", read_only: bool = False
+    ) -> contextlib.AbstractContextManager[Self]:
+        """As `transaction`, at READ COMMITTED, REPEATABLE READ or SERIALIZABLE; read_only refuses writes."""
+        return self._block(begin_statement(isolation, read_only=read_only))
+
     @contextlib.contextmanager
-    def begin(self, *, isolation: str = "REPEATABLE READ", read_only: bool = False) -> Iterator[Self]:
-        """As `transaction`, at this isolation level; read_only refuses writes."""
+    def _block(self, statement: str) -> Iterator[Self]:
         if self.in_transaction:
             raise TransactionError("A transaction is open already, and transactions do not nest. End it first.")
-        mode = " READ ONLY" if read_only else ""
-        self._once_more(lambda session: self._fetch(session, f"BEGIN ISOLATION LEVEL {isolation}{mode}"))
-        session = self._session()
-        session.in_transaction, session.failed = True, False
-        try:
+        begin = self._transactions.begin
+        with self._transactions.block(lambda: self._once_more(lambda session: begin(session, statement))):
             yield self
-        except BaseException:
-            self._rollback(session)
-            raise
-        self._commit(session)
 
-    def _rollback(self, session: Session) -> None:
-        session.in_transaction = False
-        if session.lost or session.foreign:
-            return  # the server has rolled back; or the transaction is the parent process's
+    def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:
+        """What became of a transaction whose outcome was unknown: "committed", "aborted" or "in progress".
+
+        transaction, since: what UnknownOutcome tells. Without `since` a transaction that was lost in a crash of the
+        server can be taken for a later one of the same number. None where the server does not know any more, or is a
+        standby. Raises ConnectionFailed where it cannot be asked, and TransactionError of what is no number.
+        """
+        return self._transactions.status(transaction, since)
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[Callable[[str], pa.Table]]:
+        """Reads on a new session, for the time of the block."""
+        session = self._open(None, within=ASKING_SECONDS)
         try:
-            self._fetch(session, "ROLLBACK")
-        except ConnectionFailed:
+            yield lambda text: self._fetch_few(session, text)
+        finally:
             self._discard(session)
-
-    def _commit(self, session: Session) -> None:
-        """COMMIT of an aborted transaction raises nothing, so ask first whether it is still alive."""
-        try:
-            if session.failed or session.lost or session.foreign:
-                raise TransactionError(
-                    "The transaction had failed before it should commit, and nothing of it was kept. "
-                    "An error inside it was caught and passed over."
-                )
-            self._fetch(session, "SELECT 1")
-            self._fetch(session, "COMMIT")
-        except BaseException:
-            self._rollback(session)
-            raise
-        session.in_transaction = False
 
 
 _CONTROL = re.compile(

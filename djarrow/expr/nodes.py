@@ -41,9 +41,9 @@ def _identity(table: pa.Table | Slot) -> object:
 
 @frozen(cache_hash=True)
 class Rows:
-    """Rows given by the user, as constants: what a frame or a list of mappings restricts by.
+    """Rows given as constants: what a frame or a list of mappings restricts by, and lists that are no tables.
 
-    table: at least one row, without NULLs; a column for each attribute, in the form in which it goes to the database.
+    table: a column for each attribute, in the form in which it goes to the database; NULL where the attribute may be.
     Two of them are equal only where they are the same.
     """
 

@@ -167,8 +167,17 @@ _FROM_TEXT = frozenset({*_INFERRED, Family.STRING, Family.ENUM}) - {Family.INTEG
 def _one_by_one(
     values: Sequence[Any], attribute: Attribute, refuse: Refuse, refused: frozenset[int] = frozenset()
 ) -> pa.Array:
-    """refused: the rows of which something was told already."""
-    canonical = []
+    return pa.array(canonical(values, attribute, refuse, refused), type=carrier(attribute.type))
+
+
+def canonical(
+    values: Sequence[Any], attribute: Attribute, refuse: Refuse, refused: frozenset[int] = frozenset()
+) -> list[Any]:
+    """The values, as Python has them, that a column of the attribute's carrier is made of.
+
+    Refuses InvalidValue and MissingField with their rows. refused: the rows of which something was told already.
+    """
+    found = []
     for row, value in enumerate(values):
         try:
             held = _stored(value, attribute.type)
@@ -178,8 +187,8 @@ def _one_by_one(
         else:
             if held is None and not attribute.nullable and row not in refused:
                 refuse(MissingField, _REQUIRED, attribute=attribute.name, row=row)
-        canonical.append(held)
-    return pa.array(canonical, type=carrier(attribute.type))
+        found.append(held)
+    return found
 
 
 def _stored(value: Any, kind: AttributeType) -> Any:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
 from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest
-from djarrow.frame.columns import from_arrow, from_texts, from_values
-from djarrow.frame.given import WHOLE, Columns, Piece, given
+from djarrow.frame.columns import canonical, carrier, from_arrow, from_texts, from_values
+from djarrow.frame.given import WHOLE, Columns, Piece, Records, given
 from djarrow.frame.problems import Problems, Refuse
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family
 
 _ABSENT: Any = object()
+
+Make = Callable[[Sequence[Any], Attribute, Refuse], Any]
+"""Makes a column of values: from_values, or canonical."""
 
 
 def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bool = False) -> pa.Table:
@@ -33,6 +36,11 @@ def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bo
     found = [checking.check(piece) for piece in given(rows, table, WHOLE).pieces()]
     checking.settle()
     return found[0] if len(found) == 1 else pa.concat_tables(found) if found else _table({}, 0)
+
+
+def as_table(columns: Mapping[str, Sequence[Any]], heading: Heading) -> pa.Table:
+    """The table of columns that are lists of values, as `check_few` gives them."""
+    return pa.table({name: pa.array(values, carrier(heading[name].type)) for name, values in columns.items()})
 
 
 class Checking:
@@ -61,7 +69,11 @@ class Checking:
         refuse = self.problems.from_row(piece.start)
         if isinstance(piece, Columns):
             return self._of_columns(piece, refuse)
-        return self._of_records(piece.records, refuse)
+        return _table(self._of_records(piece.records, refuse, from_values), piece.rows)
+
+    def check_few(self, piece: Records) -> dict[str, list[Any]]:
+        """The same of a few rows, as lists of values: a column of Arrow takes longer to be made than they do."""
+        return self._of_records(piece.records, self.problems.from_row(piece.start), canonical)
 
     # --- columns -------------------------------------------------------------------------------------------------
 
@@ -131,7 +143,7 @@ class Checking:
 
     # --- rows ----------------------------------------------------------------------------------------------------
 
-    def _of_records(self, records: Sequence[Any], refuse: Refuse) -> pa.Table:
+    def _of_records(self, records: Sequence[Any], refuse: Refuse, column: Make) -> dict[str, Any]:
         mappings = self._mappings(records, refuse)
         if not self._ignore_extra_fields:
             self._check_fields(mappings, refuse)
@@ -145,25 +157,9 @@ class Checking:
             if absent and len(absent) < len(values) and attribute.default is Special.AUTO:
                 refuse(MissingField, _COUNTED, attribute=name, row=absent[0])
             if len(absent) < len(values):
-                columns[name] = self._of_values(values, absent, attribute, refuse)
+                columns[name] = _with_default(values, absent, attribute, refuse, column)
         self._check_counted(columns, len(records), refuse)
-        return _table(columns, len(records))
-
-    def _of_values(self, values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse) -> Any:
-        """A column of values, with the default in rows that leave it out; one without is refused there already."""
-        if not absent:
-            return from_values(values, attribute, refuse)
-        default, left_out = _default(attribute), set(absent)
-        for row in absent:
-            values[row] = default
-
-        def refuse_others(
-            kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
-        ) -> None:
-            if row not in left_out:
-                refuse(kind, reason, attribute=attribute, row=row, value=value)
-
-        return from_values(values, attribute, refuse_others)
+        return columns
 
     def _mappings(self, records: Sequence[Any], refuse: Refuse) -> Sequence[Mapping[str, Any]]:
         if set(map(type, records)) == {dict}:
@@ -195,6 +191,23 @@ class Checking:
                 reason = f"{what} is no row: a row is a mapping or a sequence of values."
                 refuse(InvalidValue, reason, attribute=None, row=row)
         return _NO_ROW
+
+
+def _with_default(values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse, column: Make) -> Any:
+    """A column of values, with the default in rows that leave it out; one without is refused there already."""
+    if not absent:
+        return column(values, attribute, refuse)
+    default, left_out = _default(attribute), set(absent)
+    for row in absent:
+        values[row] = default
+
+    def refuse_others(
+        kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
+    ) -> None:
+        if row not in left_out:
+            refuse(kind, reason, attribute=attribute, row=row, value=value)
+
+    return column(values, attribute, refuse_others)
 
 
 _NO_ROW: Mapping[str, Any] = {}

@@ -61,6 +61,10 @@ class Repository:
         """The names of the tables that it holds."""
         return frozenset(self.specs)
 
+    def table_size(self, name: TableName) -> int:
+        """How many bytes the files of a table take, as they were written."""
+        return sum(file.size for entry in self.manifest.tables if entry.name == name for file in entry.files)
+
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
@@ -142,6 +146,11 @@ class RepositorySchema:
         """The engine that answers queries: a repository is open as long as there is one."""
         return self._repository.reader
 
+    @property
+    def makes_tables(self) -> bool:
+        """A repository is read only."""
+        return False
+
     def makes(self, table: TableName) -> bool:  # noqa: ARG002 - as a schema has it
         """Whether the table is yet to be made: in a repository, none is."""
         return False
@@ -163,6 +172,15 @@ class RepositorySchema:
     def stored_spec(self, name: TableName) -> TableSpec:
         """What the repository holds under this name."""
         return self._repository.specs[name]
+
+    def table_size(self, name: TableName) -> int:
+        """How many bytes the files of a table take."""
+        return self._repository.table_size(name)
+
+    @property
+    def size_on_disk(self) -> int:
+        """How many bytes the files of all tables of the schema take."""
+        return sum(self.table_size(name) for name in self._repository.tables if name.schema == self.name)
 
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table."""

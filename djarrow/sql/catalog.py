@@ -26,7 +26,7 @@ from djarrow.model.legacy import LONGEST_TEXT
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
 from djarrow.model.types import AttributeType, Family, core
-from djarrow.sql.ddl import constraint_name
+from djarrow.sql.ddl import constraint_name, full_name
 from djarrow.sql.literals import quoted
 
 Row = Mapping[str, Any]
@@ -53,6 +53,23 @@ def sizes_of(tables: Iterable[TableName]) -> str:
     return (
         'SELECT n.nspname::text AS "schema", c.relname::text AS "table", pg_relation_size(c.oid) AS "size" '
         f"FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE (n.nspname, c.relname) IN ({named})"
+    )
+
+
+def table_on_disk(name: TableName) -> str:
+    """The statement that tells how many bytes a table takes with its indexes and blobs; NULL where there is none."""
+    return f"SELECT pg_total_relation_size(to_regclass({quoted(full_name(name))})) AS size"
+
+
+def schema_on_disk(schema: str) -> str:
+    """The statement that tells how many bytes all tables of a schema take, of ours and of others; 0 where it has none.
+
+    One that is dropped meanwhile counts nothing.
+    """
+    return (
+        "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint AS size FROM pg_class AS c "
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        f"WHERE n.nspname = {quoted(schema)} AND c.relkind IN ('r', 'm')"
     )
 
 

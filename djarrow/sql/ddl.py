@@ -23,13 +23,17 @@ def create_schema(name: str) -> str:
     return f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"
 
 
-def block(statements: Sequence[str]) -> str:
-    """Many statements as one, because the driver takes one at a time: all or nothing, in one round trip."""
+def block(statements: Sequence[str], *, unless: str | None = None) -> str:
+    """Many statements as one, because the driver takes one at a time: all or nothing, in one round trip.
+
+    unless: PostgreSQL's name of an error that undoes all of them and is none.
+    """
     tag = "$djarrow$"
     while any(tag in statement for statement in statements):
         tag = tag[:-1] + "x$"
     body = ";\n".join(statements)
-    return f"DO {tag}\nBEGIN\n{body};\nEND\n{tag}"
+    passing = "" if unless is None else f"EXCEPTION WHEN {unless} THEN NULL;\n"
+    return f"DO {tag}\nBEGIN\n{body};\n{passing}END\n{tag}"
 
 
 def full_name(name: TableName) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def rows_text(table: pa.Table, heading: Heading, dialect: Dialect) -> str:
-    """What stands before the alias that names the columns. table: without NULLs, as `frame/columns.py` makes it."""
+    """What stands before the alias that names the columns. table: as `frame/columns.py` makes it."""
     columns = [(table.column(attribute.name), attribute.type) for attribute in heading]
     return _SOURCES[dialect](columns)
 
@@ -58,7 +58,7 @@ def _values(column: Any, kind: AttributeType) -> list[str]:
     """The literals of Spark for all values of a column."""
     values = column.to_pylist()
     if kind.family is Family.UUID:
-        values = [uuid.UUID(bytes=value) for value in values]
+        values = [None if value is None else uuid.UUID(bytes=value) for value in values]
     return [literal(value, kind, Dialect.SPARK) for value in values]
 
 
@@ -73,6 +73,8 @@ def _element(kind: AttributeType, dialect: Dialect) -> str:
     """The type of an element: of a length or precision of its own it need not be, and a cast to one would cut it."""
     if kind.family in (Family.STRING, Family.ENUM):
         return "text" if dialect is Dialect.POSTGRES else "VARCHAR"
+    if kind.family is Family.JSON and dialect is Dialect.DUCKDB:
+        return "VARCHAR"  # the text of a list would be read as one document
     return "numeric" if kind.family is Family.DECIMAL and dialect is Dialect.POSTGRES else dialect.type_name(kind)
 
 
@@ -80,17 +82,19 @@ _BARE = frozenset({Family.INTEGER, Family.FLOAT, Family.DECIMAL, Family.BOOLEAN}
 """Families whose elements need no quotes."""
 
 
-_BRACKETS = {Dialect.POSTGRES: "{}", Dialect.DUCKDB: "[]"}
+_BRACKETS = {Dialect.POSTGRES: ("{", "}"), Dialect.DUCKDB: ("[", "]")}
 
 
 def _array(column: Any, kind: AttributeType, dialect: Dialect) -> str:
     """The literal of all values of a column, in the form that the engine casts to an array."""
-    brackets = _BRACKETS[dialect]
-    texts = _texts(column, kind, dialect)
-    if kind.family in _BARE:
-        return quoted(f"{brackets[0]}{','.join(texts)}{brackets[1]}")
-    inner = '","'.join(text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return quoted(f'{brackets[0]}"{inner}"{brackets[1]}')
+    start, end = _BRACKETS[dialect]
+    elements = _texts(column.drop_null(), kind, dialect)
+    if kind.family not in _BARE:
+        elements = ('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in elements)
+    if column.null_count:
+        present = iter(elements)
+        elements = ("NULL" if absent else next(present) for absent in column.is_null().to_pylist())
+    return quoted(f"{start}{','.join(elements)}{end}")
 
 
 def _texts(column: Any, kind: AttributeType, dialect: Dialect) -> Iterable[str]:

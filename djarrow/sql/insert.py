@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
+from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import AttributeType, Family
-from djarrow.sql.ddl import SINGLETON, full_name
+from djarrow.sql.ddl import SINGLETON, default_of, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, literal, quoted
+from djarrow.sql.updates import log_changes
 
 
 class Conflict(enum.Enum):
@@ -31,41 +34,94 @@ def create_staging(spec: TableSpec, staging: TableName, columns: Sequence[str]) 
 
 
 def insert_staged(spec: TableSpec, staging: TableName, columns: Sequence[str], conflict: Conflict) -> str:
-    """Insert what is staged. Of rows to replace by, the last of a key counts, as if they came one by one."""
+    """Insert what is staged; gives how many rows were `inserted`, and `replaced`.
+
+    Of rows to replace by, the last of a key counts, as if they came one by one.
+    """
     listed, source = _listed(columns), identifier(staging.table)
+    every = f"SELECT {listed} FROM {source}"
     if conflict is not Conflict.REPLACE:
-        return _counted(spec, columns, f"SELECT {listed} FROM {source}", conflict)
+        return _insert(spec, columns, every, conflict)
     key = spec.heading.primary_key
     latest = f"SELECT DISTINCT ON ({_listed(key)}) {listed} FROM {source} ORDER BY {_listed(key)}, ctid DESC"
-    only = f"SELECT {listed} FROM {source} ORDER BY ctid DESC LIMIT 1"
-    return _counted(spec, columns, latest if key else only, conflict)
+    return _replace(spec, columns, latest if key else f"{every} ORDER BY ctid DESC LIMIT 1")
 
 
 def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> str:
-    """Insert a few rows, given as canonical values of the attributes; of more than one, none may be to replace.
+    """Insert a few rows, given as canonical values of the attributes, of which none is to replace another.
 
-    Also tells what the columns of the table are, as `columns_of` does, in one column of JSON.
+    Gives a row for each that was written: the numbers of the `types` of its columns.
     """
     kinds = [spec.heading[name].type for name in columns]
     given = (
         "(" + ", ".join(literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)) + ")"
         for row in rows
     )
-    insert = f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nVALUES {', '.join(given)}"
-    held = f"(SELECT json_agg(held)::text FROM (\n{_columns(spec)}\n) AS held) AS columns"
-    return _writing(insert, spec, conflict).replace("SELECT count(*)", f"SELECT {held}, count(*)", 1)
+    return (
+        f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nVALUES {', '.join(given)}"
+        f"{_on_conflict(spec, conflict)}\nRETURNING {_types(spec.heading)} AS types"
+    )
+
+
+@lru_cache(maxsize=256)
+def _types(heading: Heading) -> str:
+    """The numbers of the types of a row's columns, as one text: known without a look at the catalog."""
+    return f"concat_ws(',', {', '.join(f'pg_typeof({identifier(name)})::oid' for name in heading.names)})"
+
+
+def type_of(number: int) -> tuple[str, bool]:
+    """What PostgreSQL calls the type of a number, and whether it is one that a user made, as enums are."""
+    return _NUMBERS.get(number, f"of number {number}"), number >= FIRST_OF_USERS
+
+
+FIRST_OF_USERS = 16_384
+"""PostgreSQL numbers what users make from here on; its own types have these numbers in every version:"""
+
+_NUMBERS = {
+    16: "bool",
+    17: "bytea",
+    20: "int8",
+    21: "int2",
+    23: "int4",
+    25: "text",
+    114: "json",
+    700: "float4",
+    701: "float8",
+    1042: "bpchar",
+    1043: "varchar",
+    1082: "date",
+    1083: "time",
+    1114: "timestamp",
+    1184: "timestamptz",
+    1700: "numeric",
+    2950: "uuid",
+    3802: "jsonb",
+}
 
 
 def insert_selected(spec: TableSpec, values: Sequence[tuple[str, str]], source: str, conflict: Conflict) -> str:
-    """Insert what a SELECT gives. values: (attribute, its expression over the SELECT's columns)."""
-    columns, listed = [name for name, _ in values], ", ".join(expression for _, expression in values)
-    insert = f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nSELECT {listed} FROM source"
-    return _writing(insert, spec, conflict, source)
+    """Insert what a SELECT gives; gives how many rows were `inserted`, and `replaced`, of how many `given`.
+
+    values: (attribute, its expression over the SELECT's columns).
+    """
+    columns, listed = [name for name, _ in values], ", ".join(f"{text} AS {identifier(name)}" for name, text in values)
+    every = f"SELECT {listed} FROM (\n{source}\n) AS s"
+    if conflict is Conflict.REPLACE:
+        return _replace(spec, columns, every)
+    return _insert(spec, columns, every, conflict, counted=True)
 
 
 def insert_defaults(spec: TableSpec, conflict: Conflict) -> str:
-    """Insert one row of defaults."""
-    return _writing(f"INSERT INTO {full_name(spec.name)} DEFAULT VALUES", spec, conflict)
+    """Insert one row of defaults; gives how many rows were `inserted`, and `replaced`."""
+    columns = spec.heading.names[:1]
+    if conflict is Conflict.REPLACE and not spec.heading.primary_key:
+        return _replace(spec, columns, f"SELECT {_default_of(spec, columns[0])} AS {identifier(columns[0])}")
+    insert = f"INSERT INTO {full_name(spec.name)} DEFAULT VALUES{_on_conflict(spec, conflict)}"
+    return f"WITH written AS ({insert} RETURNING 1) SELECT count(*) AS inserted, 0 AS replaced FROM written"
+
+
+def _default_of(spec: TableSpec, name: str) -> str:
+    return default_of(spec.heading[name]) or "NULL"
 
 
 def drop_staging(staging: TableName) -> str:
@@ -73,32 +129,51 @@ def drop_staging(staging: TableName) -> str:
     return f"DROP TABLE {identifier(staging.table)}"
 
 
-def _counted(spec: TableSpec, columns: Sequence[str], source: str, conflict: Conflict) -> str:
-    return _writing(f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\n{source}", spec, conflict)
+def _insert(spec: TableSpec, columns: Sequence[str], source: str, conflict: Conflict, *, counted: bool = False) -> str:
+    """INSERT of the rows of a SELECT. counted: it also gives how many these are."""
+    insert = f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\n"
+    parts, counts = [], "count(*) AS inserted, 0 AS replaced"
+    if counted and conflict is Conflict.SKIP:
+        parts, source = [f"given AS (\n{source}\n)"], f"SELECT {_listed(columns)} FROM given"
+        counts += ", (SELECT count(*) FROM given) AS given"
+    elif counted:
+        counts += ", count(*) AS given"
+    parts.append(f"written AS (\n{insert}{source}{_on_conflict(spec, conflict)}\nRETURNING 1\n)")
+    return f"WITH {', '.join(parts)}\nSELECT {counts} FROM written"
 
 
-def _writing(insert: str, spec: TableSpec, conflict: Conflict, source: str | None = None) -> str:
-    """The INSERT with what becomes of conflicts; gives how many rows were `inserted`, and `replaced`.
+def _replace(spec: TableSpec, columns: Sequence[str], source: str) -> str:
+    """INSERT of the rows of a SELECT in the place of those that have their keys, of which the log keeps the values.
 
-    source: a SELECT that the INSERT reads under this name; then also how many rows it has, as `given`. A row that was
-    there before has a transaction that locked it to update it.
+    These are locked, and read, before they are written. A new row has no transaction that locked it to update it.
     """
-    counts = ["count(*) FILTER (WHERE is_new) AS inserted", "count(*) FILTER (WHERE NOT is_new) AS replaced"]
-    parts = [f"written AS (\n{insert}{_on_conflict(spec, conflict)}\nRETURNING xmax = 0 AS is_new\n)"]
-    if source is not None:
-        parts.insert(0, f"source AS (\n{source}\n)")
-        counts.append("count(*) AS given" if conflict is Conflict.RAISE else "(SELECT count(*) FROM source) AS given")
-    return f"WITH {', '.join(parts)}\nSELECT {', '.join(counts)} FROM written"
+    table, key = full_name(spec.name), spec.heading.primary_key
+    others = spec.heading.secondary
+    same = " AND ".join(f"t.{name} = g.{name}" for name in map(identifier, key)) or "TRUE"
+    every = ", ".join(f"t.{identifier(name)}" for name in spec.heading.names)
+    earlier = f"SELECT {every} FROM {table} AS t JOIN given AS g ON {same} FOR NO KEY UPDATE OF t"
+    insert = (
+        f"INSERT INTO {table} ({_listed(columns)})\nSELECT {_listed(columns)} FROM given "
+        f"WHERE (SELECT count(*) FROM earlier) >= 0{_on_conflict(spec, Conflict.REPLACE)}\n"
+        f"RETURNING {_listed(spec.heading.names)}, xmax = 0 AS is_new"
+    )
+    parts = {"given": source, "earlier": earlier, "written": insert}
+    if others:
+        parts["logged"] = log_changes(spec, others, before="earlier", after="written")
+    text = ",\n".join(f"{name} AS (\n{part}\n)" for name, part in parts.items())
+    return (
+        f"WITH {text}\nSELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS "
+        "replaced, (SELECT count(*) FROM given) AS given FROM written"
+    )
 
 
 def _on_conflict(spec: TableSpec, conflict: Conflict) -> str:
     key = _listed(spec.heading.primary_key or (SINGLETON,))
-    others = [name for name in spec.heading.names if name not in spec.heading.primary_key]
     if conflict is Conflict.RAISE:
         return ""
-    if conflict is Conflict.SKIP or not others:
+    if conflict is Conflict.SKIP or not spec.heading.secondary:
         return f"\nON CONFLICT ({key}) DO NOTHING"
-    changes = ", ".join(f"{identifier(name)} = EXCLUDED.{identifier(name)}" for name in others)
+    changes = ", ".join(f"{identifier(name)} = EXCLUDED.{identifier(name)}" for name in spec.heading.secondary)
     return f"\nON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
@@ -107,11 +182,8 @@ def columns_of(spec: TableSpec) -> str:
 
     Inserting no row locks the table as COPY will; LOCK would be a statement of its own.
     """
-    return f"WITH locked AS (INSERT INTO {full_name(spec.name)} SELECT WHERE FALSE) {_columns(spec)}"
-
-
-def _columns(spec: TableSpec) -> str:
     return (
+        f"WITH locked AS (INSERT INTO {full_name(spec.name)} SELECT WHERE FALSE) "
         "SELECT a.attname::text AS name, t.typname::text AS type, t.typtype = 'e' AS is_enum "
         "FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid "
         f"WHERE a.attrelid = {quoted(full_name(spec.name))}::regclass AND a.attnum > 0 AND NOT a.attisdropped"

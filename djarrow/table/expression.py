@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from djarrow.errors import InvalidCondition, QueryError, told
+from djarrow.errors import InvalidCondition, QueryError, UpdateRefused, told
 from djarrow.expr import operators
 from djarrow.frame.given_frames import as_record
 from djarrow.model.heading import Heading
@@ -117,12 +117,20 @@ class QueryExpression(Reading):
     def preview(self, limit: int | None = None, width: int | None = None) -> str:
         """The text that a terminal shows of the query, as a use of it: connects, makes its tables, and raises.
 
-        limit: rows at most; width: cells of a value at most; where not given, `limit` (12) and `width` (40) of
-        `[display]` in datajoint.toml. Raises what reading raises; TimedOut where the first rows take too long.
+        limit: rows at most; width: cells of a value at most; where not given, the settings `display.limit` (12) and
+        `display.width` (40) of `dj.config`. Raises what reading raises; TimedOut where the first rows take too long.
         """
         from djarrow.table.preview import preview
 
         return preview(self, self._active_reader(), limit, width)
+
+    @on_class_too
+    def update1(self, row: Any) -> None:  # noqa: ARG002 - as a table has it
+        """Refused: a row is changed in its table, which it is named to by its key, and not in a query."""
+        raise UpdateRefused(
+            "update1 is of a table, and this is a query. The row is named by its primary key: `Table.update1({...})`.",
+            table=str(self.node),
+        )
 
     __hash__ = object.__hash__
 
@@ -259,8 +267,8 @@ class QueryExpression(Reading):
 
         Works on every expression that tells which rows of its first table it means: restricted, projected, joined,
         aggregated, Top. What goes is shown first and asked for: prompt: False does not ask, True asks, None asks where
-        someone can answer. dry_run: count only. part_integrity: of rows of parts that would go without their master's,
-        "enforce" refuses, "cascade" deletes the masters along, "ignore" deletes them alone.
+        someone can answer and `safemode` is on. dry_run: count only. part_integrity: of rows of parts that would go
+        without their master's, "enforce" refuses, "cascade" deletes the masters along, "ignore" deletes them alone.
 
         Returns how many rows of the table went, with `.counts` of every table that lost rows; 0 where the answer was
         no. Raises DeleteRefused, NotConfirmed where there is nobody to ask, AccessDenied, MissingTable, or EngineError

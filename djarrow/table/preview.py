@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from djarrow import config
 from djarrow.errors import InvalidCondition, MissingTable, TimedOut, told
 from djarrow.expr.functions import INT64, VARCHAR
 from djarrow.expr.nodes import First, Node, Projected, Restricted, Stored
@@ -18,6 +17,7 @@ from djarrow.expr.order import top
 from djarrow.expr.terms import Cast, Column, Term, Value, call, column
 from djarrow.model.heading import Attribute
 from djarrow.model.types import Family
+from djarrow.settings import config
 from djarrow.show import html, terminal
 from djarrow.show.preview import Count, Preview, Unread, columns_of, rows_of
 from djarrow.show.values import READ
@@ -116,8 +116,8 @@ def _open_reader(expression: QueryExpression) -> Reader | None:
 
 
 def _read(expression: QueryExpression, reader: Reader, limit: int | None = None, width: int | None = None) -> Preview:
-    number = limit or config.display("limit")
-    cells = width or config.display("width")
+    number = limit or config.display.limit
+    cells = width or config.display.width
     node, notes = expression.node, []
     try:
         with reader.look(SECONDS) as read:

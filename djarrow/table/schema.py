@@ -31,6 +31,7 @@ from djarrow.table.table import Table, TableClass
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
+    from djarrow.table.expression import QueryExpression
 
 TableType = TypeVar("TableType", bound=type[Table])
 
@@ -246,6 +247,11 @@ class Schema:
             self.check_agrees(self._blocked[table])
         return connection
 
+    @property
+    def makes_tables(self) -> bool:
+        """Whether tables are made where they are missing."""
+        return self._create_tables
+
     def makes(self, table: TableName) -> bool:
         """Whether the table is yet to be made on first use."""
         return any(table in schema._pending and schema._create_tables for schema in self.linked_schemas())
@@ -284,6 +290,27 @@ class Schema:
             raise QueryError(f"the database holds no table {name}; it was dropped. Declare its class again.")
         return held
 
+    def table_size(self, name: TableName) -> int:
+        """How many bytes a table takes, with its indexes and blobs. Raises MissingTable."""
+        from djarrow.sql import catalog
+
+        size = self.ready_connection(name).read(catalog.table_on_disk(name), few=True).column("size")[0].as_py()
+        if size is None:
+            raise MissingTable("the database does not hold it.", table=str(name))
+        return int(size)
+
+    @property
+    def size_on_disk(self) -> int:
+        """How many bytes all tables of the schema take, with their indexes and blobs, and its notes, as the update log.
+
+        0 where there are none. Raises NoSchema before the schema is activated.
+        """
+        from djarrow.sql import catalog
+
+        if self._name is None:
+            raise NoSchema("the schema is not activated. Call `schema.activate('name')` before asking for its size.")
+        return int(self.connection.read(catalog.schema_on_disk(self._name), few=True).column("size")[0].as_py())
+
     # --- what it holds -------------------------------------------------------------------------------------------
 
     @cached_property
@@ -307,6 +334,17 @@ class Schema:
         namespace = sys._getframe(1).f_globals if into is None else into
         for name, cls in attributes_of(self.held.read()).items():
             namespace.setdefault(name, cls)
+
+    @property
+    def updates(self) -> QueryExpression:
+        """The log of what update1 changed in rows of the schema, as a query to restrict and read.
+
+        One row a value: id, table_name, key, attribute, old_value, new_value, user_name, updated. Without rows as long
+        as nothing was changed; nothing is made by asking. Raises NoSchema before the schema is activated.
+        """
+        from djarrow.table.writing.log import updates_of
+
+        return updates_of(self)
 
     def list_tables(self) -> list[str]:
         """The names of the tables in the database, parents first, also of those to be made on first use."""
@@ -341,7 +379,7 @@ class Schema:
         """Drop the schema with all its tables, in one transaction.
 
         What goes is shown first, with how many rows each table has, and asked for. prompt: False does not ask, True
-        asks, None asks where someone can answer. Classes can then be declared in the schema anew.
+        asks, None asks where someone can answer and `safemode` is on. Classes can then be declared in the schema anew.
 
         Returns the names of the tables dropped; none where there is no such schema, or where the answer was no. Raises
         DropRefused where tables of other schemas depend on it, where it holds what is no table, and where others use it

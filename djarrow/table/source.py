@@ -28,6 +28,10 @@ class Offline(Protocol):
         """The tables that it holds."""
         ...
 
+    def table_size(self, name: TableName) -> int:
+        """How many bytes the files of a table take."""
+        ...
+
 
 _offline: ContextVar[Offline | None] = ContextVar("djarrow_offline", default=None)
 

@@ -16,6 +16,7 @@ from djarrow.model.names import Tier
 from djarrow.model.spec import TableSpec
 from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.methods import on_class_too, property_on_class_too
+from djarrow.table.source import check_held, current_offline
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +52,11 @@ class Home(Protocol):
         """
         ...
 
+    @property
+    def makes_tables(self) -> bool:
+        """Whether tables are made where they are missing."""
+        ...
+
     def makes(self, table: TableName) -> bool:
         """Whether the table is yet to be made on first use."""
         ...
@@ -61,6 +67,10 @@ class Home(Protocol):
 
     def stored_spec(self, name: TableName) -> TableSpec:
         """What is held under this name."""
+        ...
+
+    def table_size(self, name: TableName) -> int:
+        """How many bytes a table takes. Raises MissingTable."""
         ...
 
     def parent_spec(self, name: TableName) -> TableSpec:
@@ -165,6 +175,18 @@ class Table(QueryExpression, metaclass=TableClass):
 
         return full_name(self.spec.name)
 
+    @property_on_class_too
+    def size_on_disk(self) -> int:
+        """How many bytes the table takes: in the database with its indexes and blobs, in a repository in its files.
+
+        Raises MissingTable.
+        """
+        offline = current_offline()
+        if offline is None:
+            return self.schema.table_size(self.spec.name)
+        check_held(offline, self.node)
+        return offline.table_size(self.spec.name)
+
     def _reader(self) -> Reader:
         return self.schema.ready_connection(self.spec.name)
 
@@ -191,8 +213,8 @@ class Table(QueryExpression, metaclass=TableClass):
         """Change the table in the database to what its class says, all of it in one transaction. See docs/evolution.md.
 
         prompt: attributes that the class lacks are dropped with their values after a question; False drops them
-        without one, None asks where someone can answer. Returns the changes that were made: none where the class
-        agrees with its table, and none where the answer was no.
+        without one, None asks where someone can answer and `safemode` is on. Returns the changes that were made: none
+        where the class agrees with its table, and none where the answer was no.
 
         Raises AlterRefused with every reason where a change would lose or alter values, or cannot be made; then the
         table is as it was. Raises NotConfirmed where there is nobody to ask, TransactionError inside a transaction.
@@ -207,7 +229,7 @@ class Table(QueryExpression, metaclass=TableClass):
 
         What goes is shown first, with how many rows each table has, and asked for. A part goes with its master, and so
         does the master of a part that must go. prompt: False does not ask, True asks, None asks where someone can
-        answer. Using a class of a dropped table raises; declared again, it makes the table anew.
+        answer and `safemode` is on. Using a class of a dropped table raises; declared again, it makes the table anew.
 
         Returns the names of the tables dropped; none where there was none, or where the answer was no. Raises
         DropRefused of a part, and where others use the tables meanwhile; NotConfirmed where there is nobody to ask;
@@ -289,6 +311,21 @@ class Table(QueryExpression, metaclass=TableClass):
         from djarrow.table.writing.validate import validate
 
         return validate(self, rows, ignore_extra_fields=ignore_extra_fields)
+
+    @on_class_too
+    def update1(self, row: Any) -> None:
+        """Change attributes of one row, which exists: a deliberate correction (000 "Update"; docs/updates.md).
+
+        row: a mapping, a record of NumPy or pandas, or a frame of one row, with the whole primary key and new values of
+        attributes outside of it. None resets an attribute to its default, or to NULL. Each value that becomes
+        another one is kept in the schema's log, `schema.updates`, with who changed it and when.
+
+        Raises NoSuchRow; UnknownField, MissingField, InvalidValue, DuplicateKey, MissingParent; UpdateRefused in a
+        repository, and where no log may be made; AccessDenied. Then nothing was changed.
+        """
+        from djarrow.table.writing.update import update1
+
+        update1(self, row)
 
 
 class Manual(Table):

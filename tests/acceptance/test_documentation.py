@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import attrs
 
 import djarrow as dj
+from djarrow.engine.transactions import Transactions, Written
+from djarrow.errors import ConnectionFailed
 from djarrow.model.types import ROWS
 
 from .specification import Runner
 
 if TYPE_CHECKING:
     import pytest
+
+    from djarrow.engine.postgres import PostgresConnection
+    from djarrow.engine.session import Session
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 
@@ -87,6 +95,65 @@ def test_the_example_of_lazy_frames(
     assert module.per_subject.rows() == [(1, 2)]
     assert module.strong_sessions["session"].to_list() == [1, 2, 1]
     assert "EXTRACT" in capsys.readouterr().out
+
+
+def test_the_example_of_updates(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/updates.md runs, and its log is as the page shows it."""
+    text, shown = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "updates.md").read_text("utf-8"), re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert found.changes == ast.literal_eval(shown)
+    assert found.heavier.tolist() == ["205"]
+    assert (found.Mouse & {"mouse": 1}).fetch1("mass", "sex") == (20.5, "U")
+    heading = schema.updates.heading.names
+    page = (DOCUMENTS / "updates.md").read_text("utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])] == list(heading)
+
+
+def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/settings.md runs."""
+    (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.setitem(vars(dj.config), "_set", {})
+    Runner(tmp_path, monkeypatch)(text)
+    assert (dj.config["display.limit"], dj.config.display.width) == (20, 60)
+
+
+def test_the_examples_of_transactions(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples of docs/transactions.md run: what was rolled back is not there, and an outcome is looked up."""
+
+    @schema
+    class Account(dj.Manual):
+        definition = "account : int32\n---\nbalance : int32"
+
+    Account.declare()
+    run = Runner(tmp_path, monkeypatch)
+    first, second = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "transactions.md").read_text("utf-8"), re.DOTALL)
+    module = run(first, schema=schema, Account=Account)
+    assert module.accounts == [{"account": 1}, {"account": 2}]
+    run(second, connection=module.connection, Account=Account)
+    assert len(Account()) == 3
+    Account.insert1({"account": 5, "balance": 50})
+    _lose_one_commit(schema.connection, monkeypatch)
+    assert run(second.replace(": 4", ": 6"), connection=module.connection, Account=Account).status == "aborted"
+    assert Account.to_arrays("account").tolist() == [1, 2, 4, 5, 6]
+
+
+def _lose_one_commit(connection: PostgresConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next COMMIT not reach the server, and nobody be told at first what became of it."""
+    real, ask = connection._transactions.run, Transactions._outcome
+    left = ["COMMIT"]
+
+    def run(session: Session, text: str) -> Any:
+        if text in left:
+            left.clear()
+            raise ConnectionFailed("lost")
+        return real(session, text)
+
+    def outcome(self: Transactions, written: Written) -> None:
+        ask(self, written)
+
+    monkeypatch.setattr(connection, "_transactions", attrs.evolve(connection._transactions, run=run))
+    monkeypatch.setattr(Transactions, "_outcome", outcome)
 
 
 def test_every_type_is_documented() -> None:

@@ -23,6 +23,8 @@ from djarrow.errors import DjarrowError, told
         errors.UnknownReference("X", ["Y"], table="a", line=2, why="is late", advice=" Move it."),
         errors.MissingSchema("lab"),
         errors.MissingTable("gone.", table="lab.a", sqlstate="42P01"),
+        errors.UnknownSetting("safe_mode", ["safemode"]),
+        errors.NoSuchRow("no.", table="lab.a", key={"a": 1}),
         errors.MakeError("no.", table="lab.a", key={"a": 1}),
     ],
     ids=lambda error: type(error).__name__,

@@ -6,17 +6,18 @@ import sys
 from collections.abc import Mapping
 
 from djarrow.errors import NotConfirmed
+from djarrow.settings import config
 
 
 def confirm(question: str, *, prompt: bool | None) -> bool:
     """Whether to go on: the answer of the person at the terminal or notebook: `y` or `yes`, in any case.
 
     question: what will happen, in full; its last line is where the answer is typed. prompt: False goes on without a
-    question, True asks, None asks where someone can answer.
+    question, True asks, None asks where someone can answer, unless the setting `safemode` is off.
 
     Raises NotConfirmed, with the question, where there is nobody to ask.
     """
-    if prompt is False:
+    if prompt is False or (prompt is None and not config["safemode"]):
         return True
     if prompt is None and not can_ask():
         raise NotConfirmed(question)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from djarrow.errors import EngineError, TableChanged
 
@@ -20,18 +19,21 @@ def check_columns(database: Database, spec: TableSpec) -> None:
     """
     from djarrow.sql import insert as text
 
-    check_held(database.read(text.columns_of(spec)).to_pylist(), spec)
-
-
-def check_held(rows: Iterable[Mapping[str, Any]], spec: TableSpec) -> None:
-    """The same, of what the statement told."""
-    from djarrow.sql import insert as text
-
-    columns = {row["name"]: row for row in rows}
+    columns = {row["name"]: row for row in database.read(text.columns_of(spec)).to_pylist()}
     for attribute in spec.heading:
         column = columns.get(attribute.name)
         if column is None or not text.takes(column["type"], attribute.type, is_enum=column["is_enum"]):
             raise _changed(spec, attribute.name, None if column is None else column["type"])
+
+
+def check_types(told: str, spec: TableSpec) -> None:
+    """The same, of the numbers of the types that a row of all columns has, in the order of the heading."""
+    from djarrow.sql import insert as text
+
+    for attribute, number in zip(spec.heading, map(int, told.split(",")), strict=True):
+        column, is_enum = text.type_of(number)
+        if not text.takes(column, attribute.type, is_enum=is_enum):
+            raise _changed(spec, attribute.name, column)
 
 
 def changed(error: EngineError, spec: TableSpec) -> TableChanged | None:

@@ -23,6 +23,7 @@ from djarrow.errors import (
     IntegrityError,
 )
 from djarrow.model import cascade, names
+from djarrow.settings import config
 from djarrow.sql import dependencies, locks
 from djarrow.sql.delete import Rows, Statements, asked, chosen
 from djarrow.table.changing.confirm import can_ask, confirm, listed, rows_text
@@ -60,7 +61,7 @@ def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, p
 
 def _asks(prompt: bool | None) -> bool:
     """Whether to show what goes and ask. Where nobody can answer, a script is not stopped unless it is told to ask."""
-    return can_ask() if prompt is None else prompt
+    return config["safemode"] and can_ask() if prompt is None else prompt
 
 
 def _question(planned: Deleted) -> str:

@@ -2,55 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.errors import EngineError
 from djarrow.model.types import Family
-from djarrow.table.writing.agreement import changed, check_held
-from djarrow.table.writing.inserted import Inserted, inserted
+from djarrow.table.writing.agreement import changed, check_types
+from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from djarrow.engine.base import Database
+    from djarrow.frame.given import Piece, Records
     from djarrow.model.spec import TableSpec
     from djarrow.sql.insert import Conflict
 
 ROWS, BYTES = 20, 65_536
 """What counts as few."""
 
+Values = Mapping[str, Sequence[Any]]
+"""Attribute -> its canonical values, a list as long as there are rows."""
 
-def is_few(rows: pa.Table, conflict: Conflict) -> bool:
-    """Whether rows go as values. Of those that replace others, one: a statement replaces a row once."""
+
+def may_be_few(piece: Piece, conflict: Conflict) -> TypeGuard[Records]:
+    """Whether rows may go as values: not those that replace others, of which the log is written."""
+    from djarrow.frame.given import Records
     from djarrow.sql.insert import Conflict
 
-    most = 1 if conflict is Conflict.REPLACE else ROWS
-    return bool(rows.num_rows <= most and rows.nbytes <= BYTES)
+    return isinstance(piece, Records) and piece.rows <= ROWS and conflict is not Conflict.REPLACE
 
 
-def insert(database: Database, spec: TableSpec, rows: pa.Table, conflict: Conflict) -> Inserted:
+def is_small(values: Values) -> bool:
+    """Whether a text can hold them."""
+    return sum(len(v) for column in values.values() for v in column if isinstance(v, str | bytes)) <= BYTES
+
+
+def insert(database: Database, spec: TableSpec, values: Values, conflict: Conflict) -> Inserted:
     """Insert a few rows. Raises TableChanged where the columns are no longer those of the class: maybe afterwards."""
     from djarrow.sql import insert as text
 
-    statement = text.insert_values(spec, rows.column_names, _values(rows, spec), conflict)
+    rows = list(zip(*(_of_literals(column, spec, name) for name, column in values.items()), strict=True))
+    statement = text.insert_values(spec, tuple(values), rows, conflict)
     try:
-        result = database.read(statement, few=True)
+        written = database.write(statement)
     except EngineError as error:
         if (told := changed(error, spec)) is not None:
             raise told from error
         raise
-    check_held(json.loads(result.column("columns")[0].as_py()), spec)
-    return inserted(result, rows.num_rows)
+    if written.num_rows:
+        check_types(written.column("types")[0].as_py(), spec)
+    return Inserted(written.num_rows, len(rows) - written.num_rows)
 
 
-def _values(rows: pa.Table, spec: TableSpec) -> list[tuple[Any, ...]]:
-    """The rows as canonical values."""
-    columns = []
-    for name in rows.column_names:
-        values = rows.column(name).to_pylist()
-        if spec.heading[name].type.family is Family.UUID:
-            values = [None if value is None else uuid.UUID(bytes=value) for value in values]
-        columns.append(values)
-    return list(zip(*columns, strict=True))
+def _of_literals(column: Sequence[Any], spec: TableSpec, name: str) -> Sequence[Any]:
+    if spec.heading[name].type.family is not Family.UUID:
+        return column
+    return [None if value is None else uuid.UUID(bytes=value) for value in column]

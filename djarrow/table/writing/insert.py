@@ -6,9 +6,9 @@ What is a query goes from table to table on the server: selected.py.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
@@ -21,6 +21,7 @@ from djarrow.sql.locks import ATTEMPTS, RETRIED
 from djarrow.table.writing import few
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
+from djarrow.table.writing.log import ensure_log
 from djarrow.table.writing.permission import check_insert
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from djarrow.model.spec import TableSpec
     from djarrow.table.expression import QueryExpression
     from djarrow.table.table import Table
+
+    Checked: TypeAlias = dict[str, list[Any]] | pa.Table
+    """Rows that were checked: a few as lists of values, others as a table. No column where all is left to defaults."""
 
 
 @frozen
@@ -71,10 +75,10 @@ def insert(table: Table, rows: Any, options: Options) -> Inserted:
     database = table.schema.writable(table.spec.name)
     query = as_expression(rows)
     if query is None:
-        return _Loading(table.spec, database, options).load(rows)
+        return _Loading(table, database, options).load(rows)
     if query._place() is table._place():
         return selected.insert_selected(table, database, query, options)
-    return _Loading(table.spec, database, options).load(_streamed(query))  # of a repository, or another server
+    return _Loading(table, database, options).load(_streamed(query))  # of a repository, or another server
 
 
 def _streamed(query: QueryExpression) -> pa.RecordBatchReader:
@@ -93,8 +97,9 @@ class _Loading:
     There the columns are looked at before anything is written: the user may pass over the refusal.
     """
 
-    def __init__(self, spec: TableSpec, database: Database, options: Options) -> None:
-        self._spec = spec
+    def __init__(self, table: Table, database: Database, options: Options) -> None:
+        self._table = table
+        self._spec = table.spec
         self._database = database
         self._options = options
         self._within = database.in_transaction
@@ -175,34 +180,45 @@ class _Loading:
     def _write(self, checking: Checking, pieces: Iterator[Piece], advance: Any) -> Inserted:
         done = Inserted()
         for piece in pieces:
-            rows = checking.check(piece)
-            if checking.problems:
-                raise _Refused
-            done = done.and_then(self._write_piece(rows, piece))
+            done = done.and_then(self._write_piece(checking, piece))
             advance(piece.rows)
-            self._advance_count(rows)
-            del piece, rows  # before the next one is made
+            del piece  # before the next one is made
         return done
 
-    def _write_piece(self, rows: pa.Table, piece: Piece) -> Inserted:
+    def _write_piece(self, checking: Checking, piece: Piece) -> Inserted:
+        checked = self._checked(checking, piece)
+        if checking.problems:
+            raise _Refused
         try:
-            if not rows.num_columns:
-                return self._insert_defaults(rows.num_rows)
-            is_few = few.is_few(rows, self._options.conflict)
-            if not self._looked and (not is_few or self._within):
-                check_columns(self._database, self._spec)
-                self._looked = True
-            if is_few:
-                return few.insert(self._database, self._spec, rows, self._options.conflict)
-            if self._options.conflict is Conflict.RAISE:
-                return Inserted(self._database.ingest(self._spec.name, rows))
-            return self._insert_staged(rows)
+            done = self._send(checked, piece.rows)
         except IntegrityError as error:
-            _find_row(error, rows, piece.start, self._spec)
+            _find_row(error, checked, piece.start, self._spec)
             raise
         except EngineError as error:
             self._explain(error, piece)
             raise
+        self._advance_count(checked)
+        return done
+
+    def _checked(self, checking: Checking, piece: Piece) -> Checked:
+        from djarrow.frame.rows import as_table
+
+        if not few.may_be_few(piece, self._options.conflict):
+            return checking.check(piece)
+        values = checking.check_few(piece)
+        return values if few.is_small(values) else as_table(values, self._spec.heading)
+
+    def _send(self, checked: Checked, rows: int) -> Inserted:
+        if not _names(checked):
+            return self._insert_defaults(rows)
+        if not self._looked and (self._within or not isinstance(checked, dict)):
+            check_columns(self._database, self._spec)
+            self._looked = True
+        if isinstance(checked, dict):
+            return few.insert(self._database, self._spec, checked, self._options.conflict)
+        if self._options.conflict is Conflict.RAISE:
+            return Inserted(self._database.ingest(self._spec.name, checked))
+        return self._insert_staged(checked)
 
     def _explain(self, error: EngineError, piece: Piece) -> None:
         """Where the server could not read a value, find it: JSON goes to it as text."""
@@ -221,6 +237,8 @@ class _Loading:
 
         statement = text.insert_defaults(self._spec, self._options.conflict)
         done = Inserted()
+        if self._options.conflict is Conflict.REPLACE:
+            ensure_log(self._database, self._table)
         for _ in range(rows):
             done = done.and_then(inserted(self._database.read(statement, few=True), 1))
         return done
@@ -230,6 +248,8 @@ class _Loading:
         from djarrow.sql import insert as text
 
         spec, database, columns = self._spec, self._database, tuple(rows.column_names)
+        if self._options.conflict is Conflict.REPLACE:
+            ensure_log(database, self._table)
         staging = TableName("pg_temp", "djarrow_staging")
         database.execute(text.create_staging(spec, staging, columns))
         database.ingest(staging, rows)
@@ -238,13 +258,18 @@ class _Loading:
         database.execute(text.drop_staging(staging))
         return done
 
-    def _advance_count(self, rows: pa.Table) -> None:
+    def _advance_count(self, checked: Checked) -> None:
         """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""
         for attribute in self._spec.heading:
-            if attribute.default is Special.AUTO and attribute.name in rows.column_names:
+            if attribute.default is Special.AUTO and attribute.name in _names(checked):
                 from djarrow.sql import insert as text
 
                 self._database.read(text.advance_count(self._spec, attribute.name))
+
+
+def _names(checked: Checked) -> Sequence[str]:
+    """The attributes that rows have values for."""
+    return tuple(checked) if isinstance(checked, dict) else checked.column_names
 
 
 def _size(spec: TableSpec, options: Options) -> Any:
@@ -256,11 +281,13 @@ def _size(spec: TableSpec, options: Options) -> Any:
     return Size() if options.chunk_size is None else Size(rows=options.chunk_size, exact=True)
 
 
-def _find_row(error: RowError, rows: pa.Table, start: int, spec: TableSpec) -> None:
+def _find_row(error: RowError, checked: Checked, start: int, spec: TableSpec) -> None:
     """Tell the row, and the frame of this one problem, of an error of the database that names a key."""
     from djarrow.frame.offenders import place_of
     from djarrow.frame.problems import frame_of
+    from djarrow.frame.rows import as_table
 
+    rows = as_table(checked, spec.heading) if isinstance(checked, dict) else checked
     found = place_of(getattr(error, "key", {}), rows, spec.heading)
     error.row = None if found is None else start + found
     error.problems = frame_of(error)

@@ -7,10 +7,20 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from djarrow.errors import EngineError, InvalidCondition, InvalidValue, MissingField, UnknownField, hint_nearest
+from djarrow.errors import (
+    DuplicateKey,
+    EngineError,
+    InvalidCondition,
+    InvalidValue,
+    MissingField,
+    UnknownField,
+    hint_nearest,
+)
+from djarrow.sql.insert import Conflict
 from djarrow.sql.locks import repeated
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
+from djarrow.table.writing.log import ensure_log
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -28,11 +38,11 @@ def insert_selected(table: Table, database: Database, query: QueryExpression, op
     statement = _statement(table.spec, query, options)
     query._reader()  # tables that it reads are made on first use, outside of the transaction
     if database.in_transaction:
-        return _run(database, table.spec, statement)
+        return _run(database, table, statement, options)
 
     def work() -> Inserted:
         with database.begin(isolation="READ COMMITTED"):
-            return _run(database, table.spec, statement)
+            return _run(database, table, statement, options)
 
     return repeated(work, lambda reason: EngineError(f"{reason}. Nothing was written."))
 
@@ -77,7 +87,10 @@ def _names(spec: TableSpec, given: Heading, *, ignore_extra_fields: bool) -> tup
     return tuple(name for name in spec.heading.names if name in given)
 
 
-def _run(database: Database, spec: TableSpec, statement: str) -> Inserted:
+def _run(database: Database, table: Table, statement: str, options: Options) -> Inserted:
+    spec = table.spec
+    if options.conflict is Conflict.REPLACE:
+        ensure_log(database, table)
     check_columns(database, spec)
     with _explained(spec):
         result = database.read(statement, few=True)
@@ -90,12 +103,18 @@ def _explained(spec: TableSpec) -> Iterator[None]:
     try:
         yield
     except EngineError as error:
+        if error.sqlstate == _TWICE:
+            reason = "the query gives a key twice, and does not say which of its rows is to stay."
+            raise DuplicateKey(reason, table=str(spec.name)) from error
         if not (error.sqlstate or "").startswith("22"):
             raise
         refused = _REFUSED.search(error.message)
         reason = f"{refused[1]}." if refused else error.message
         raise InvalidValue(reason, table=str(spec.name)) from error
 
+
+_TWICE = "21000"
+"""The state of a row that one statement would replace a second time."""
 
 _REFUSED = re.compile('for type numeric: "(.*)"', re.DOTALL)
 """What assignment.py makes the server say of a value."""

@@ -129,4 +129,6 @@ def test_nothing_is_left_open(
     else:
         own.read_parallel(texts(filled) * 3, lock=locks(filled))
     inside = "SELECT count(*) AS n FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
-    assert connection.read(inside).column("n")[0].as_py() == 0
+    ends = time.monotonic() + 10
+    while connection.read(inside).column("n")[0].as_py():  # the server sees a moment later that a session was closed
+        assert time.monotonic() < ends

@@ -18,6 +18,13 @@ import pytest
 
 import djarrow as dj
 from djarrow.errors import InvalidCondition
+from djarrow.expr.nodes import Rows
+from djarrow.frame.columns import from_values
+from djarrow.frame.problems import raising
+from djarrow.model.heading import Attribute, Heading
+from djarrow.model.types import core
+from djarrow.table.expression import QueryExpression
+from tests.each_type import CASES, same
 
 from .conftest import Evaluate
 
@@ -284,3 +291,18 @@ def test_a_long_chain_of_restrictions(tables: SimpleNamespace) -> None:
     for _ in range(3000):
         query = query & "session = 1"
     assert len(query) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rows_as_a_query(tables: SimpleNamespace, evaluate: Evaluate, count: int) -> None:
+    """Rows can stand for themselves, as a list that is no table does: with NULLs of every type, or with none at all."""
+    values = [[case.values[0], None, case.values[-1]][:count] for case in CASES]
+    attributes = [Attribute(f"x{n}", case.kind, nullable=True) for n, case in enumerate(CASES)]
+    heading = Heading((Attribute("k", core("int8")), *attributes), ("k",))
+    columns = [from_values(column, a, raising("t")) for column, a in zip([range(count), *values], heading, strict=True)]
+    rows = QueryExpression(Rows(heading, pa.table(columns, names=list(heading.names))), tables.Session())
+    found = evaluate(rows)
+    assert [row["k"] for row in found] == list(range(count))
+    for attribute, column in zip(attributes, values, strict=True):
+        assert same([row[attribute.name] for row in found], column), attribute
+    assert [row["k"] for row in evaluate(rows & {"x0": None})] == [1][: count // 2]

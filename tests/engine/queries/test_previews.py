@@ -488,7 +488,9 @@ def test_a_value_that_cannot_be_computed(tables: SimpleNamespace) -> None:
 def test_settings_that_cannot_be(tables: SimpleNamespace, surroundings: Path) -> None:
     """A mistake in the settings is shown, and raised where a preview is asked for."""
     (surroundings / "datajoint.toml").write_text("[display]\nlimit = 'many'\n")
-    assert lines(tables.Subject())[1].startswith("  ConfigError: [display] of datajoint.toml holds limit and width")
+    assert lines(tables.Subject())[1].startswith(
+        "  ConfigError: datajoint.toml: the setting 'display.limit' is a whole"
+    )
     with pytest.raises(ConfigError):
         tables.Subject.preview()
 

@@ -28,9 +28,9 @@ class Counting(PostgresConnection):
         self.statements: list[str] = []
         super().__init__(url)
 
-    def _run(self, session: Any, work: Any) -> Any:
+    def _heeding(self, session: Any, work: Any) -> Any:
         self.statements.append(work.__qualname__)
-        return super()._run(session, work)
+        return super()._heeding(session, work)
 
 
 @pytest.fixture

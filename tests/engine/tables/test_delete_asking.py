@@ -76,6 +76,8 @@ def test_someone_to_ask(lab: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -
     assert lab.Subject.delete() == 0
     assert asked == ["Delete 2 rows of 2 tables? [y/N] ", "Delete 1,203 rows of 2 tables? [y/N] "]
     assert (lab.Subject & "subject = 2").delete(prompt=False) == 1
+    with dj.config.override(safemode=False):
+        assert (lab.Subject & "subject = 1").delete() == 1
     assert len(asked) == 2
 
 

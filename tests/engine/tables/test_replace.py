@@ -121,3 +121,30 @@ def test_two_replace_the_same_rows_at_once(tables: Any) -> None:
         list(pool.map(work, (0, 1)))
     for row in (Subject & "s >= 100").to_dicts():
         assert row["name"] == f"{row['s']}-{int(row['weight'])}"
+
+
+def test_what_is_replaced_is_logged(tables: Any, schema: dj.Schema) -> None:
+    """The log keeps each value that a replacement changed, once, as of an update; rows that are new are no changes."""
+    Subject, _ = tables
+    rows = [{"s": 1, "name": "a", "weight": 2.5}, {"s": 2, "name": "z", "weight": 3.0}, {"s": 3, "name": "new"}]
+    Subject.insert(rows, replace=True)
+    changes = schema.updates
+    assert [(row["key"], row["attribute"], row["old_value"], row["new_value"]) for row in changes.to_dicts()] == [
+        ({"s": 1}, "weight", "2", "2.5"),
+        ({"s": 2}, "name", "b", "z"),
+    ]
+    Subject.insert1(rows[1], replace=True)
+    assert len(schema.updates) == 2
+    Subject.insert((Subject & "s = 3").proj(name="'other'", weight="weight * 2"), replace=True)
+    assert [row["attribute"] for row in (schema.updates & "id > 2").to_dicts()] == ["name", "weight"]
+
+
+def test_a_query_that_gives_a_key_twice(tables: Any, schema: dj.Schema) -> None:
+    """Which of two rows should stay, a query does not say: nothing is replaced."""
+    Subject, Session = tables
+    Session.insert([{"s": 1, "n": 2}])
+    twice = Subject * Session.proj()
+    with pytest.raises(DuplicateKey, match="the query gives a key twice"):
+        Subject.insert(twice, replace=True, ignore_extra_fields=True)
+    assert Subject.fetch("name").tolist() == ["a", "b"]
+    assert len(schema.updates) == 0

@@ -1,4 +1,4 @@
-"""Settings: which of them wins, what is refused, and that no error tells a password."""
+"""The project and its database: which setting wins, what is refused, and that no error tells a password."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from djarrow import config
+from djarrow import project as settled
 from djarrow.errors import ConfigError
 
 VARIABLES = ("DJARROW_URL", "DJ_HOST", "DJ_PORT", "DJ_USER", "DJ_PASS", "DJ_DATABASE")
@@ -32,42 +32,42 @@ def settings(project: Path, text: str) -> None:
 
 def test_nothing() -> None:
     """Without settings there is no URL, so that the embedded server is used."""
-    assert config.database_url() is None
-    assert config.project_settings() == {}
+    assert settled.database_url() is None
+    assert settled.project_settings() == {}
 
 
 def test_order(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DJARROW_URL wins over DJ_HOST, and DJ_HOST over the project's file."""
     settings(project, '[database]\nhost = "file"')
-    assert config.database_url() == "postgresql://file:5432/postgres"
+    assert settled.database_url() == "postgresql://file:5432/postgres"
     monkeypatch.setenv("DJ_HOST", "variable")
-    assert config.database_url() == "postgresql://variable:5432/postgres"
+    assert settled.database_url() == "postgresql://variable:5432/postgres"
     monkeypatch.setenv("DJARROW_URL", "postgresql://url/db")
-    assert config.database_url() == "postgresql://url/db"
+    assert settled.database_url() == "postgresql://url/db"
 
 
 def test_empty_variables_are_unset(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is set to nothing is as one that is not set."""
     for name in VARIABLES:
         monkeypatch.setenv(name, "")
-    assert config.database_url() is None
+    assert settled.database_url() is None
     monkeypatch.setenv("DJ_HOST", "h")
-    assert config.database_url() == "postgresql://h:5432/postgres"
+    assert settled.database_url() == "postgresql://h:5432/postgres"
 
 
 def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Host, port, user, password and database make a URL, with what is special in them encoded."""
     for name, value in zip(VARIABLES[1:], ("db.lab.org", "5433", "me@lab", "p:a/s@s w%", "my db"), strict=True):
         monkeypatch.setenv(name, value)
-    assert config.database_url() == "postgresql://me%40lab:p%3Aa%2Fs%40s%20w%25@db.lab.org:5433/my%20db"
+    assert settled.database_url() == "postgresql://me%40lab:p%3Aa%2Fs%40s%20w%25@db.lab.org:5433/my%20db"
 
 
 def test_file(project: Path) -> None:
     """The file says the same in a table, or gives the URL."""
     settings(project, '[database]\nhost = "h"\nport = 5433\nuser = "u"\npassword = "p@"\ndatabase = "d"')
-    assert config.database_url() == "postgresql://u:p%40@h:5433/d"
+    assert settled.database_url() == "postgresql://u:p%40@h:5433/d"
     settings(project, '[database]\nurl = "postgresql://x/y"')
-    assert config.database_url() == "postgresql://x/y"
+    assert settled.database_url() == "postgresql://x/y"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_file(project: Path) -> None:
 def test_hosts(monkeypatch: pytest.MonkeyPatch, host: str, place: str) -> None:
     """A host may be a name, an address of either kind, or the folder of a socket."""
     monkeypatch.setenv("DJ_HOST", host)
-    assert config.database_url() == f"postgresql://{place}:5432/postgres"
+    assert settled.database_url() == f"postgresql://{place}:5432/postgres"
 
 
 # --- which project -------------------------------------------------------------------------------------------------
@@ -86,11 +86,11 @@ def test_nearest_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """The project is the nearest folder upwards with a settings file or a data folder, else where one is."""
     inner = project / "a" / "b"
     inner.mkdir(parents=True)
-    assert config.project_folder(inner) == project.resolve()
+    assert settled.project_folder(inner) == project.resolve()
     (project / "a" / "datajoint.toml").write_text('[database]\nhost = "inner"')
-    assert config.project_folder(inner) == (project / "a").resolve()
+    assert settled.project_folder(inner) == (project / "a").resolve()
     monkeypatch.chdir(inner)
-    assert config.database_url() == "postgresql://inner:5432/postgres"
+    assert settled.database_url() == "postgresql://inner:5432/postgres"
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_refused(project: Path, text: str, reason: str) -> None:
     """A setting that cannot be used is refused with what could be."""
     settings(project, text)
     with pytest.raises(ConfigError, match=reason):
-        config.database_url()
+        settled.database_url()
 
 
 def test_port_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,14 +120,14 @@ def test_port_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJ_HOST", "h")
     monkeypatch.setenv("DJ_PORT", "http")
     with pytest.raises(ConfigError, match="the port of the database is a number, not 'http'"):
-        config.database_url()
+        settled.database_url()
 
 
 def test_undecodable_file(project: Path) -> None:
     """A file that is not UTF-8 is refused with its path."""
     (project / "datajoint.toml").write_bytes(b"\xff\xfe[database]")
     with pytest.raises(ConfigError, match=r"datajoint\.toml cannot be read"):
-        config.project_settings()
+        settled.project_settings()
 
 
 @pytest.mark.parametrize(
@@ -145,29 +145,9 @@ def test_no_error_tells_the_password(project: Path, text: str) -> None:
     """Whatever is wrong with the settings, the password is in no error and in none of its causes."""
     settings(project, text)
     with pytest.raises(ConfigError) as caught:
-        config.database_url()
+        settled.database_url()
     error: BaseException | None = caught.value
     while error is not None:
         assert "s3cret" not in str(error)
         assert "s3cret" not in repr(error)
         error = error.__cause__ or error.__context__
-
-
-# --- display -------------------------------------------------------------------------------------------------------
-
-
-def test_display(project: Path) -> None:
-    """[display] says how much a preview shows; what it does not say has a default."""
-    assert (config.display("limit"), config.display("width")) == (12, 40)
-    settings(project, "[display]\nlimit = 3\n")
-    assert (config.display("limit"), config.display("width")) == (3, 40)
-
-
-@pytest.mark.parametrize(
-    "text", ["display = 3", "[display]\nrows = 3", "[display]\nlimit = 0", "[display]\nlimit = true"]
-)
-def test_a_display_that_cannot_be(project: Path, text: str) -> None:
-    """Another setting, or one that is no whole number from 1, is refused with what can be set."""
-    settings(project, text)
-    with pytest.raises(ConfigError, match="holds limit and width, whole numbers from 1"):
-        config.display("limit")

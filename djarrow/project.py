@@ -1,4 +1,4 @@
-"""Settings: environment variables and the nearest datajoint.toml. What they are used for is decided elsewhere."""
+"""The project: its folder, its datajoint.toml, and the database that it names. What else can be set: settings.py."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ def project_settings() -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-
-
-DISPLAY = {"limit": 12, "width": 40}
-"""The settings of [display] and what they are without one: the rows of a preview; the widest that a value is shown."""
-
-
-def display(name: str) -> int:
-    """A setting of [display] of the project's datajoint.toml. Raises ConfigError."""
-    section = project_settings().get("display", {})
-    known = f"[display] of {PROJECT_FILE} holds {' and '.join(DISPLAY)}, whole numbers from 1"
-    if not isinstance(section, dict) or set(section) - set(DISPLAY):
-        raise ConfigError(f"{known}, not {section!r}.")
-    value = section.get(name, DISPLAY[name])
-    if type(value) is not int or value < 1:
-        raise ConfigError(f"{known}, not {name} = {value!r}.")
-    return value
 
 
 def database_url() -> str | None:
