@@ -8,7 +8,10 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-NAMES = ("imports", "embedded_start", "flights", "schemas", "reading", "queries", "lazy", "streaming", "inserting")
+NAMES = (
+    *("imports", "embedded_start", "flights", "schemas", "reading", "queries", "lazy", "streaming"),
+    *("inserting", "deleting"),
+)
 PACKAGES = ("adbc-driver-postgresql", "polars", "pyarrow", "duckdb", "sqlglot")
 
 

@@ -203,6 +203,18 @@ class DropRefused(DjarrowError, PermissionError):
     """Tables cannot be dropped: nothing was."""
 
 
+class DeleteRefused(DjarrowError, PermissionError):
+    """Rows may not be deleted this way: none was. table: that of the rows; part, master: where a part stands alone."""
+
+    def __init__(
+        self, message: str, *, table: str | None = None, part: str | None = None, master: str | None = None
+    ) -> None:
+        super().__init__(f"{message} Nothing was deleted.")
+        self.table = table
+        self.part = part
+        self.master = master
+
+
 class NotConfirmed(DjarrowError, PermissionError):
     """What would be lost must be confirmed, and there is nobody to ask. question: what would have been asked."""
 

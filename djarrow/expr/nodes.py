@@ -228,7 +228,7 @@ def operands(node: Node) -> tuple[Node, ...]:
         case Stored() | Rows():
             return ()
         case Restricted():
-            return (node.source, *_matched(node.condition))
+            return (node.source, *matched_with(node.condition))
         case Projected() | First() | Distinct():
             return (node.source,)
         case Joined() | United():
@@ -239,15 +239,15 @@ def operands(node: Node) -> tuple[Node, ...]:
             assert_never(node)
 
 
-def _matched(condition: Condition) -> tuple[Node, ...]:
+def matched_with(condition: Condition) -> tuple[Node, ...]:
     """The nodes that a condition matches with."""
     match condition:
         case Matches():
             return (condition.other,)
         case All() | AnyOf():
-            return tuple(node for part in condition.conditions for node in _matched(part))
+            return tuple(node for part in condition.conditions for node in matched_with(part))
         case Negated():
-            return _matched(condition.condition)
+            return matched_with(condition.condition)
         case Holds() | Always():
             return ()
         case _:

@@ -6,6 +6,7 @@ import graphlib
 from collections.abc import Iterable, Mapping
 
 from djarrow.errors import CyclicDependency
+from djarrow.model import names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 
@@ -62,3 +63,10 @@ def children_of(parents: Parents) -> dict[TableName, tuple[TableName, ...]]:
         for parent in its_parents:
             children.setdefault(parent, []).append(child)
     return {table: tuple(sorted(found)) for table, found in children.items()}
+
+
+def master_of(name: TableName, parents: Parents) -> TableName | None:
+    """The master of a part: named so, and referred to. Other software has names with `__`, too."""
+    _, _, table = names.split_table_name(name.table)
+    master = None if table is None else TableName(name.schema, table)
+    return master if master in ancestors(name, parents) else None

@@ -52,7 +52,7 @@ class Assembly:
         self._aliases += 1
         return f"t{self._aliases}"
 
-    def finish(self, tree: exp.Select, *, pretty: bool = False) -> Template:
+    def finish(self, tree: Expression, *, pretty: bool = False) -> Template:
         """The template of a finished tree."""
         text = tree.sql(writer(self._dialect), copy=False, unsupported_level=ErrorLevel.RAISE, pretty=pretty)
         return self._values.template(text, self._dialect)

@@ -18,7 +18,7 @@ from djarrow.sql.assembly import Assembly
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.select import aliased, quoted_name
 from djarrow.sql.template import Template
-from djarrow.sql.tree import function
+from djarrow.sql.tree import chain, function
 
 
 @frozen
@@ -52,6 +52,11 @@ def count(node: Node, dialect: Dialect) -> Compiled:
 def exists(node: Node, dialect: Dialect) -> Compiled:
     """The SELECT that asks whether a query has any row, as `found`."""
     return _memoised(_exists, node, dialect)
+
+
+def deleting(node: Node) -> Compiled:
+    """DELETE of the rows of a table where conditions hold, and nothing else was done. The table is `t1` in it."""
+    return _memoised(_deleting, node)
 
 
 def _memoised(write: Any, node: Node, *arguments: Any) -> Compiled:
@@ -100,3 +105,10 @@ def _exists(node: Node, dialect: Dialect) -> Template:
     inner = assembly.select(node).select([])
     answer = exp.Alias(this=exp.Exists(this=inner), alias=quoted_name("found"))
     return assembly.finish(exp.Select(expressions=[answer]))
+
+
+def _deleting(node: Node) -> Template:
+    assembly = Assembly(Dialect.POSTGRES)
+    found = assembly.select(node)
+    where = exp.Where(this=chain(exp.And, found.where)) if found.where else None
+    return assembly.finish(exp.Delete(this=found.source, where=where))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from djarrow.model.cascade import Reference
 from djarrow.model.names import TableName
 from djarrow.sql.ddl import full_name
 from djarrow.sql.literals import identifier, quoted
@@ -38,6 +40,26 @@ def read_parents(rows: Iterable[Mapping[str, Any]]) -> dict[TableName, tuple[Tab
         if row["parent"] is not None and (parent := TableName(row["parent_schema"], row["parent"])) != name:
             found[parent] = None
     return {name: tuple(found) for name, found in parents.items()}
+
+
+def references_below(table: TableName) -> str:
+    """The statement that lists the tables which lose rows with those of a table, and what these refer to."""
+    text = files(__package__).joinpath("below.sql").read_text("utf-8")
+    return text.replace("{table}", quoted(full_name(table)))
+
+
+def read_below(rows: Iterable[Mapping[str, Any]]) -> tuple[list[Reference], dict[TableName, tuple[str, ...]]]:
+    """The references that rows of that statement describe, and the primary keys of the tables, which can be without."""
+    references, keys = [], {}
+    for row in rows:
+        name, columns = TableName(row["schema"], row["table"]), tuple(json.loads(row["columns"] or "[]"))
+        if row["parent"] is None:
+            keys[name] = columns
+        else:
+            pairs = zip(columns, json.loads(row["parent_columns"]), strict=True)
+            parent = TableName(row["parent_schema"], row["parent"])
+            references.append(Reference(name, parent, tuple(pairs), strict=row["strict"]))
+    return references, keys
 
 
 def row_counts(names: Sequence[TableName]) -> str:

@@ -17,7 +17,9 @@ SECONDS = 10
 ATTEMPTS = 5
 """How often work is begun that the server ended for the sake of another transaction."""
 
-RETRIED = ("40001", "40P01")
+CONFLICT = "40001"
+
+RETRIED = (CONFLICT, "40P01")
 """The states of such an end: a conflict of two transactions, and two that waited for each other."""
 
 WAITED = "55P03"

@@ -7,7 +7,7 @@ Rows that they hold, frames and lists of mappings, are given_rows.py's question.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -22,7 +22,7 @@ from djarrow.expr.terms import Call, Value, column
 from djarrow.frame.given_frames import as_frame, as_record
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.values import normalise
-from djarrow.table.given_rows import among_frame, among_mappings, check_equal
+from djarrow.table.given_rows import Unmatched, among_frame, among_mappings, check_equal
 from djarrow.table.universal import U
 
 if TYPE_CHECKING:
@@ -60,12 +60,25 @@ class Not:
     condition: Any
 
 
-def to_condition(given: Any, source: Node, *, semantic_check: bool = True, operator: str = "&") -> Condition:
+def to_condition(
+    given: Any,
+    source: Node,
+    unmatched: Unmatched | None = None,
+    *,
+    semantic_check: bool = True,
+    operator: str = "&",
+) -> Condition:
     """The condition that an object of a user's expresses on a query.
 
-    semantic_check: without it, queries match by name alone. operator: as messages show it. Raises InvalidCondition
-    for what cannot restrict, and what the operators raise.
+    unmatched: takes the names of what has none of the attributes. semantic_check: without it, queries match by name
+    alone. operator: as messages show it. Raises InvalidCondition for what cannot restrict, and what the operators
+    raise.
     """
+    unmatched = [] if unmatched is None else unmatched
+
+    def inner(item: Any) -> Condition:
+        return to_condition(item, source, unmatched, semantic_check=semantic_check)
+
     if (expression := as_expression(given)) is not None:
         return operators.matching(source, expression.node, operator=operator, semantic_check=semantic_check)
     match given:
@@ -76,23 +89,23 @@ def to_condition(given: Any, source: Node, *, semantic_check: bool = True, opera
         case str():
             return operators.text_condition(given, source.heading)
         case Mapping():
-            return mapping_condition(given, source.heading)
+            return mapping_condition(given, source.heading, unmatched)
         case Not():
-            return operators.negate(to_condition(given.condition, source, semantic_check=semantic_check))
+            return operators.negate(inner(given.condition))
         case AndList():
-            return operators.all_of([to_condition(item, source, semantic_check=semantic_check) for item in given])
+            return operators.all_of([inner(item) for item in given])
         case Top():
             raise InvalidCondition("Top stands by itself: `A & dj.Top(5)`.")
     if isinstance(given, Sequence | Set) and not isinstance(given, bytes | bytearray | memoryview | range):
-        return _any_condition(list(given), source, semantic_check=semantic_check)
+        return _any_condition(list(given), source.heading, unmatched, inner)
     if is_polars_expression(given):
         from djarrow.table import predicates
 
         return predicates.condition(given, source.heading)
     if (record := as_record(given)) is not None:
-        return mapping_condition(record, source.heading)
+        return mapping_condition(record, source.heading, unmatched)
     if (frame := as_frame(given)) is not None:
-        return among_frame(frame, source.heading)
+        return among_frame(frame, source.heading, unmatched)
     raise InvalidCondition(
         f"{type(given).__name__} cannot restrict a query. "
         "Use text, a mapping, a Polars expression, a list of these, a frame, or a table."
@@ -117,20 +130,26 @@ def queries_in(given: Any) -> Iterator[QueryExpression]:
             yield expression
 
 
-def _any_condition(items: list[Any], source: Node, *, semantic_check: bool) -> Condition:
+def _any_condition(
+    items: list[Any], heading: Heading, unmatched: Unmatched, inner: Callable[[Any], Condition]
+) -> Condition:
     """Any of a list. Mappings go as a table of constants, never as a long OR; a single one as it is."""
     records = [(item, item if isinstance(item, Mapping) else as_record(item)) for item in items]
     mappings = [record for _, record in records if record is not None]
     others = [item for item, record in records if record is None]
-    conditions = [to_condition(item, source, semantic_check=semantic_check) for item in others]
+    conditions = [inner(item) for item in others]
     if len(mappings) == 1:
-        conditions.append(mapping_condition(mappings[0], source.heading))
-    return operators.any_of([*conditions, *(among_mappings(mappings, source.heading) if len(mappings) > 1 else ())])
+        conditions.append(mapping_condition(mappings[0], heading, unmatched))
+    among = among_mappings(mappings, heading, unmatched) if len(mappings) > 1 else ()
+    return operators.any_of([*conditions, *among])
 
 
-def mapping_condition(mapping: Mapping[str, Any], heading: Heading) -> Condition:
+def mapping_condition(mapping: Mapping[str, Any], heading: Heading, unmatched: Unmatched) -> Condition:
     """Equality with each value of the mapping; None means NULL. Keys that are no attributes are ignored (001 8.6.3)."""
-    return operators.all_of([_equality(heading[n], v) for n, v in mapping.items() if n in heading])
+    equalities = [_equality(heading[n], v) for n, v in mapping.items() if n in heading]
+    if mapping and not equalities:
+        unmatched.append(tuple(map(str, mapping)))
+    return operators.all_of(equalities)
 
 
 def _equality(attribute: Attribute, value: Any) -> Condition:
@@ -150,12 +169,14 @@ def _value(value: Any, attribute: Attribute) -> Any:
         raise InvalidCondition(f"attribute {attribute.name!r}: {error}") from None
 
 
-def apply(source: QueryExpression, given: Any, *, complement: bool = False, semantic_check: bool = True) -> Node:
-    """`A & given`, or `A - given` as complement."""
+def apply(
+    source: QueryExpression, given: Any, unmatched: Unmatched, *, complement: bool = False, semantic_check: bool = True
+) -> Node:
+    """`A & given`, or `A - given` as complement. unmatched: takes the names of what has none of A's attributes."""
     if isinstance(given, Top):
         if complement:
             raise InvalidCondition("`A - Top` is not defined; restrict by the complement of its order.")
         return top(source.node, given.limit, given.order_by, given.offset)
     operator = "-" if complement else "&"
-    condition = to_condition(given, source.node, semantic_check=semantic_check, operator=operator)
+    condition = to_condition(given, source.node, unmatched, semantic_check=semantic_check, operator=operator)
     return operators.restrict(source.node, operators.negate(condition) if complement else condition)

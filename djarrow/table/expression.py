@@ -5,7 +5,7 @@ Reading is reading.py's question. Specification: 000 "Query Operators", 001 chap
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +21,7 @@ from djarrow.table.universal import U
 if TYPE_CHECKING:
     from djarrow.engine.base import Reader
     from djarrow.expr.nodes import Node
+    from djarrow.table.writing.deleted import Deleted
 
 
 def as_expression(given: Any) -> QueryExpression | None:
@@ -53,10 +54,16 @@ class QueryExpression(Reading):
     _is_table: ClassVar[bool] = False
     _roots: tuple[QueryExpression, ...]
     """The tables that the query is made of, each once, that of its first operand first."""
+    _unmatched: tuple[tuple[str, ...], ...] = ()
+    """The names of each mapping or frame in it that has none of the attributes which it should restrict."""
 
-    def __init__(self, node: Node, source: QueryExpression, *others: QueryExpression) -> None:
+    def __init__(
+        self, node: Node, source: QueryExpression, *others: QueryExpression, unmatched: Iterable[tuple[str, ...]] = ()
+    ) -> None:
         self._node = node
         self._roots = tuple({type(root): root for one in (source, *others) for root in one._roots}.values())
+        inherited = [names for one in (source, *others) for names in one._unmatched]
+        self._unmatched = (*inherited, *unmatched)
 
     @property
     def node(self) -> Node:
@@ -169,10 +176,11 @@ class QueryExpression(Reading):
         try:
             others = tuple(conditions.queries_in(given))
             self._check_place(*others)
-            node = conditions.apply(self, given, complement=complement, semantic_check=semantic_check)
+            unmatched: list[tuple[str, ...]] = []
+            node = conditions.apply(self, given, unmatched, complement=complement, semantic_check=semantic_check)
         except RecursionError:
             raise InvalidCondition("the condition is nested too deeply, or holds itself.") from None
-        return self._derive(node, *others)
+        return QueryExpression(node, self, *others, unmatched=unmatched)
 
     @on_class_too
     def proj(self, /, *attributes: str | EllipsisType, **new: str) -> QueryExpression:
@@ -250,3 +258,23 @@ class QueryExpression(Reading):
     ) -> QueryExpression:
         """`A & dj.Top(limit, order_by, offset)`."""
         return self & conditions.Top(limit, order_by, offset)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    @on_class_too
+    def delete(self, prompt: bool | None = None, *, dry_run: bool = False, part_integrity: str = "enforce") -> Deleted:
+        """Delete the rows of the table that these are, and all rows that depend on them, in one transaction.
+
+        Works on every expression that tells which rows of its first table it means: restricted, projected, joined,
+        aggregated, Top. What goes is shown first and asked for: prompt: False does not ask, True asks, None asks where
+        someone can answer and `safemode` is on. dry_run: count only. part_integrity: of rows of parts that would go
+        without their master's, "enforce" refuses, "cascade" deletes the masters along, "ignore" deletes them alone.
+
+        Returns how many rows of the table went, with `.counts` of every table that lost rows; 0 where the answer was
+        no. Raises DeleteRefused, NotConfirmed where there is nobody to ask, AccessDenied, MissingTable, or EngineError
+        with sqlstate 40001 or 40P01 where others kept changing the same rows; then nothing was deleted.
+        Specification: 000 "Delete", 001 7.3; docs/writing.md.
+        """
+        from djarrow.table.writing.delete import delete
+
+        return delete(self, prompt=prompt, dry_run=dry_run, part_integrity=part_integrity)

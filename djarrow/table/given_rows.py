@@ -27,17 +27,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def among_frame(frame: Frame, heading: Heading) -> Condition:
+Unmatched = list[tuple[str, ...]]
+"""The names of every mapping and frame that has none of the attributes: it restricts by nothing, which a query takes as
+said, and which whoever deletes did not mean."""
+
+
+def among_frame(frame: Frame, heading: Heading, unmatched: Unmatched) -> Condition:
     """Any of the rows of a frame. Raises InvalidCondition for a value that its attribute cannot have."""
     names = [name for name in frame.names if name in heading]
     if twice := [name for name in names if names.count(name) > 1]:
         raise InvalidCondition(f"the column {twice[0]!r} stands in the frame twice.")
+    if frame.names and not names:
+        unmatched.append(tuple(frame.names))
     if not names or not frame.rows:
         return Always(frame.rows > 0)
     return _among({name: frame.column(name) for name in names}, heading)
 
 
-def among_mappings(mappings: Sequence[Mapping[str, Any]], heading: Heading) -> Iterator[Condition]:
+def among_mappings(
+    mappings: Sequence[Mapping[str, Any]], heading: Heading, unmatched: Unmatched
+) -> Iterator[Condition]:
     """Any of the mappings, those of the same attributes together. Raises InvalidCondition."""
     alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for mapping in mappings:
@@ -46,6 +55,7 @@ def among_mappings(mappings: Sequence[Mapping[str, Any]], heading: Heading) -> I
         if names:
             yield _among({name: [row[name] for row in rows] for name in names}, heading)
         else:
+            unmatched += [tuple(map(str, row)) for row in rows if row][:1]
             yield Always(True)
 
 

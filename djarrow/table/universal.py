@@ -71,6 +71,6 @@ class U:
 
 _READS = ("fetch", "fetch1", "keys", "head", "tail", "preview", "to_sql", "explain")
 _FORMS = ("dicts", "polars", "arrow", "batches", "arrays", "numpy", "pandas", "lazy")
-_OPERATORS = ("join", "extend", "union", "proj", "restrict", "top")
+_OPERATORS = ("delete", "join", "extend", "union", "proj", "restrict", "top")
 _OF_QUERIES = frozenset((*_READS, *_OPERATORS, *(f"to_{form}" for form in _FORMS)))
 """What can be asked of a query and not of a universal set."""

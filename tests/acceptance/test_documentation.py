@@ -63,6 +63,16 @@ def test_the_example_of_reading(schema: dj.Schema, tmp_path: Path, monkeypatch: 
     assert (found.known, found.sizes) == (True, [2, 1])
 
 
+def test_the_example_of_delete(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/writing.md runs, and deletes what its comments say."""
+    section = (DOCUMENTS / "writing.md").read_text("utf-8").partition("## Delete")[2].partition("\n## ")[0]
+    (text,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert (found.planned, found.deleted, found.everywhere) == (1, 1, 5)
+    assert found.planned.counts == found.deleted.counts
+    assert found.Mouse.fetch("mouse").tolist() == [2]
+
+
 def test_the_example_of_lazy_frames(
     schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from djarrow.model.graph import Parents
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.sql import ddl, dependencies, locks
-from djarrow.table.changing.confirm import confirm
+from djarrow.table.changing.confirm import confirm, listed, rows_text
 from djarrow.table.declaring import declare
 from djarrow.table.declaring.pending import declaring
 from djarrow.table.source import current_offline
@@ -90,7 +90,7 @@ def with_dependents(chosen: Iterable[TableName], parents: Parents) -> tuple[Tabl
         if name not in found:
             found.add(name)
             pending += children[name]
-            if (master := _master(name, parents)) is not None:
+            if (master := graph.master_of(name, parents)) is not None:
                 pending.append(master)
     try:
         return graph.topological_order({name: parents[name] for name in found})
@@ -98,15 +98,8 @@ def with_dependents(chosen: Iterable[TableName], parents: Parents) -> tuple[Tabl
         return tuple(sorted(found))
 
 
-def _master(name: TableName, parents: Parents) -> TableName | None:
-    """The master of a part: named so, and referred to. Other software has names with `__`, too."""
-    _, _, table = names.split_table_name(name.table)
-    master = None if table is None else TableName(name.schema, table)
-    return master if master in graph.ancestors(name, parents) else None
-
-
 def _check_no_part(spec: TableSpec, parents: Parents) -> None:
-    master = _master(spec.name, parents) if spec.name in parents else spec.master
+    master = graph.master_of(spec.name, parents) if spec.name in parents else spec.master
     if master is not None:
         part, whole = (names.class_reference(each, master.schema) for each in (spec.name, master))
         raise DropRefused(f"{part} is a part, and goes with its master. Drop that: `{whole}.drop()`.")
@@ -151,7 +144,9 @@ def _confirmed(
     if prompt is False:
         return True
     shown = [name for name in planned if not _is_note(name)]
-    return confirm(_question(_counted(connection, shown), ending), prompt=prompt)
+    counts = {str(name): count for name, count in _counted(connection, shown).items()}
+    total = f"{len(counts)} {'table' if len(counts) == 1 else 'tables'} with {rows_text(sum(counts.values()))}"
+    return confirm(f"{listed(counts)}Drop {total}{ending}?", prompt=prompt)
 
 
 def _counted(connection: PostgresConnection, tables: Sequence[TableName]) -> dict[TableName, int]:
@@ -159,19 +154,6 @@ def _counted(connection: PostgresConnection, tables: Sequence[TableName]) -> dic
         return {}
     counts = connection.read(dependencies.row_counts(tables)).to_pylist()[0]
     return dict(zip(tables, counts.values(), strict=True))
-
-
-def _question(counts: Mapping[TableName, int], ending: str) -> str:
-    """What goes, one line a table, and the question."""
-    width = max((len(str(name)) for name in counts), default=0)
-    digits = max((len(f"{count:,}") for count in counts.values()), default=0)
-    lines = [f"  {name!s:<{width}}  {_rows(count, digits)}" for name, count in counts.items()]
-    total = f"{len(counts)} {'table' if len(counts) == 1 else 'tables'} with {_rows(sum(counts.values()))}"
-    return "\n".join([*lines, f"Drop {total}{ending}?"])
-
-
-def _rows(count: int, digits: int = 0) -> str:
-    return f"{count:>{digits},} {'row' if count == 1 else 'rows'}"
 
 
 # --- dropping ----------------------------------------------------------------------------------------------------

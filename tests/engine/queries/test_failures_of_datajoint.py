@@ -18,7 +18,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import ConnectionFailed
+from djarrow.errors import ConnectionFailed, DeleteRefused
 
 from .conftest import Evaluate
 
@@ -143,3 +143,40 @@ def test_no_fallback_to_plaintext(connection: PostgresConnection) -> None:
     separator = "&" if "?" in connection.url else "?"
     with pytest.raises(ConnectionFailed, match="SSL"):
         connect(f"{connection.url}{separator}sslmode=require").query("SELECT 1")
+
+
+@pytest.fixture
+def family(schema: dj.Schema) -> SimpleNamespace:
+    """Three parents, two of which have a child."""
+
+    @schema
+    class Parent(dj.Manual):
+        definition = "parent : int8\n---"
+
+    @schema
+    class Child(dj.Manual):
+        definition = "-> Parent\nchild : int8\n---"
+
+    Parent.insert([(1,), (2,), (3,)])
+    Child.insert([(1, 1), (2, 1)])
+    return SimpleNamespace(Parent=Parent, Child=Child)
+
+
+def test_delete_of_the_first_rows(family: SimpleNamespace) -> None:
+    """There, `(T & Top(2)).delete()` deletes every row."""
+    assert (family.Parent & dj.Top(2)).delete() == 2
+    assert family.Parent.fetch("parent").tolist() == [3]
+    assert len(family.Child) == 0
+
+
+def test_delete_of_rows_with_dependents(family: SimpleNamespace) -> None:
+    """There, `(A & Child).delete()` deletes nothing."""
+    assert (family.Parent & family.Child).delete() == 2
+    assert family.Parent.fetch("parent").tolist() == [3]
+
+
+def test_delete_by_a_key_that_is_misspelt(family: SimpleNamespace) -> None:
+    """There, `(T & {'typo': 1}).delete()` empties the table."""
+    with pytest.raises(DeleteRefused, match="'parnt' restricts nothing"):
+        (family.Parent & {"parnt": 1}).delete()
+    assert len(family.Parent) == 3

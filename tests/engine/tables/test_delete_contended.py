@@ -1,0 +1,105 @@
+"""Deletes while others insert and delete: no orphan, no error but those to try again, and the counts are true."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import djarrow as dj
+from djarrow.engine.postgres import PostgresConnection
+from djarrow.errors import EngineError
+from djarrow.sql import locks
+from tests.contending import DELETERS, contend, log_deletes, logged, pipeline
+
+from .deleting import make, orphans, sizes
+
+
+def check_contention(connection: PostgresConnection, name: str, seconds: float) -> None:
+    """Run the processes, and see that all is as it should be."""
+    tables = pipeline(name, connection)
+    tables.Piece.declare()
+    log_deletes(connection, name)
+    outcomes = contend(connection.url, name, seconds)
+    assert [error for outcome in outcomes for error in outcome.errors] == []
+    deletes = outcomes[-DELETERS:]
+    reported: Counter[str] = sum((outcome.deleted for outcome in deletes), Counter())
+    assert reported == logged(connection, name)
+    assert all(outcome.done > 0 for outcome in outcomes), outcomes
+    assert len(reported) == 5, reported
+    assert orphans(connection, name) == 0
+
+
+@pytest.mark.timeout(120)
+def test_inserters_and_deleters(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Three processes insert and two delete for four seconds."""
+    check_contention(connection, str(schema.name), 4)
+
+
+def test_a_row_added_below(schema: dj.Schema, second: PostgresConnection) -> None:
+    """A row that another transaction adds below what goes, and commits while the delete waits, goes at the next try."""
+    A = make(schema, "A", "a : int8\n---")
+    B = make(schema, "B", "-> A\nb : int8\n---")
+    A.insert([(1,), (2,)])
+    B.insert([(1, 1)])
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f'INSERT INTO "{schema.name}".b VALUES (1, 2)')
+            deleting = pool.submit((A & "a = 1").delete)
+            _wait_for_a_lock(second)
+        deleted = deleting.result(30)
+    assert list(deleted.counts.values()) == [1, 2]
+    assert sizes(A, B) == [1, 0]
+
+
+def _wait_for_a_lock(connection: PostgresConnection) -> None:
+    waiting = "SELECT count(*) AS n FROM pg_locks WHERE NOT granted"
+    pause = threading.Event()
+    for _ in range(200):
+        if connection.read(waiting).column("n")[0].as_py():
+            return
+        pause.wait(0.05)
+    raise AssertionError("nobody waits")
+
+
+@pytest.fixture
+def hidden(schema: dj.Schema, connection: PostgresConnection) -> Iterator[tuple[str, Any, Any]]:
+    """A role from which the rows of B are hidden, with A that these refer to: deleting from A never succeeds for it."""
+    A = make(schema, "A", "a : int8\n---")
+    B = make(schema, "B", "-> A\nb : int8\n---")
+    A.insert1((1,))
+    B.insert1((1, 1))
+    role = f"{schema.name}_hidden"
+    connection.execute(f'CREATE ROLE "{role}"')
+    connection.execute(f'GRANT USAGE ON SCHEMA "{schema.name}" TO "{role}"')
+    connection.execute(f'ALTER TABLE "{schema.name}".b ENABLE ROW LEVEL SECURITY')
+    yield role, A, B
+    connection.execute(f'DROP OWNED BY "{role}"')
+    connection.execute(f'DROP ROLE "{role}"')
+
+
+@pytest.mark.parametrize("rights", ["SELECT, DELETE, UPDATE", "SELECT, DELETE"])
+def test_after_the_last_attempt(
+    schema: dj.Schema, connection: PostgresConnection, hidden: tuple[str, Any, Any], rights: str
+) -> None:
+    """Where rows were in the way each time, the error says that nothing went, and that it can be tried again.
+
+    A user who may not lock rows is no exception.
+    """
+    role, A, B = hidden
+    connection.execute(f'GRANT {rights} ON ALL TABLES IN SCHEMA "{schema.name}" TO "{role}"')
+    connection.execute(f'SET ROLE "{role}"')
+    try:
+        with pytest.raises(EngineError, match=f"each of the {locks.ATTEMPTS} times.*still referenced") as caught:
+            A.delete()
+        assert caught.value.sqlstate == "40001"
+        with pytest.raises(EngineError, match="since the transaction began") as caught, connection.transaction:
+            (A & "a = 1").delete()
+        assert caught.value.sqlstate == "40001"
+    finally:
+        connection.execute("RESET ROLE")
+    assert sizes(A, B) == [1, 1]
