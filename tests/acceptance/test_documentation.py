@@ -63,6 +63,16 @@ def test_the_example_of_reading(schema: dj.Schema, tmp_path: Path, monkeypatch: 
     assert (found.known, found.sizes) == (True, [2, 1])
 
 
+def test_the_example_of_insert(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/writing.md runs, and inserts and refuses what its comments say."""
+    section = (DOCUMENTS / "writing.md").read_text("utf-8").partition("## Insert")[2].partition("\n## ")[0]
+    text = "import polars as pl\n" + "".join(re.findall(r"```python\n(.*?)```", section, re.DOTALL))
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert (found.again, found.again.skipped, found.corrected, found.corrected.replaced) == (1, 1, 0, 1)
+    assert len(found.Scan()) == 1006
+    assert found.problems.select("row", "attribute").rows() == [(0, "depth"), (1, "depth"), (2, "scan")]
+
+
 def test_the_example_of_delete(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of docs/writing.md runs, and deletes what its comments say."""
     section = (DOCUMENTS / "writing.md").read_text("utf-8").partition("## Delete")[2].partition("\n## ")[0]
