@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -123,8 +123,8 @@ class Database(Reader, Protocol):
         """Run one statement that gives no rows."""
         ...
 
-    def write(self, text: str) -> pa.Table:
-        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns."""
+    def write(self, text: str) -> list[tuple[Any, ...]]:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns."""
         ...
 
     def ingest(self, table: TableName, rows: pa.Table) -> int:

@@ -24,13 +24,29 @@ class FewRows:
     def fetch(self, text: str, watch: Watch) -> pa.Table:
         """The whole result. Raises what the driver raises."""
         import pyarrow as pa
+
+        handle, _ = self._execute(text, watch, "execute_query")
+        return pa.RecordBatchReader.from_stream(handle).read_all()
+
+    def rows(self, text: str, watch: Watch) -> list[tuple[Any, ...]]:
+        """The whole result as Python values, which a table of one row takes longer to give than to hold."""
+        import pyarrow as pa
+
+        handle, _ = self._execute(text, watch, "execute_query")
+        batches = pa.RecordBatchReader.from_stream(handle)
+        return [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+
+    def run(self, text: str, watch: Watch) -> None:
+        """Run a statement that has no result."""
+        self._execute(text, watch, "execute_update")
+
+    def _execute(self, text: str, watch: Watch, how: str) -> Any:
         from adbc_driver_manager import _lib
 
         statement = watch(self._ready())
         try:
             statement.set_sql_query(text)
-            handle, _ = _lib._blocking_call(statement.execute_query, (), {}, statement.cancel)
-            return pa.RecordBatchReader.from_stream(handle).read_all()
+            return _lib._blocking_call(getattr(statement, how), (), {}, statement.cancel)
         except BaseException:
             self.close()  # in whatever state it is now
             raise

@@ -20,7 +20,7 @@ from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
-from djarrow.engine.transactions import Status, Transactions, begin_statement, read_told, told_by
+from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, told_by
 from djarrow.errors import ConnectionFailed, TransactionError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PostgresConnection:
         self._lock = threading.Lock()
         self._idle: list[Session] = []
         self._all: list[Session] = []
-        self._transactions = Transactions(self._fetch_few, self._discard, self._asking)
+        self._transactions = Transactions(self._run_few, self._fetch_few, self._discard, self._asking)
         self._session()
 
     def __repr__(self) -> str:
@@ -170,6 +170,10 @@ class PostgresConnection:
         """The same of few rows or none: one round trip to the server, where COPY takes three."""
         return self._heeding(session, lambda watch: session.few.fetch(text, watch))
 
+    def _run_few(self, session: Session, text: str) -> None:
+        """The same of a statement without rows."""
+        self._heeding(session, lambda watch: session.few.run(text, watch))
+
     def _once_more(self, attempt: Callable[[Session], Result]) -> Result:
         """Run what may safely be repeated; outside a transaction a lost connection is opened again, once."""
         session = self._session()
@@ -189,15 +193,19 @@ class PostgresConnection:
         fetch = self._fetch_few if few else self._fetch
         return self._once_more(lambda session: fetch(session, text))
 
-    def write(self, text: str) -> pa.Table:
-        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; what it returns.
+    def write(self, text: str) -> list[tuple[Any, ...]]:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns.
 
         In a transaction it asks, in the same turn, what COMMIT would have to ask before.
         """
         session = self._session()
         if not session.in_transaction:
-            return self._fetch_few(session, text)
-        return read_told(session, self._fetch_few(session, f"{text}, {told_by(session)}"))
+            return self._heeding(session, lambda watch: session.few.rows(text, watch))
+        asked = f"{text}, {told_by(session)}"
+        found = self._heeding(session, lambda watch: session.few.rows(asked, watch))
+        if found:
+            session.written = Written(*found[-1][-2:])
+        return [row[:-2] for row in found]
 
     def explain(self, text: str, *, analyze: bool) -> str:
         """The plan of a SELECT. analyze: the server runs it, and says how that went."""

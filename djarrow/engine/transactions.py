@@ -84,17 +84,8 @@ def _reached(session: Session) -> str:
 
 
 def told_by(session: Session) -> str:
-    """The same question as columns of a RETURNING: the number as `djarrow_id`, and `djarrow_since`."""
-    return f"{_NUMBER}::text AS djarrow_id, {_reached(session)} AS djarrow_since"
-
-
-def read_told(session: Session, result: pa.Table) -> pa.Table:
-    """Note what a statement told of its transaction; gives the result without that."""
-    columns = [name for name in result.column_names if name not in ("djarrow_id", "djarrow_since")]
-    if result.num_rows:
-        last = result.slice(result.num_rows - 1)
-        session.written = Written(last.column("djarrow_id")[0].as_py(), last.column("djarrow_since")[0].as_py())
-    return result.select(columns)
+    """The same question as two columns of a RETURNING, of which Written is made."""
+    return f"{_NUMBER}::text, {_reached(session)}"
 
 
 @frozen
@@ -127,11 +118,12 @@ class Written:
 class Transactions:
     """The transactions of one connection.
 
-    run: runs a statement on a session. discard: closes a session, which is not used again. ask: lends reads on a new
-    session, which is opened in bounded time.
+    run: runs a statement without rows on a session; fetch: one with a few. discard: closes a session, which is not used
+    again. ask: lends reads on a new session, which is opened in bounded time.
     """
 
-    run: Callable[[Session, str], pa.Table]
+    run: Callable[[Session, str], None]
+    fetch: Callable[[Session, str], pa.Table]
     discard: Callable[[Session], None]
     ask: Callable[[], AbstractContextManager[Read]]
 
@@ -205,7 +197,7 @@ class Transactions:
         if session.written is not None:  # the last statement told, and after it nothing can have failed
             return session.written
         try:
-            (found,) = self.run(session, probe(session)).to_pylist()
+            (found,) = self.fetch(session, probe(session)).to_pylist()
         except ConnectionFailed as error:
             raise ConnectionFailed(
                 f"{error.message} COMMIT was not sent yet: nothing of the transaction was kept.",

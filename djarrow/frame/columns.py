@@ -177,10 +177,11 @@ def canonical(
 
     Refuses InvalidValue and MissingField with their rows. refused: the rows of which something was told already.
     """
-    found = []
+    found, kind = [], attribute.type
+    stored = _STORED.get(kind.family, normalise)
     for row, value in enumerate(values):
         try:
-            held = _stored(value, attribute.type)
+            held = stored(value, kind)
         except ValueError as error:
             refuse(InvalidValue, str(error), attribute=attribute.name, row=row, value=value)
             held = None
@@ -191,23 +192,21 @@ def canonical(
     return found
 
 
-def _stored(value: Any, kind: AttributeType) -> Any:
-    """What goes to the database for a value. Raises ValueError.
-
-    Of a blob it is packed: columns of bytes in a frame are in that form already and do not come here.
-    """
-    if kind.family is Family.BLOB:
-        return None if value is None else _packed(value, kind)
-    held = normalise(value, kind)
-    return held.bytes if kind.family is Family.UUID and held is not None else held
-
-
-def _packed(value: Any, kind: AttributeType) -> bytes:
+def _packed(value: Any, kind: AttributeType) -> bytes | None:
+    """Columns of bytes in a frame are in that form already and do not come here."""
     try:
-        return pack(value, kind.row.encoding)
+        return None if value is None else pack(value, kind.row.encoding)
     except UnstorableValue as error:
         raise ValueError(str(error)) from None
 
+
+def _identity(value: Any, kind: AttributeType) -> bytes | None:
+    held = normalise(value, kind)
+    return None if held is None else held.bytes
+
+
+_STORED: dict[Family, Callable[[Any, AttributeType], Any]] = {Family.BLOB: _packed, Family.UUID: _identity}
+"""What goes to the database for a value, where that is not the canonical value itself. Raises ValueError."""
 
 _REQUIRED = "a value is required and NULL was given. Only attributes declared `= null` may be NULL."
 

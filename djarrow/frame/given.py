@@ -86,6 +86,8 @@ def given(rows: Any, table: str, size: Size) -> Given:
     frame; a NumPy array of records; the path of a Parquet or CSV file, or of a folder of Parquet files; an iterable of
     mappings or of sequences. Raises InvalidValue for anything else, and for a file that cannot be read.
     """
+    if isinstance(rows, list):
+        return Given(lambda: _from_records(rows, size), len(rows))
     import polars as pl
     import pyarrow as pa
 
@@ -100,7 +102,7 @@ def given(rows: Any, table: str, size: Size) -> Given:
             return Given(lambda: _from_stream(rows, size), again=False)
         case str() | bytes() | Mapping():
             raise InvalidValue(f"{_kind(rows)} is no sequence of rows; use insert1 for one.", table=table)
-        case list() | tuple():
+        case tuple():
             return Given(lambda: _from_records(rows, size), len(rows))
     if (frame := as_frame(rows)) is not None:
         return Given(lambda: _from_frame(frame, size), frame.rows)
@@ -158,7 +160,7 @@ def _from_records(records: Iterable[Any], size: Size) -> Iterator[Records]:
     while records := list(islice(iterator, step)):
         piece = Records(start, records)
         start += piece.rows
-        if not size.exact:
+        if not size.exact and len(records) == step:
             step = max(1, min(size.records, size.bytes // max(_heaviest(records), 1)))
         del records
         yield piece

@@ -5,10 +5,8 @@ What cannot be told from the rows alone, duplicates of what is there and parents
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -38,9 +36,9 @@ def to_arrow(rows: Any, heading: Heading, table: str, *, ignore_extra_fields: bo
     return found[0] if len(found) == 1 else pa.concat_tables(found) if found else _table({}, 0)
 
 
-def as_table(columns: Mapping[str, Sequence[Any]], heading: Heading) -> pa.Table:
-    """The table of columns that are lists of values, as `check_few` gives them."""
-    return pa.table({name: pa.array(values, carrier(heading[name].type)) for name, values in columns.items()})
+def as_table(columns: Mapping[str, Sequence[Any]], heading: Heading, rows: int) -> pa.Table:
+    """The table of columns that are lists of values, as `check_few` gives them. rows: how many there are."""
+    return _table({name: pa.array(values, carrier(heading[name].type)) for name, values in columns.items()}, rows)
 
 
 class Checking:
@@ -148,9 +146,10 @@ class Checking:
         if not self._ignore_extra_fields:
             self._check_fields(mappings, refuse)
         columns = {}
+        plain = mappings is records
         for attribute in self._heading:
             name = attribute.name
-            values, absent = _field(mappings, name)
+            values, absent = _field(mappings, name, plain=plain)
             for row in absent if attribute.default is None else ():
                 if mappings[row] is not _NO_ROW:
                     self._check_default(attribute, refuse, row)
@@ -214,11 +213,16 @@ _NO_ROW: Mapping[str, Any] = {}
 """In the place of what is no row, which was told."""
 
 
-def _field(mappings: Sequence[Mapping[str, Any]], name: str) -> tuple[list[Any], list[int]]:
-    """The values of a field, and the numbers of the rows that leave it out."""
-    if set(map(type, mappings)) == {dict}:  # others may have a value for whatever they are asked
-        with contextlib.suppress(KeyError):
-            return list(map(itemgetter(name), mappings)), []
+def _field(mappings: Sequence[Mapping[str, Any]], name: str, *, plain: bool) -> tuple[list[Any], list[int]]:
+    """The values of a field, and the numbers of the rows that leave it out.
+
+    plain: all are dicts; other mappings may have a value for whatever they are asked.
+    """
+    if plain:
+        try:
+            return [mapping[name] for mapping in mappings], []
+        except KeyError:
+            pass
     values = [mapping.get(name, _ABSENT) for mapping in mappings]
     return values, [row for row, value in enumerate(values) if value is _ABSENT]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -72,6 +73,7 @@ def table_name(class_name: str, tier: Tier, master: str | None = None) -> str:
     return tier.prefix + snake_case(class_name)
 
 
+@lru_cache(maxsize=4096)
 def split_table_name(name: str) -> tuple[Tier, str, str | None]:
     """Tier, class name, and the master's table name or None, of a table's name in the database.
 

@@ -41,6 +41,8 @@ class Family(enum.Enum):
     JSON = "json"
     BLOB = "blob"
 
+    __hash__ = object.__hash__  # members are one object each; that of enums is written in Python, and asked for often
+
 
 @frozen
 class TypeRow:

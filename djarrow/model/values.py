@@ -27,13 +27,16 @@ def normalise(value: Any, kind: AttributeType) -> Any:
     if value is None or type(value).__name__ in _ABSENT:
         return None
     try:
-        plain = _without_numpy(value, kind)
+        plain = value if type(value) in _PLAIN else _without_numpy(value, kind)
         return None if plain is None else _NORMALISERS[kind.family](plain, kind)
     except _Refusal:
         raise
     except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError) as error:
         raise _no(value, kind, f": {error}" if type(error) is ValueError else "") from error
 
+
+_PLAIN = frozenset({int, float, str, bool, bytes, datetime.date, datetime.datetime})
+"""Types that are certainly none of NumPy's."""
 
 _ABSENT = frozenset({"NAType", "NaTType"})
 """The types of what pandas has for a missing value; pandas itself may not be there."""

@@ -57,13 +57,17 @@ def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequen
         "(" + ", ".join(literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)) + ")"
         for row in rows
     )
-    return (
-        f"INSERT INTO {full_name(spec.name)} ({_listed(columns)})\nVALUES {', '.join(given)}"
-        f"{_on_conflict(spec, conflict)}\nRETURNING {_types(spec.heading)} AS types"
-    )
+    before, after = _around_values(spec.name, spec.heading, tuple(columns), conflict)
+    return f"{before}{', '.join(given)}{after}"
 
 
 @lru_cache(maxsize=256)
+def _around_values(name: TableName, heading: Heading, columns: tuple[str, ...], conflict: Conflict) -> tuple[str, str]:
+    """What stands before and after the values, which differs from insert to insert."""
+    after = f"{_on_conflict(heading, conflict)}\nRETURNING {_types(heading)} AS types"
+    return f"INSERT INTO {full_name(name)} ({_listed(columns)})\nVALUES ", after
+
+
 def _types(heading: Heading) -> str:
     """The numbers of the types of a row's columns, as one text: known without a look at the catalog."""
     return f"concat_ws(',', {', '.join(f'pg_typeof({identifier(name)})::oid' for name in heading.names)})"
@@ -116,7 +120,7 @@ def insert_defaults(spec: TableSpec, conflict: Conflict) -> str:
     columns = spec.heading.names[:1]
     if conflict is Conflict.REPLACE and not spec.heading.primary_key:
         return _replace(spec, columns, f"SELECT {_default_of(spec, columns[0])} AS {identifier(columns[0])}")
-    insert = f"INSERT INTO {full_name(spec.name)} DEFAULT VALUES{_on_conflict(spec, conflict)}"
+    insert = f"INSERT INTO {full_name(spec.name)} DEFAULT VALUES{_on_conflict(spec.heading, conflict)}"
     return f"WITH written AS ({insert} RETURNING 1) SELECT count(*) AS inserted, 0 AS replaced FROM written"
 
 
@@ -138,7 +142,7 @@ def _insert(spec: TableSpec, columns: Sequence[str], source: str, conflict: Conf
         counts += ", (SELECT count(*) FROM given) AS given"
     elif counted:
         counts += ", count(*) AS given"
-    parts.append(f"written AS (\n{insert}{source}{_on_conflict(spec, conflict)}\nRETURNING 1\n)")
+    parts.append(f"written AS (\n{insert}{source}{_on_conflict(spec.heading, conflict)}\nRETURNING 1\n)")
     return f"WITH {', '.join(parts)}\nSELECT {counts} FROM written"
 
 
@@ -154,7 +158,7 @@ def _replace(spec: TableSpec, columns: Sequence[str], source: str) -> str:
     earlier = f"SELECT {every} FROM {table} AS t JOIN given AS g ON {same} FOR NO KEY UPDATE OF t"
     insert = (
         f"INSERT INTO {table} ({_listed(columns)})\nSELECT {_listed(columns)} FROM given "
-        f"WHERE (SELECT count(*) FROM earlier) >= 0{_on_conflict(spec, Conflict.REPLACE)}\n"
+        f"WHERE (SELECT count(*) FROM earlier) >= 0{_on_conflict(spec.heading, Conflict.REPLACE)}\n"
         f"RETURNING {_listed(spec.heading.names)}, xmax = 0 AS is_new"
     )
     parts = {"given": source, "earlier": earlier, "written": insert}
@@ -167,13 +171,13 @@ def _replace(spec: TableSpec, columns: Sequence[str], source: str) -> str:
     )
 
 
-def _on_conflict(spec: TableSpec, conflict: Conflict) -> str:
-    key = _listed(spec.heading.primary_key or (SINGLETON,))
+def _on_conflict(heading: Heading, conflict: Conflict) -> str:
+    key = _listed(heading.primary_key or (SINGLETON,))
     if conflict is Conflict.RAISE:
         return ""
-    if conflict is Conflict.SKIP or not spec.heading.secondary:
+    if conflict is Conflict.SKIP or not heading.secondary:
         return f"\nON CONFLICT ({key}) DO NOTHING"
-    changes = ", ".join(f"{identifier(name)} = EXCLUDED.{identifier(name)}" for name in spec.heading.secondary)
+    changes = ", ".join(f"{identifier(name)} = EXCLUDED.{identifier(name)}" for name in heading.secondary)
     return f"\nON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 

@@ -15,7 +15,7 @@ from djarrow.sql.dialects import Dialect
 
 
 def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
-    """The text of a value that `model/values.py` gave. Raises QueryError for a string that SQL cannot carry."""
+    """The text of a value that `model/values.py` gave, a UUID also as its bytes. Raises QueryError for an odd string."""
     match value:
         case None:
             return "NULL"
@@ -31,6 +31,8 @@ def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
             return cast_text(value, kind, dialect)
         case str():
             return quoted(value, dialect)
+        case bytes() if kind.family is Family.UUID:
+            return cast_text(str(uuid.UUID(bytes=value)), kind, dialect)
         case bytes():
             return _BYTES[dialect].format(value.hex())
         case datetime.datetime() | datetime.date() | datetime.time() | uuid.UUID():

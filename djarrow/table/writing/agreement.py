@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from djarrow.errors import EngineError, TableChanged
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
+    from djarrow.model.heading import Heading
     from djarrow.model.spec import TableSpec
 
 
@@ -28,12 +30,20 @@ def check_columns(database: Database, spec: TableSpec) -> None:
 
 def check_types(told: str, spec: TableSpec) -> None:
     """The same, of the numbers of the types that a row of all columns has, in the order of the heading."""
+    if (found := _other_type(told, spec.heading)) is not None:
+        raise _changed(spec, *found)
+
+
+@lru_cache(maxsize=256)
+def _other_type(told: str, heading: Heading) -> tuple[str, str] | None:
+    """An attribute whose column has another type than its own, and that type."""
     from djarrow.sql import insert as text
 
-    for attribute, number in zip(spec.heading, map(int, told.split(",")), strict=True):
+    for attribute, number in zip(heading, map(int, told.split(",")), strict=True):
         column, is_enum = text.type_of(number)
         if not text.takes(column, attribute.type, is_enum=is_enum):
-            raise _changed(spec, attribute.name, column)
+            return attribute.name, column
+    return None
 
 
 def changed(error: EngineError, spec: TableSpec) -> TableChanged | None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.errors import EngineError
-from djarrow.model.types import Family
 from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
-    from djarrow.engine.base import Database
-    from djarrow.frame.given import Piece, Records
-    from djarrow.model.spec import TableSpec
+    from djarrow.frame.given import Records
     from djarrow.sql.insert import Conflict
+    from djarrow.table.writing.sending import Sending
 
 ROWS, BYTES = 20, 65_536
 """What counts as few."""
@@ -24,37 +21,67 @@ Values = Mapping[str, Sequence[Any]]
 """Attribute -> its canonical values, a list as long as there are rows."""
 
 
-def may_be_few(piece: Piece, conflict: Conflict) -> TypeGuard[Records]:
-    """Whether rows may go as values: not those that replace others, of which the log is written."""
-    from djarrow.frame.given import Records
+def are_few(rows: Any) -> TypeGuard[list[Any]]:
+    """Whether rows may go as values."""
+    return isinstance(rows, list) and 0 < len(rows) <= ROWS
+
+
+def is_way_of(conflict: Conflict) -> bool:
+    """Whether rows go as values at all: not those that replace others, of which the log is written."""
     from djarrow.sql.insert import Conflict
 
-    return isinstance(piece, Records) and piece.rows <= ROWS and conflict is not Conflict.REPLACE
+    return conflict is not Conflict.REPLACE
 
 
-def is_small(values: Values) -> bool:
+def insert(sending: Sending, records: list[Any]) -> Inserted:
+    """Insert a few rows. Raises TableChanged where the columns are no longer those of the class."""
+    from djarrow.frame.given import Records
+
+    checking, piece = sending.checking(), Records(0, records)
+    values = checking.check_few(piece)
+    checking.settle()
+    if sending.within:
+        sending.look()
+        return _send(sending, values, piece)
+
+    def whole() -> Inserted:
+        with sending.database.begin(isolation="READ COMMITTED"):
+            return _send(sending, values, piece)
+
+    return sending.anew(whole, again=True)
+
+
+def _send(sending: Sending, values: Values, piece: Records) -> Inserted:
+    from djarrow.frame.rows import as_table
+
+    if not values or not _is_small(values):
+        return sending.send(as_table(values, sending.spec.heading, piece.rows), piece)
+    return sending.explained(
+        lambda: _write(sending, values),
+        lambda: as_table(values, sending.spec.heading, piece.rows),
+        tuple(values),
+        piece,
+    )
+
+
+def _is_small(values: Values) -> bool:
     """Whether a text can hold them."""
     return sum(len(v) for column in values.values() for v in column if isinstance(v, str | bytes)) <= BYTES
 
 
-def insert(database: Database, spec: TableSpec, values: Values, conflict: Conflict) -> Inserted:
-    """Insert a few rows. Raises TableChanged where the columns are no longer those of the class: maybe afterwards."""
+def _write(sending: Sending, values: Values) -> Inserted:
     from djarrow.sql import insert as text
 
-    rows = list(zip(*(_of_literals(column, spec, name) for name, column in values.items()), strict=True))
-    statement = text.insert_values(spec, tuple(values), rows, conflict)
+    spec = sending.spec
+    rows = list(zip(*values.values(), strict=True))
+    statement = text.insert_values(spec, tuple(values), rows, sending.conflict)
     try:
-        written = database.write(statement)
+        written = sending.database.write(statement)
     except EngineError as error:
         if (told := changed(error, spec)) is not None:
             raise told from error
         raise
-    if written.num_rows:
-        check_types(written.column("types")[0].as_py(), spec)
-    return Inserted(written.num_rows, len(rows) - written.num_rows)
-
-
-def _of_literals(column: Sequence[Any], spec: TableSpec, name: str) -> Sequence[Any]:
-    if spec.heading[name].type.family is not Family.UUID:
-        return column
-    return [None if value is None else uuid.UUID(bytes=value) for value in column]
+    if written:
+        (types,) = written[0]
+        check_types(types, spec)
+    return Inserted(len(written), len(rows) - len(written))

@@ -1,0 +1,154 @@
+"""Rows that were checked go to the server, in the transaction that is open, and what it refuses is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from djarrow.errors import EngineError, IntegrityError, RowError
+from djarrow.model.heading import Special
+from djarrow.model.names import TableName
+from djarrow.model.types import Family
+from djarrow.sql.insert import Conflict
+from djarrow.sql.locks import ATTEMPTS, RETRIED
+from djarrow.table.writing.agreement import check_columns
+from djarrow.table.writing.inserted import Inserted, inserted
+from djarrow.table.writing.log import ensure_log
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djarrow.engine.base import Database
+    from djarrow.frame.given import Piece
+    from djarrow.frame.rows import Checking
+    from djarrow.model.spec import TableSpec
+    from djarrow.table.table import Table
+
+Result = TypeVar("Result")
+
+
+class Sending:
+    """One insert into one table: in a transaction of its own, or within one of the user's.
+
+    There the columns are looked at before anything is written: the user may pass over the refusal.
+    """
+
+    def __init__(self, table: Table, database: Database, conflict: Conflict, *, ignore_extra_fields: bool) -> None:
+        self.spec = table.spec
+        self.database = database
+        self.conflict = conflict
+        self.within = database.in_transaction
+        self._table = table
+        self._ignore_extra_fields = ignore_extra_fields
+        self._looked = False
+
+    def checking(self, *, read_json: bool = False) -> Checking:
+        """What checks the rows."""
+        from djarrow.frame.rows import Checking
+
+        heading, name = self.spec.heading, str(self.spec.name)
+        return Checking(heading, name, ignore_extra_fields=self._ignore_extra_fields, read_json=read_json)
+
+    def anew(self, work: Callable[[], Result], *, again: bool) -> Result:
+        """What work gives, which is a whole transaction; begun anew where the server ended it for another one.
+
+        again: its rows can be read a second time.
+        """
+        attempts = ATTEMPTS if again and not self.within else 1
+        for attempt in range(1, attempts + 1):
+            self._looked = False
+            try:
+                return work()
+            except EngineError as error:
+                if error.sqlstate not in RETRIED or attempt == attempts:
+                    raise
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    def look(self) -> None:
+        """See once that the columns are those of the class."""
+        if not self._looked:
+            check_columns(self.database, self.spec)
+            self._looked = True
+
+    def send(self, rows: pa.Table, piece: Piece) -> Inserted:
+        """Write the rows of a piece, by COPY."""
+        return self.explained(lambda: self._write(rows), lambda: rows, rows.column_names, piece)
+
+    def explained(
+        self, write: Callable[[], Inserted], rows: Callable[[], pa.Table], names: Sequence[str], piece: Piece
+    ) -> Inserted:
+        """What write does. Its errors tell the row. rows: these as a table, with the columns of these names."""
+        try:
+            done = write()
+        except IntegrityError as error:
+            _find_row(error, rows(), piece.start, self.spec)
+            raise
+        except EngineError as error:
+            self._explain(error, piece)
+            raise
+        self._advance_count(names)
+        return done
+
+    def _write(self, rows: pa.Table) -> Inserted:
+        if not rows.num_columns:
+            return self._insert_defaults(rows.num_rows)
+        self.look()
+        if self.conflict is Conflict.RAISE:
+            return Inserted(self.database.ingest(self.spec.name, rows))
+        return self._insert_staged(rows)
+
+    def _explain(self, error: EngineError, piece: Piece) -> None:
+        """Where the server could not read a value, find it: JSON goes to it as text."""
+        if error.sqlstate is not None and not error.sqlstate.startswith("22"):
+            return
+        if not any(attribute.type.family is Family.JSON for attribute in self.spec.heading):
+            return
+        reading = self.checking(read_json=True)
+        reading.check(piece)
+        if reading.problems:
+            raise reading.problems.error() from error
+
+    def _insert_defaults(self, rows: int) -> Inserted:
+        """Rows that consist of defaults only, for which COPY has no column."""
+        from djarrow.sql import insert as text
+
+        statement = text.insert_defaults(self.spec, self.conflict)
+        done = Inserted()
+        if self.conflict is Conflict.REPLACE:
+            ensure_log(self.database, self._table)
+        for _ in range(rows):
+            done = done.and_then(inserted(self.database.read(statement, few=True), 1))
+        return done
+
+    def _insert_staged(self, rows: pa.Table) -> Inserted:
+        """Rows some of which may be there already."""
+        from djarrow.sql import insert as text
+
+        spec, database, columns = self.spec, self.database, tuple(rows.column_names)
+        if self.conflict is Conflict.REPLACE:
+            ensure_log(database, self._table)
+        staging = TableName("pg_temp", "djarrow_staging")
+        database.execute(text.create_staging(spec, staging, columns))
+        database.ingest(staging, rows)
+        statement = text.insert_staged(spec, staging, columns, self.conflict)
+        done = inserted(database.read(statement), rows.num_rows)
+        database.execute(text.drop_staging(staging))
+        return done
+
+    def _advance_count(self, names: Sequence[str]) -> None:
+        """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""
+        for attribute in self.spec.heading:
+            if attribute.default is Special.AUTO and attribute.name in names:
+                from djarrow.sql import insert as text
+
+                self.database.read(text.advance_count(self.spec, attribute.name))
+
+
+def _find_row(error: RowError, rows: pa.Table, start: int, spec: TableSpec) -> None:
+    """Tell the row, and the frame of this one problem, of an error of the database that names a key."""
+    from djarrow.frame.offenders import place_of
+    from djarrow.frame.problems import frame_of
+
+    found = place_of(getattr(error, "key", {}), rows, spec.heading)
+    error.row = None if found is None else start + found
+    error.problems = frame_of(error)
