@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
+import polars as pl
 import psutil
 import pytest
 from attrs import frozen
@@ -59,6 +60,24 @@ OPERATIONS = [
         run=lambda table, n: table.insert([{"n": n, "value": n}]),
         wanted=lambda n: {"n": n, "value": n},
         before=lambda _: None,
+    ),
+    Operation(
+        "insert of a frame",
+        run=lambda table, n: table.insert(pl.DataFrame({"n": [n], "value": [n]})),
+        wanted=lambda n: {"n": n, "value": n},
+        before=lambda _: None,
+    ),
+    Operation(
+        "delete",
+        run=lambda table, n: (table & {"n": n}).delete(prompt=False),
+        wanted=lambda _: None,
+        before=lambda n: {"n": n, "value": n},
+    ),
+    Operation(
+        "update1",
+        run=lambda table, n: table.update1({"n": n, "value": -1 - n}),
+        wanted=lambda n: {"n": n, "value": -1 - n},
+        before=lambda n: {"n": n, "value": n},
     ),
 ]
 """Those that are tested."""
