@@ -39,9 +39,10 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """What must hold every time, tried many times: processes killed while they write."""
+    """What must hold every time, tried many times: killed processes, cut connections, contended deletes."""
     session.install(".[test]")
-    session.run("pytest", "tests/soak", "--timeout=3600", *session.posargs)
+    cuts = "tests/engine/postgres/test_unknown_outcomes.py"
+    session.run("pytest", "tests/soak", cuts, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
 
 
 @nox.session
