@@ -15,7 +15,10 @@ from djarrow.sql.dialects import Dialect
 
 
 def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
-    """The text of a value that `model/values.py` gave, a UUID also as its bytes. Raises QueryError for an odd string."""
+    """The text of a value that `model/values.py` gave, a UUID also as its 16 bytes.
+
+    Raises QueryError for a string that SQL cannot carry.
+    """
     match value:
         case None:
             return "NULL"
