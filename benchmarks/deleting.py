@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -13,8 +10,7 @@ from attrs import frozen
 
 import djarrow as dj
 from benchmarks.paired import Ratio, compare
-from djarrow.engine.connect import connect
-from djarrow.engine.embedded import EmbeddedServer
+from benchmarks.server import own_server
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.table.expression import QueryExpression
 
@@ -51,7 +47,7 @@ SHAPES = (
 
 def run() -> Iterator[Ratio]:
     """By a condition, in two shapes; and everything."""
-    with _server() as connection:
+    with own_server() as (connection, _):
         driver = adbc.connect(connection.url, autocommit=True)
         for shape in SHAPES:
             study = _declared(connection, shape)
@@ -59,18 +55,6 @@ def run() -> Iterator[Ratio]:
             yield _compared(f"delete 1,000,000 rows, {shape.name}", study & condition, driver, f"WHERE {condition}")
         yield _compared("delete all rows of the same tables", study(), driver, "")
         driver.close()
-
-
-@contextmanager
-def _server() -> Iterator[PostgresConnection]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder))
-        connection = connect(str(server.join()))
-        try:
-            yield connection
-        finally:
-            connection.close()
-            server.stop()
 
 
 def _declared(connection: PostgresConnection, shape: Shape) -> Any:

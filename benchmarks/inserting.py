@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -16,9 +14,7 @@ import pyarrow.parquet as pq
 
 import djarrow as dj
 from benchmarks.paired import Count, Ratio, compare
-from djarrow.engine.connect import connect
-from djarrow.engine.embedded import EmbeddedServer
-from djarrow.engine.postgres import PostgresConnection
+from benchmarks.server import own_server
 from tests.memory import PEAK
 from tests.peer import Peer, PeerWorker
 from tests.peer.environment import interpreter
@@ -60,7 +56,7 @@ def frame(rows: int) -> pl.DataFrame:
 
 def run() -> Iterator[Ratio | Count]:
     """A frame, one row, dicts and duplicates, and the memory that a file of ten million rows takes."""
-    with _server() as (connection, folder):
+    with own_server() as (connection, folder):
         schema = dj.Schema("bench_inserting", connection=connection)
         table: dj.Table = schema(type("Measurement", (dj.Manual,), {"definition": DEFINITION}))()
         table.declare()
@@ -73,18 +69,6 @@ def run() -> Iterator[Ratio | Count]:
             yield _dicts(table, worker)
             yield _duplicates(table, worker)
         yield _memory(table, folder, connection.url)
-
-
-@contextmanager
-def _server() -> Iterator[tuple[PostgresConnection, Path]]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder) / "server")
-        connection = connect(server.join())
-        try:
-            yield connection, Path(folder)
-        finally:
-            connection.close()
-            server.stop()
 
 
 def _empty(table: dj.Table) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import adbc_driver_postgresql.dbapi as adbc
 import connectorx
@@ -14,8 +11,7 @@ import polars as pl
 
 import djarrow as dj
 from benchmarks.paired import Growth, Ratio, compare
-from djarrow.engine.connect import connect
-from djarrow.engine.embedded import EmbeddedServer
+from benchmarks.server import own_server
 from djarrow.engine.postgres import PostgresConnection
 from tests.peer import Peer, PeerWorker
 from tests.peer.environment import interpreter
@@ -46,7 +42,7 @@ FROM generate_series(1, {rows}) AS g"""
 
 def run() -> Iterator[Ratio | Growth]:
     """Fetch of all rows, of one row, and of ten to ten million."""
-    with _server() as (connection, folder):
+    with own_server() as (connection, folder):
         tables = {rows: _filled(connection, rows) for rows in SIZES}
         driver = adbc.connect(connection.url, autocommit=True)
         driver.cursor().execute("SET TimeZone = 'UTC'")
@@ -58,18 +54,6 @@ def run() -> Iterator[Ratio | Growth]:
         peer = Peer(interpreter(folder), connection.url)
         with peer.worker(PEER) as worker:
             yield _against_the_peer(tables[ROWS], worker)
-
-
-@contextmanager
-def _server() -> Iterator[tuple[PostgresConnection, Path]]:
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder) / "server")
-        connection = connect(server.join())
-        try:
-            yield connection, Path(folder)
-        finally:
-            connection.close()
-            server.stop()
 
 
 def _filled(connection: PostgresConnection, rows: int) -> dj.Table:
