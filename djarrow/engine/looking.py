@@ -50,7 +50,7 @@ def _own_session(url: str) -> Iterator[Session]:
         yield session
     finally:
         if not session.lost:
-            session.close()
+            session.raw.close()
 
 
 def _check_free(session: Session) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
-from djarrow.engine import parallel
+from djarrow.engine import few_rows, parallel
 from djarrow.engine.base import Stream, Streams
 from djarrow.engine.faults import is_lost, redact, translate
 from djarrow.engine.interruption import Watch, heeded
@@ -99,7 +99,7 @@ class PostgresConnection:
         with self._lock:
             self._all = [other for other in self._all if other is not session]
         with contextlib.suppress(Exception):  # the connection is lost already
-            session.close()
+            session.raw.close()
 
     @property
     def is_connected(self) -> bool:
@@ -168,11 +168,11 @@ class PostgresConnection:
 
     def _fetch_few(self, session: Session, text: str) -> pa.Table:
         """The same of few rows or none: one round trip to the server, where COPY takes three."""
-        return self._heeding(session, lambda watch: session.few.fetch(text, watch))
+        return self._heeding(session, lambda watch: few_rows.fetch(session.raw, text, watch))
 
     def _run_few(self, session: Session, text: str) -> None:
         """The same of a statement without rows."""
-        self._heeding(session, lambda watch: session.few.run(text, watch))
+        self._heeding(session, lambda watch: few_rows.run(session.raw, text, watch))
 
     def _once_more(self, attempt: Callable[[Session], Result]) -> Result:
         """Run what may safely be repeated; outside a transaction a lost connection is opened again, once."""
@@ -200,9 +200,9 @@ class PostgresConnection:
         """
         session = self._session()
         if not session.in_transaction:
-            return self._heeding(session, lambda watch: session.few.rows(text, watch))
+            return self._heeding(session, lambda watch: few_rows.rows(session.raw, text, watch))
         asked = f"{text}, {told_by(session)}"
-        found = self._heeding(session, lambda watch: session.few.rows(asked, watch))
+        found = self._heeding(session, lambda watch: few_rows.rows(session.raw, asked, watch))
         if found:
             session.written = Written(*found[-1][-2:])
         return [row[:-2] for row in found]

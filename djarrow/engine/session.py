@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from djarrow.engine.faults import is_lost, translate
-from djarrow.engine.few_rows import FewRows
 from djarrow.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Session:
     a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
     lock: held while the driver works on it, because lazy frames of a transaction read from other threads. backend: the
     process of the server that serves it. tells_log: whether the server says how far its log is.
-    written: what the last statement told of the transaction that it wrote in. few: its statement for few rows.
+    written: what the last statement told of the transaction that it wrote in.
     """
 
     raw: Any
@@ -46,15 +45,6 @@ class Session:
     lock: threading.RLock = field(factory=threading.RLock)
     backend: int = 0
     written: Written | None = None
-    few: FewRows = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.few = FewRows(self.raw)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.few.close()
-        self.raw.close()
 
     @property
     def foreign(self) -> bool:

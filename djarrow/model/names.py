@@ -34,6 +34,11 @@ class TableName:
     schema: str
     table: str
 
+    @property
+    def is_note(self) -> bool:
+        """Whether it is one of the notes that djarrow and DataJoint-Python keep beside the user's tables."""
+        return self.table.startswith("~")
+
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"
 

@@ -74,7 +74,7 @@ def drop_schema(schema: Schema, *, prompt: bool | None) -> list[str]:
     with declaring:
         dropped = locks.repeated(lambda: _drop_all(connection, schema.name, planned, types, going), _refused)
         _forget(schema, [*dropped, *schema.specs])
-    return [str(name) for name in dropped if not _is_note(name)]
+    return [str(name) for name in dropped if not name.is_note]
 
 
 # --- what goes ---------------------------------------------------------------------------------------------------
@@ -103,11 +103,6 @@ def _check_no_part(spec: TableSpec, parents: Parents) -> None:
     if master is not None:
         part, whole = (names.class_reference(each, master.schema) for each in (spec.name, master))
         raise DropRefused(f"{part} is a part, and goes with its master. Drop that: `{whole}.drop()`.")
-
-
-def _is_note(name: TableName) -> bool:
-    """Whether a table is one of the notes that DataJoint-Python keeps beside the user's tables."""
-    return name.table.startswith("~")
 
 
 # --- asking ------------------------------------------------------------------------------------------------------
@@ -143,7 +138,7 @@ def _confirmed(
     """Whether the user agrees, who is shown the tables and how many rows each has."""
     if prompt is False:
         return True
-    shown = [name for name in planned if not _is_note(name)]
+    shown = [name for name in planned if not name.is_note]
     counts = {str(name): count for name, count in _counted(connection, shown).items()}
     total = f"{len(counts)} {'table' if len(counts) == 1 else 'tables'} with {rows_text(sum(counts.values()))}"
     return confirm(f"{listed(counts)}Drop {total}{ending}?", prompt=prompt)

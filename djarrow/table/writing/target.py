@@ -56,6 +56,8 @@ def target(expression: QueryExpression) -> Target:
         raise DeleteRefused(
             "queries run on a repository here, which is read only. Delete outside of the `using` block.", table=name
         )
+    if found.table.name.is_note:
+        raise DeleteRefused(f"{name} is a note about the tables of its schema, and stays.", table=name)
     if not isinstance(root.schema, Schema):
         raise DeleteRefused(f"{name} is a table of a repository, which is read only.", table=name)
     _check_matched(expression, name)

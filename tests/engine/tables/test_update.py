@@ -18,6 +18,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import (
     AccessDenied,
+    DeleteRefused,
     DuplicateKey,
     EngineError,
     InvalidValue,
@@ -610,3 +611,18 @@ def test_without_the_right(schema: dj.Schema, mouse: Any, connection: PostgresCo
         connection.execute(f"DROP OWNED BY {role}")
         connection.execute(f"DROP ROLE {role}")
     assert [row[3:] for row in logged(schema)] == [("Ann", "y"), ("y", "z")]
+
+
+def test_the_log_stays(schema: dj.Schema) -> None:
+    """What was logged cannot be deleted through the query that shows it."""
+
+    @schema
+    class Mouse(dj.Manual):
+        definition = "mouse : int32\n---\nmass : float64"
+
+    Mouse.insert1((1, 2.0))
+    Mouse.update1({"mouse": 1, "mass": 3.0})
+    for log in (schema.updates, schema.updates & "id = 1"):
+        with pytest.raises(DeleteRefused, match="stays"):
+            log.delete()
+    assert len(schema.updates) == 1
