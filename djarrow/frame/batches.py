@@ -25,28 +25,24 @@ def of_rows(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordB
 
 
 def of_size(batches: Iterable[pa.RecordBatch], rows: int, size: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of so many rows and bytes at most, small ones joined."""
+    """The same rows in batches of so many rows and bytes at most, small ones joined.
+
+    A row takes what one of its batch takes on average: slices share dictionaries, and would each count them whole.
+    """
     waiting: list[pa.RecordBatch] = []
     held, taken = 0, 0
     for batch in batches:
-        for piece in _cut(batch, rows, size):
-            if waiting and (held + piece.num_rows > rows or taken + piece.nbytes > size):
+        each = max(1, batch.nbytes // max(batch.num_rows, 1))
+        step = max(1, min(rows, size // each))
+        for start in range(0, batch.num_rows, step):
+            piece = batch.slice(start, step)
+            if waiting and (held + piece.num_rows > rows or taken + each * piece.num_rows > size):
                 yield _together(waiting)
                 waiting, held, taken = [], 0, 0
             waiting.append(piece)
-            held, taken = held + piece.num_rows, taken + piece.nbytes
+            held, taken = held + piece.num_rows, taken + each * piece.num_rows
     if held:
         yield _together(waiting)
-
-
-def _cut(batch: pa.RecordBatch, rows: int, size: int) -> Iterator[pa.RecordBatch]:
-    """The rows in pieces that are small enough, where one row is: by halves, because rows differ in size."""
-    if batch.num_rows > 1 and (batch.num_rows > rows or batch.nbytes > size):
-        half = batch.num_rows // 2
-        yield from _cut(batch.slice(0, half), rows, size)
-        yield from _cut(batch.slice(half), rows, size)
-    elif batch.num_rows:
-        yield batch
 
 
 def _together(pieces: list[pa.RecordBatch]) -> pa.RecordBatch:

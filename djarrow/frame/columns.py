@@ -24,7 +24,7 @@ from djarrow.frame.problems import Refuse
 from djarrow.model.heading import Attribute
 from djarrow.model.texts import read_text
 from djarrow.model.types import AttributeType, Family
-from djarrow.model.values import normalise
+from djarrow.model.values import is_absent, normalise
 
 
 def carrier(kind: AttributeType) -> pa.DataType:
@@ -68,19 +68,24 @@ def from_values(values: Sequence[Any], attribute: Attribute, refuse: Refuse) -> 
 
 
 def from_texts(
-    column: pa.Array | pa.ChunkedArray, attribute: Attribute, default: Any, refuse: Refuse
+    column: pa.Array | pa.ChunkedArray,
+    attribute: Attribute,
+    default: Any,
+    refuse: Refuse,
+    *,
+    read_json: bool = True,
 ) -> pa.Array | pa.ChunkedArray | None:
     """A column of a CSV file as the attribute's carrier, or None where all of it is left to the default.
 
     NULL stands for the default, and for the empty string where a string has none. Refuses InvalidValue and
-    MissingField.
+    MissingField. read_json: as from_arrow has it.
     """
     kind = attribute.type
     if column.null_count == len(column) and attribute.default is not None:
         return None
     if kind.family is Family.STRING and attribute.default is None:
         column = pc.fill_null(column, "")
-    converted = _read_texts(column, kind)
+    converted = _read_texts(column, kind, read_json=read_json)
     if converted is not None and (default is None or not converted.null_count):
         _check_nulls(converted, attribute, refuse)
         return converted
@@ -97,8 +102,10 @@ def from_texts(
     return _one_by_one(values, attribute, refuse, frozenset(refused))
 
 
-def _read_texts(column: Any, kind: AttributeType) -> Any:
+def _read_texts(column: Any, kind: AttributeType, *, read_json: bool) -> Any:
     """The whole column, or None where a text is to be read by itself."""
+    if kind.family is Family.JSON:
+        return None if read_json else as_json(column, kind)
     if kind.family in (Family.STRING, Family.ENUM):
         return _whole_column(column, kind)
     values = texts.read(column, kind)
@@ -195,7 +202,7 @@ def canonical(
 def _packed(value: Any, kind: AttributeType) -> bytes | None:
     """Columns of bytes in a frame are in that form already and do not come here."""
     try:
-        return None if value is None else pack(value, kind.row.encoding)
+        return None if is_absent(value) else pack(value, kind.row.encoding)
     except UnstorableValue as error:
         raise ValueError(str(error)) from None
 
@@ -253,12 +260,18 @@ def _python_values(
             value = scalar.as_py()
             values.append(value if read is None or value is None else read(value))
         except (ValueError, OverflowError, RecursionError) as error:  # what Python's own types cannot hold
-            shown = scalar.value if nanoseconds else str(scalar)[:60]  # Arrow cannot show nanoseconds as Python does
-            text = f"{shown!r} is no {attribute.type}: {error}."
-            refuse(InvalidValue, text, attribute=attribute.name, row=row, value=shown)
+            given = _shown_scalar(scalar)
+            text = f"{given!r} is no {attribute.type}: {error}."
+            refuse(InvalidValue, text, attribute=attribute.name, row=row, value=given)
             refused.add(row)
             values.append(None)
     return values, frozenset(refused)
+
+
+def _shown_scalar(scalar: Any) -> Any:
+    """What Arrow shows of a value that Python's types cannot hold; of a moment it is the number."""
+    kind = scalar.type
+    return scalar.value if pa.types.is_temporal(kind) else str(scalar)[:60]
 
 
 def _whole_column(array: pa.Array | pa.ChunkedArray, kind: AttributeType) -> pa.Array | pa.ChunkedArray | None:
@@ -315,8 +328,21 @@ def _enum(array: Any, kind: AttributeType) -> Any:
 
 def _date(array: Any, kind: AttributeType) -> Any:
     if pa.types.is_string(array.type):
-        return texts.read(array, kind)
-    return array.cast(kind.arrow) if pa.types.is_date(array.type) else None
+        array = texts.read(array, kind)
+    if array is None or not pa.types.is_date(array.type):
+        return None
+    return _of_calendar(array.cast(kind.arrow), datetime.date.min, datetime.date.max)
+
+
+def _of_calendar(array: Any, first: Any, last: Any) -> Any:
+    """The column, or None where a moment is outside of the years that Python has."""
+    kind = array.type
+    found = pc.min_max(array.cast(pa.int32() if pa.types.is_date(kind) else pa.int64()))
+    low, high = (pa.scalar(limit, kind).value for limit in (first, last))
+    return array if found["min"].as_py() >= low and found["max"].as_py() <= high else None
+
+
+_FIRST, _LAST = datetime.datetime.min, datetime.datetime.max
 
 
 def _time(array: Any, kind: AttributeType) -> Any:
@@ -328,21 +354,21 @@ def _time(array: Any, kind: AttributeType) -> Any:
 def _timestamp(array: Any, kind: AttributeType) -> Any:
     if pa.types.is_string(array.type):
         array = texts.read(array, kind)
-        return None if array is None else array.cast(kind.arrow)
-    if pa.types.is_date(array.type):
-        array = array.cast(pa.timestamp("us"))
-    if not pa.types.is_timestamp(array.type):
+    if array is None or not (pa.types.is_date(array.type) or pa.types.is_timestamp(array.type)):
         return None
-    if array.type.tz is None:
-        return array.cast(pa.timestamp("us")).cast(kind.arrow)  # naive moments are UTC
-    return array.cast(kind.arrow)
+    if pa.types.is_date(array.type) or array.type.tz is None:
+        array = array.cast(pa.timestamp("us"))  # naive moments are UTC
+    return _of_calendar(array.cast(kind.arrow), _FIRST.replace(tzinfo=datetime.UTC), _LAST.replace(tzinfo=datetime.UTC))
 
 
 def _datetime(array: Any, kind: AttributeType) -> Any:
     if pa.types.is_string(array.type):
-        return texts.read(array, kind)
-    naive = pa.types.is_timestamp(array.type) and array.type.tz is None
-    return array.cast(kind.arrow) if naive or pa.types.is_date(array.type) else None
+        array = texts.read(array, kind)
+    if array is None or not (pa.types.is_date(array.type) or pa.types.is_timestamp(array.type)):
+        return None
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        return None
+    return _of_calendar(array.cast(kind.arrow), _FIRST, _LAST)
 
 
 def _uuid(array: Any, kind: AttributeType) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from djarrow.errors import InvalidValue
 
@@ -17,6 +18,9 @@ SUFFIXES = (".csv", ".parquet")
 _ROWS = 65_536
 """How many rows are read at once."""
 
+_BLOCK = 2**24
+"""How many bytes of a CSV file are read at once: a row must fit into them."""
+
 _BUFFER = 2**20
 """How many bytes of a column are read ahead: without it, all that a row group has of it, however large the group is."""
 
@@ -28,23 +32,41 @@ def as_path(given: Any) -> Path | None:
     return None
 
 
-def is_csv(path: Path) -> bool:
-    """Whether a file is one of text."""
-    return path.suffix.lower() == ".csv"
+def of_rows(path: Path, table: str) -> Iterator[RowsOfFile]:
+    """The file, or the Parquet files of a folder, in the order of their names. Raises InvalidValue."""
+    if not path.is_dir():
+        yield RowsOfFile(path, table)
+        return
+    found = sorted(file for file in path.rglob("*.parquet") if not file.name.startswith(("_", ".")))
+    if not found:
+        raise InvalidValue(f"there is no Parquet file in the folder {str(path)!r}.", table=table)
+    for file in found:
+        yield RowsOfFile(file, table, dict(_values_of_folders(file.relative_to(path).parent)))
 
 
-class FileBatches:
-    """The batches of a CSV or Parquet file, or of a folder of Parquet files, and their schema. Raises InvalidValue.
+def _values_of_folders(path: Path) -> Iterator[tuple[str, str | None]]:
+    """The values that folders named `attribute=value` give all rows below them."""
+    for part in path.parts:
+        name, equals, value = part.partition("=")
+        if equals:
+            yield unquote(name), None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value)
+
+
+class RowsOfFile:
+    """The batches of a CSV or Parquet file, and their schema. Raises InvalidValue.
 
     The first line of a CSV file, in UTF-8, names the attributes. A field with nothing in it is NULL, `""` the empty
-    string. Folders named `attribute=value` inside a folder of Parquet files are a column.
+    string. folders: columns, of one text each, that the file is in. texts: the names of the columns of text.
     """
 
-    def __init__(self, path: Path, table: str) -> None:
+    def __init__(self, path: Path, table: str, folders: Mapping[str, str | None] | None = None) -> None:
         self._path = path
         self._table = table
-        self._batches = self._guarded(_csv if is_csv(path) else _folder if path.is_dir() else _parquet)
+        self._folders = folders or {}
+        is_csv = path.suffix.lower() == ".csv"
+        self._batches = self._guarded(_csv if is_csv else _parquet)
         self.schema: pa.Schema = next(self._batches)
+        self.texts = frozenset(self.schema.names if is_csv else self._folders)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return self._batches
@@ -54,15 +76,37 @@ class FileBatches:
         import pyarrow as pa
 
         if not self._path.exists():
-            raise InvalidValue(f"there is no file {str(self._path)!r}.", table=self._table)
-        if self._path.is_file() and self._path.suffix.lower() not in SUFFIXES:
+            raise self._refused(f"there is no file {str(self._path)!r}.")
+        if self._path.suffix.lower() not in SUFFIXES:
             ends = " or ".join(SUFFIXES)
-            reason = f"rows are read from files that end in {ends}, not from {str(self._path)!r}."
-            raise InvalidValue(reason, table=self._table)
+            raise self._refused(f"rows are read from files that end in {ends}, not from {str(self._path)!r}.")
         try:
-            yield from source(self._path)
+            found = source(self._path)
+            yield self._with_folders(next(found))
+            for batch in found:
+                yield self._with_values(batch)
         except (pa.ArrowException, OSError) as error:
-            raise InvalidValue(f"the file {str(self._path)!r} cannot be read: {error}.", table=self._table) from None
+            raise self._refused(f"the file {str(self._path)!r} cannot be read: {error}.") from None
+
+    def _with_folders(self, schema: pa.Schema) -> pa.Schema:
+        import pyarrow as pa
+
+        for name in self._folders:
+            if name in schema.names:
+                text = f"the file {str(self._path)!r} has the column, and is in a folder that gives its value, too."
+                raise self._refused(text, attribute=name)
+            schema = schema.append(pa.field(name, pa.string()))
+        return schema
+
+    def _with_values(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        for name, value in self._folders.items():
+            batch = batch.append_column(name, pa.array([value] * batch.num_rows, pa.string()))
+        return batch
+
+    def _refused(self, reason: str, attribute: str | None = None) -> InvalidValue:
+        return InvalidValue(reason, table=self._table, attribute=attribute)
 
 
 def _parquet(path: Path) -> Iterator[Any]:
@@ -73,20 +117,12 @@ def _parquet(path: Path) -> Iterator[Any]:
         yield from file.iter_batches(batch_size=_ROWS)
 
 
-def _folder(path: Path) -> Iterator[Any]:
-    import pyarrow.dataset as ds
-
-    found = ds.dataset(path, format="parquet", partitioning="hive")
-    yield found.schema
-    yield from found.to_batches(batch_size=_ROWS, batch_readahead=1, fragment_readahead=1)
-
-
 def _csv(path: Path) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import csv
 
-    parse = csv.ParseOptions(newlines_in_values=True)
-    with csv.open_csv(path, parse_options=parse) as header:
+    read = csv.ReadOptions(block_size=_BLOCK)
+    with csv.open_csv(path, read_options=read, parse_options=csv.ParseOptions(newlines_in_values=True)) as header:
         names = header.schema.names
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
@@ -94,6 +130,7 @@ def _csv(path: Path) -> Iterator[Any]:
         null_values=[""],
         quoted_strings_can_be_null=False,
     )
-    with csv.open_csv(path, parse_options=parse, convert_options=convert) as reader:
+    parse = csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1)
+    with csv.open_csv(path, read_options=read, parse_options=parse, convert_options=convert) as reader:
         yield reader.schema
         yield from reader

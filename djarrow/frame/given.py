@@ -6,15 +6,18 @@ A frame in memory is cut without being copied; what can be read once, or is larg
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from djarrow.errors import InvalidValue
 from djarrow.frame.batches import of_rows, of_size
-from djarrow.frame.given_frames import Frame, as_frame
+from djarrow.frame.given_frames import Frame, as_frame, is_stream, of_polars
+
+if TYPE_CHECKING:
+    from djarrow.frame.files import RowsOfFile
 
 
 @frozen
@@ -34,14 +37,14 @@ class Records:
 class Columns:
     """Rows as columns. column: gives one by its place among names, as an Arrow array or a list of Python values.
 
-    texts: every column is of text, as a CSV file has it, in which NULL stands for the default.
+    texts: the columns of text, as a CSV file has them, in which NULL stands for the default.
     """
 
     start: int
     rows: int
     names: tuple[str, ...]
     column: Callable[[int], Any]
-    texts: bool = False
+    texts: frozenset[str] = frozenset()
 
 
 Piece = Records | Columns
@@ -61,6 +64,10 @@ class Size:
         if self.exact or not rows:
             return self.rows
         return max(1, min(self.rows, self.bytes * rows // max(taken, 1)))
+
+    def records_of(self, weight: int) -> int:
+        """How many records a piece has, of which one takes so many bytes."""
+        return max(1, min(self.records, self.bytes // max(weight, 1)))
 
 
 WHOLE = Size(rows=sys.maxsize, records=sys.maxsize, exact=True)
@@ -94,7 +101,11 @@ def given(rows: Any, table: str, size: Size) -> Given:
     from djarrow.frame import files
 
     if (path := files.as_path(rows)) is not None:
-        return Given(lambda: _from_stream(files.FileBatches(path, table), size, texts=files.is_csv(path)))
+        return Given(lambda: _from_files(files.of_rows(path, table), size))
+    if hasattr(rows, "scanner") and hasattr(rows, "to_batches"):  # a dataset of pyarrow's
+        return Given(lambda: _from_stream(rows.scanner().to_reader(), size))
+    if is_stream(rows):
+        return Given(lambda: _from_stream(pa.RecordBatchReader.from_stream(rows), size), again=False)
     match rows:
         case pl.LazyFrame():
             return Given(lambda: _from_lazy(rows, size))
@@ -107,7 +118,7 @@ def given(rows: Any, table: str, size: Size) -> Given:
     if (frame := as_frame(rows)) is not None:
         return Given(lambda: _from_frame(frame, size), frame.rows)
     if isinstance(rows, Iterable):
-        return Given(lambda: _from_records(rows, size), again=not isinstance(rows, Iterator))
+        return Given(lambda: _from_records(rows, size), again=isinstance(rows, Collection))
     raise InvalidValue(f"{_kind(rows)} is no sequence of rows.", table=table)
 
 
@@ -115,10 +126,8 @@ def _kind(value: Any) -> str:
     return f"an object of type {type(value).__name__}"
 
 
-def _from_frame(frame: Frame | None, size: Size, first: int = 0) -> Iterator[Columns]:
+def _from_frame(frame: Frame, size: Size, first: int = 0) -> Iterator[Columns]:
     """first: the number of its first row."""
-    if frame is None:  # pragma: no cover - whoever asks has a frame
-        return
     step = size.rows_of(frame.rows, frame.bytes)
     for start in range(0, max(frame.rows, 1), step):  # one of no rows has names to check
         part = frame.cut(start, step)
@@ -129,25 +138,39 @@ def _by_place(frame: Frame) -> Callable[[int], Any]:
     return lambda number: frame.column(frame.names[number])
 
 
-def _from_stream(reader: Any, size: Size, *, texts: bool = False) -> Iterator[Columns]:
+def _from_stream(reader: Any, size: Size, first: int = 0, texts: frozenset[str] = frozenset()) -> Iterator[Columns]:
     """The batches of anything that has a schema and gives batches, joined or cut to size."""
     batches = of_rows(reader, size.rows) if size.exact else of_size(reader, size.rows, size.bytes)
-    start = 0
+    start = first
     for batch in batches:
         yield Columns(start, batch.num_rows, tuple(batch.schema.names), batch.column, texts)
         start += batch.num_rows
-    if not start:
-        yield Columns(0, 0, tuple(reader.schema.names), reader.schema.field, texts)
+    if start == first:
+        yield Columns(first, 0, tuple(reader.schema.names), reader.schema.field, texts)
+
+
+def _from_files(found: Iterable[RowsOfFile], size: Size) -> Iterator[Columns]:
+    """File by file: each has the columns that it has. One without rows has names to check."""
+    start, empty = 0, None
+    for file in found:
+        for piece in _from_stream(file, size, start, file.texts):
+            if not piece.rows:
+                empty = piece
+                continue
+            yield piece
+            start = piece.start + piece.rows
+    if not start and empty is not None:
+        yield empty
 
 
 def _from_lazy(lazy: Any, size: Size) -> Iterator[Columns]:
     start = 0
     for frame in lazy.collect_batches(chunk_size=size.rows if size.exact else _LAZY_ROWS, maintain_order=True):
         if frame.height:
-            yield from _from_frame(as_frame(frame), size, start)
+            yield from _from_frame(of_polars(frame), size, start)
             start += frame.height
     if not start:
-        yield from _from_frame(as_frame(lazy.head(0).collect()), size)
+        yield from _from_frame(of_polars(lazy.head(0).collect()), size)
 
 
 _LAZY_ROWS = 250_000
@@ -155,16 +178,23 @@ _LAZY_ROWS = 250_000
 
 
 def _from_records(records: Iterable[Any], size: Size) -> Iterator[Records]:
+    """Pieces whose size follows what a record takes, in a list of some of them, else of those that came first."""
     iterator = iter(records)
-    start, step = 0, size.rows if size.exact else size.records
-    while records := list(islice(iterator, step)):
-        piece = Records(start, records)
+    start, step = 0, size.rows if size.exact else _FIRST
+    if not size.exact and isinstance(records, list | tuple) and records:
+        step = size.records_of(_heaviest(records))
+    while taken := list(islice(iterator, step)):
+        piece = Records(start, taken)
         start += piece.rows
-        if not size.exact and len(records) == step:
-            step = max(1, min(size.records, size.bytes // max(_heaviest(records), 1)))
-        del records
+        if not size.exact and len(taken) == step:
+            step = size.records_of(_heaviest(taken))
+        del taken
         yield piece
         del piece  # the next one is made when nothing holds this one
+
+
+_FIRST = 16
+"""How many records are held before it is known what one takes."""
 
 
 def _heaviest(records: Sequence[Any]) -> int:
@@ -178,7 +208,13 @@ def _values(record: Any) -> Iterable[Any]:
 
 
 def _weight(value: Any) -> int:
+    """About how many bytes a value takes; of a list or mapping by its first part."""
     size = getattr(value, "nbytes", None)
     if isinstance(size, int):
         return size
-    return len(value) if isinstance(value, str | bytes) else 8
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple | dict) and value:
+        first = next(iter(value.values())) if isinstance(value, dict) else value[0]
+        return len(value) * (8 + _weight(first))
+    return 8

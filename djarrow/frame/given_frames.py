@@ -60,7 +60,7 @@ def as_frame(given: Any) -> Frame | None:
         case pa.Table() | pa.RecordBatch():
             return _of_arrow(given)
         case pl.LazyFrame() | pl.DataFrame():
-            return _of_polars(given.collect() if isinstance(given, pl.LazyFrame) else given)
+            return of_polars(given.collect() if isinstance(given, pl.LazyFrame) else given)
         case pl.Series():
             return None
     if _of_pandas(given, "DataFrame"):
@@ -79,12 +79,19 @@ def _of_arrow(table: pa.Table | pa.RecordBatch) -> Frame:
     return Frame(tuple(table.column_names), table.num_rows, table.nbytes, read)
 
 
+def is_stream(given: Any) -> bool:
+    """Whether something gives Arrow batches one by one, and is no frame in memory."""
+    home = type(given).__module__.partition(".")[0]
+    return hasattr(given, "__arrow_c_stream__") and home not in ("polars", "pandas", "pyarrow")
+
+
 def _of_pandas(given: Any, name: str) -> bool:
     kind = type(given)
     return kind.__name__ == name and kind.__module__.partition(".")[0] == "pandas"
 
 
-def _of_polars(frame: Any) -> Frame:
+def of_polars(frame: Any) -> Frame:
+    """A Polars frame."""
     names, size = tuple(frame.columns), int(frame.estimated_size())
     return Frame(names, frame.height, size, lambda name, place: polars_column(frame[name][place]))
 
@@ -120,9 +127,14 @@ def _of_records(records: Any) -> Frame:
 
 
 def _arrow_or_list(values: Any, as_list: Callable[[], list[Any]]) -> pa.Array | list[Any]:
-    """The values as Arrow has them; where it has not, one by one, so that the one at fault is told."""
+    """The values as Arrow has them; where it has not, one by one, so that the one at fault is told.
+
+    Objects are Python values, of which Arrow could take one kind for another: columns.py knows which.
+    """
     import pyarrow as pa
 
+    if values.dtype == object:
+        return as_list()
     try:
         return pa.array(values, from_pandas=True) if hasattr(values, "notna") else pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):

@@ -45,12 +45,22 @@ class Problem:
     value: Any
 
 
-class Problems:
-    """The problems of the rows for a table, as they are found."""
+MOST = 10_000
+"""How many problems an error carries: rows of a wrong kind have one each."""
 
-    def __init__(self, table: str) -> None:
+
+class Problems:
+    """The problems of the rows for a table, as they are found. most: how many are kept; None keeps all."""
+
+    def __init__(self, table: str, most: int | None = None) -> None:
         self.table = table
         self.found: list[Problem] = []
+        self._most = most
+
+    @property
+    def full(self) -> bool:
+        """Whether no more are kept."""
+        return self._most is not None and len(self.found) >= self._most
 
     def __bool__(self) -> bool:
         return bool(self.found)
@@ -61,7 +71,8 @@ class Problems:
         def refuse(
             kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
         ) -> None:
-            self.found.append(Problem(kind, reason, attribute, None if row is None else row + start, value))
+            if not self.full:
+                self.found.append(Problem(kind, reason, attribute, None if row is None else row + start, value))
 
         return refuse
 
@@ -106,9 +117,15 @@ def frame_of(error: RowError) -> pl.DataFrame:
 
 
 def _frame(
-    rows: list[int | None], attributes: list[str | None], values: list[str | None], reasons: list[str]
+    rows: list[int | None], attributes: list[str | None], values: list[str | None], reasons: list[str | None]
 ) -> pl.DataFrame:
     import polars as pl
 
+    attributes, values, reasons = (list(map(_writable, texts)) for texts in (attributes, values, reasons))
     schema = {"row": pl.Int64(), "attribute": pl.String(), "value": pl.String(), "reason": pl.String()}
     return pl.DataFrame({"row": rows, "attribute": attributes, "value": values, "reason": reasons}, schema=schema)
+
+
+def _writable(text: str | None) -> str | None:
+    """A text without halves of surrogate pairs, of which no frame has a form."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()

@@ -11,10 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest
+from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest, told
 from djarrow.frame.columns import canonical, carrier, from_arrow, from_texts, from_values
 from djarrow.frame.given import WHOLE, Columns, Piece, Records, given
-from djarrow.frame.problems import Problems, Refuse
+from djarrow.frame.given_frames import as_record
+from djarrow.frame.problems import MOST, Problems, Refuse
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family
 
@@ -44,13 +45,19 @@ def as_table(columns: Mapping[str, Sequence[Any]], heading: Heading, rows: int) 
 class Checking:
     """Checks rows piece by piece, and keeps what is wrong with them.
 
-    read_json: see from_arrow. What all rows have wrong is told once.
+    read_json: see from_arrow. most: how many problems are kept. What all rows have wrong is told once.
     """
 
     def __init__(
-        self, heading: Heading, table: str, *, ignore_extra_fields: bool = False, read_json: bool = True
+        self,
+        heading: Heading,
+        table: str,
+        *,
+        ignore_extra_fields: bool = False,
+        read_json: bool = True,
+        most: int | None = MOST,
     ) -> None:
-        self.problems = Problems(table)
+        self.problems = Problems(table, most)
         self._heading = heading
         self._ignore_extra_fields = ignore_extra_fields
         self._read_json = read_json
@@ -97,8 +104,8 @@ class Checking:
     def _column(self, piece: Columns, number: int, attribute: Attribute, refuse: Refuse) -> Any:
         """A column, or None where all of it is left to the default."""
         values = piece.column(number)
-        if piece.texts:
-            return from_texts(values, attribute, _default(attribute), refuse)
+        if attribute.name in piece.texts:
+            return from_texts(values, attribute, _default(attribute), refuse, read_json=self._read_json)
         if isinstance(values, list):
             return from_values(values, attribute, refuse)
         return from_arrow(values, attribute, refuse, read_json=self._read_json)
@@ -174,10 +181,14 @@ class Checking:
 
     def _mapping(self, record: Any, row: int, refuse: Refuse) -> Mapping[str, Any]:
         names = self._heading.names
+        if (named := getattr(record, "_asdict", None)) is not None:  # of a namedtuple
+            return dict(named())
+        if not isinstance(record, Mapping | Sequence) and (found := as_record(record)) is not None:
+            return found
         match record:
             case Mapping():
                 return record
-            case Sequence() if not isinstance(record, str | bytes):
+            case Sequence() if not isinstance(record, str | bytes | bytearray | memoryview):
                 if len(record) == len(names):
                     return dict(zip(names, record, strict=True))
                 reason = (
@@ -186,7 +197,7 @@ class Checking:
                 )
                 refuse(MissingField, reason, attribute=None, row=row)
             case _:
-                what = repr(record) if isinstance(record, str | bytes) else _kind(record)
+                what = told(record) if isinstance(record, str | bytes) else _kind(record)
                 reason = f"{what} is no row: a row is a mapping or a sequence of values."
                 refuse(InvalidValue, reason, attribute=None, row=row)
         return _NO_ROW

@@ -24,7 +24,7 @@ def normalise(value: Any, kind: AttributeType) -> Any:
     Nothing is lost: 1.0 becomes the integer 1, "2024-10-28" a date; 1.5 is no integer. None stays None.
     Raises ValueError with the reason, for whatever the value is.
     """
-    if value is None or type(value).__name__ in _ABSENT:
+    if is_absent(value):
         return None
     try:
         plain = value if type(value) in _PLAIN else _without_numpy(value, kind)
@@ -38,8 +38,13 @@ def normalise(value: Any, kind: AttributeType) -> Any:
 _PLAIN = frozenset({int, float, str, bool, bytes, datetime.date, datetime.datetime})
 """Types that are certainly none of NumPy's."""
 
-_ABSENT = frozenset({"NAType", "NaTType"})
-"""The types of what pandas has for a missing value; pandas itself may not be there."""
+_ABSENT = frozenset({"NAType", "NaTType", "MaskedConstant"})
+"""The types of what pandas and NumPy's masked arrays have for a missing value; pandas itself may not be there."""
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a value is one that is missing: None, or what a library has for it."""
+    return value is None or type(value).__name__ in _ABSENT
 
 
 class _Refusal(ValueError):
@@ -90,7 +95,8 @@ def _float(value: Any, kind: AttributeType) -> float:
         held = struct.unpack("<f", struct.pack("<f", number))[0] if kind.row.name == "float32" else number
     except OverflowError:
         raise _no(value, kind, ": it is too large") from None
-    if isinstance(value, int) and int(held) != value:
+    whole = isinstance(value, int) or (isinstance(value, decimal.Decimal) and value.is_finite() and value == int(value))
+    if whole and int(held) != value:
         raise _no(value, kind, " without loss")
     return number
 
@@ -138,7 +144,8 @@ def _date(value: Any, kind: AttributeType) -> datetime.date:
     if isinstance(value, str):
         return read_date(value)
     if isinstance(value, datetime.datetime):
-        if value.time() != datetime.time() or value.tzinfo is not None:
+        nanosecond: int = getattr(value, "nanosecond", 0)  # of a pandas Timestamp
+        if value.time() != datetime.time() or value.tzinfo is not None or nanosecond:
             raise _no(value, kind, ": it has a time of day")
         return value.date()
     if isinstance(value, datetime.date):
@@ -189,11 +196,24 @@ def _uuid(value: Any, kind: AttributeType) -> uuid.UUID:
 
 
 def _json(value: Any, kind: AttributeType) -> str:
+    _check_names(value, kind)
     text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     if _ESCAPED_NUL.search(text):
         raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
     text.encode()  # half of a surrogate pair has no UTF-8
     return text
+
+
+def _check_names(value: Any, kind: AttributeType) -> None:
+    """Names of a document are texts: 1 and "1" are the same name, and one of their values would be lost."""
+    if isinstance(value, dict):
+        if len({str(name) for name in value}) < len(value):
+            raise _no(value, kind, ": two of its names are the same text")
+        for part in value.values():
+            _check_names(part, kind)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _check_names(part, kind)
 
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")

@@ -149,7 +149,9 @@ def _insert(spec: TableSpec, columns: Sequence[str], source: str, conflict: Conf
 def _replace(spec: TableSpec, columns: Sequence[str], source: str) -> str:
     """INSERT of the rows of a SELECT in the place of those that have their keys, of which the log keeps the values.
 
-    These are locked, and read, before they are written. A new row has no transaction that locked it to update it.
+    Gives how many rows were `inserted` and `replaced`, of how many `given`, and how many the log was written for, as
+    `earlier`: another session may have inserted one since the statement began. These are locked, and read, before they
+    are written. A new row has no transaction that locked it to update it.
     """
     table, key = full_name(spec.name), spec.heading.primary_key
     others = spec.heading.secondary
@@ -167,7 +169,7 @@ def _replace(spec: TableSpec, columns: Sequence[str], source: str) -> str:
     text = ",\n".join(f"{name} AS (\n{part}\n)" for name, part in parts.items())
     return (
         f"WITH {text}\nSELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS "
-        "replaced, (SELECT count(*) FROM given) AS given FROM written"
+        "replaced, (SELECT count(*) FROM given) AS given, (SELECT count(*) FROM earlier) AS earlier FROM written"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import math
+import struct
 import uuid
 from typing import Any
 
@@ -29,7 +30,7 @@ def literal(value: Any, kind: AttributeType, dialect: Dialect) -> str:
         case decimal.Decimal():
             return format(value, "f")
         case float():
-            return cast_text(_float_text(value), kind, dialect)
+            return cast_text(_float_text(_rounded(value, kind)), kind, dialect)
         case str() if kind.family is Family.JSON:
             return cast_text(value, kind, dialect)
         case str():
@@ -47,6 +48,14 @@ def _plain(value: datetime.date | datetime.time | uuid.UUID) -> str:
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep=" ")
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else str(value)
+
+
+def _rounded(value: float, kind: AttributeType) -> float:
+    """PostgreSQL refuses the text of a number that float32 rounds to zero."""
+    if kind.row.name != "float32" or not 0 < abs(value) < 1e-37:
+        return value
+    held: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return held
 
 
 def _float_text(value: float) -> str:

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from djarrow.table.writing.inserted import Inserted
+from djarrow.table.writing.savepoint import savepoint
 
 if TYPE_CHECKING:
     from djarrow.frame.given import Given, Piece
@@ -64,6 +65,8 @@ class Loading:
     def _check_rest(checking: Checking, pieces: Iterator[Piece]) -> None:
         """Raise the first problem with the frame of all, also those of rows that were not looked at yet."""
         for piece in pieces:
+            if checking.problems.full:
+                break
             checking.check(piece)
         checking.settle()
 
@@ -74,17 +77,7 @@ class Loading:
         """
         if not self._sending.within:
             return self._sending.database.begin(isolation="READ COMMITTED")
-        return contextlib.nullcontext() if whole else self._savepoint()
-
-    @contextlib.contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        self._sending.database.execute("SAVEPOINT djarrow_insert")
-        try:
-            yield
-        except _Refused:
-            self._sending.database.execute("ROLLBACK TO SAVEPOINT djarrow_insert")
-            raise
-        self._sending.database.execute("RELEASE SAVEPOINT djarrow_insert")
+        return contextlib.nullcontext() if whole else savepoint(self._sending.database, "djarrow_insert")
 
     def _progress(self, total: int | None) -> AbstractContextManager[Callable[[int], object]]:
         if self._chunk_size is None:

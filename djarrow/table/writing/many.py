@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import DefinitionError, InsertRefused, InvalidCondition, told
 from djarrow.model import graph
 from djarrow.table.writing.insert import Options, insert
 from djarrow.table.writing.inserted import Inserted
+from djarrow.table.writing.savepoint import savepoint
 
 if TYPE_CHECKING:
     from djarrow.model.names import TableName
@@ -30,7 +30,8 @@ def insert_many(
     order here. The options are those of `insert`, for all tables.
 
     Returns full name of the table -> what its insert did, in that order. Raises what insert raises; then nothing was
-    inserted into any of them. Raises InsertRefused for tables of different databases.
+    inserted into any of them, and what the user's transaction did before is kept. Raises InsertRefused for tables of
+    different databases. A conflict with another transaction, sqlstate 40001 or 40P01, is not tried again.
     """
     if not isinstance(rows, Mapping):
         raise InvalidCondition(f"insert_many takes a mapping of table classes to their rows, not {told(rows)}.")
@@ -50,7 +51,8 @@ def insert_many(
         raise InsertRefused("they live in different databases, which no transaction spans.", table=names)
     (database,) = databases.values()
     done = {}
-    with nullcontext() if database.in_transaction else database.begin(isolation="READ COMMITTED"):
+    within = database.in_transaction
+    with savepoint(database, "djarrow_many") if within else database.begin(isolation="READ COMMITTED"):
         for name in _in_order(tables):
             table, given = tables[name]
             done[str(name)] = insert(table, given, options)

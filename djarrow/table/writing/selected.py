@@ -21,6 +21,7 @@ from djarrow.sql.locks import repeated
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
 from djarrow.table.writing.log import ensure_log
+from djarrow.table.writing.replacing import replaced
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -93,7 +94,8 @@ def _run(database: Database, table: Table, statement: str, options: Options) -> 
         ensure_log(database, table)
     check_columns(database, spec)
     with _explained(spec):
-        result = database.read(statement, few=True)
+        replaces = options.conflict is Conflict.REPLACE
+        result = replaced(database, statement) if replaces else database.read(statement, few=True)
     return inserted(result, result.column("given")[0].as_py())
 
 

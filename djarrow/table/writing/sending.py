@@ -14,6 +14,7 @@ from djarrow.sql.locks import ATTEMPTS, RETRIED
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
 from djarrow.table.writing.log import ensure_log
+from djarrow.table.writing.replacing import replaced
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +118,9 @@ class Sending:
         if self.conflict is Conflict.REPLACE:
             ensure_log(self.database, self._table)
         for _ in range(rows):
-            done = done.and_then(inserted(self.database.read(statement, few=True), 1))
+            replaces = self.conflict is Conflict.REPLACE and not self.spec.heading.primary_key
+            result = replaced(self.database, statement) if replaces else self.database.read(statement, few=True)
+            done = done.and_then(inserted(result, 1))
         return done
 
     def _insert_staged(self, rows: pa.Table) -> Inserted:
@@ -131,7 +134,8 @@ class Sending:
         database.execute(text.create_staging(spec, staging, columns))
         database.ingest(staging, rows)
         statement = text.insert_staged(spec, staging, columns, self.conflict)
-        done = inserted(database.read(statement), rows.num_rows)
+        result = replaced(database, statement) if self.conflict is Conflict.REPLACE else database.read(statement)
+        done = inserted(result, rows.num_rows)
         database.execute(text.drop_staging(staging))
         return done
 

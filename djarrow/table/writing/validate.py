@@ -24,7 +24,7 @@ def validate(table: Table, rows: Any, *, ignore_extra_fields: bool) -> pl.DataFr
     if as_expression(rows) is not None:
         raise InvalidCondition("validate: a query has its rows in the database. Give it what the query reads.")
     spec = table.spec
-    checking = Checking(spec.heading, str(spec.name), ignore_extra_fields=ignore_extra_fields)
+    checking = Checking(spec.heading, str(spec.name), ignore_extra_fields=ignore_extra_fields, most=None)
     keys = []
     for piece in given(rows, str(spec.name), Size()).pieces():
         checked = checking.check(piece)
@@ -51,9 +51,11 @@ def _check_keys(pieces: Sequence[pa.Table], key: Sequence[str], problems: Proble
         for row in range(1, sum(piece.num_rows for piece in pieces)):
             refuse(DuplicateKey, "the table has no key, and so at most one row.", attribute=None, row=row)
         return
-    keys = pl.DataFrame(pl.from_arrow(pa.concat_tables(pieces))).with_row_index("row")
-    first = keys.drop_nulls(list(key)).with_columns(first=pl.col("row").min().over(list(key)))
+    places = [str(number) for number in range(len(key))]
+    table = pa.concat_tables([piece.select(key).rename_columns(places) for piece in pieces])
+    keys = pl.DataFrame(pl.from_arrow(table)).with_row_index("row")
+    first = keys.drop_nulls(places).with_columns(first=pl.col("row").min().over(places))
     for twice in first.filter(pl.col("row") != pl.col("first")).iter_rows(named=True):
-        value = {name: twice[name] for name in key}
+        value = {name: twice[place] for name, place in zip(key, places, strict=True)}
         reason = f"the key is given twice, first in row {twice['first']}."
         refuse(DuplicateKey, reason, attribute=", ".join(key), row=twice["row"], value=value)

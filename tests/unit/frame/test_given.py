@@ -44,6 +44,8 @@ def test_pieces_of_a_number_of_bytes() -> None:
     (batch,) = FRAME.to_arrow().to_batches()
     assert sum(part.num_rows for part in of_size([batch], 100, 250)) == 10
     assert max(part.nbytes for part in of_size([batch], 100, 250)) <= 250
+    shared = pa.record_batch({"e": pa.array(["x" * 1000, "y"] * 50).dictionary_encode()})
+    assert [part.num_rows for part in of_size([shared], 1000, 700)] == [50, 50]  # not each with the whole dictionary
     assert [part.num_rows for part in of_size([batch], 100, 1)] == [1] * 10  # a row is never cut
 
 
@@ -51,7 +53,43 @@ def test_rows_of_large_values_are_few_at_a_time() -> None:
     """A generator of arrays is read in pieces that grow smaller as its values are larger."""
     rows = ({"image": np.zeros(1000)} for _ in range(300))
     sizes = [piece.rows for piece in given(rows, "t", Size(records=100, bytes=80_000)).pieces()]
-    assert sizes == [100, *[10] * 20]
+    assert sizes == [16, *[10] * 28, 4]
+
+
+def test_a_stream_is_read_as_it_comes() -> None:
+    """Of something that only has the Arrow stream protocol, a piece is there before the next batch is asked for."""
+    asked = 0
+
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+            def batches() -> Any:
+                nonlocal asked
+                for n in range(10):
+                    asked += 1
+                    yield pa.record_batch({"n": [n] * 1000})
+
+            schema = pa.schema([("n", pa.int64())])
+            return pa.RecordBatchReader.from_batches(schema, batches()).__arrow_c_stream__(requested_schema)
+
+    found = given(Stream(), "t", Size(rows=1000))
+    pieces = found.pieces()
+    next(pieces)
+    assert asked <= 2
+    assert sum(piece.rows for piece in pieces) == 9000
+    assert not found.again
+
+
+def test_an_iterable_that_ends_is_not_read_twice() -> None:
+    """What gives the same iterator each time has nothing to give a second time, though it is no iterator itself."""
+
+    class Once:
+        def __init__(self) -> None:
+            self.iterator = iter(FRAME.to_dicts())
+
+        def __iter__(self) -> Any:
+            return self.iterator
+
+    assert not given(Once(), "t", Size()).again
 
 
 def test_a_frame_without_rows_has_names() -> None:
