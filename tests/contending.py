@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -87,9 +91,21 @@ def logged(connection: PostgresConnection, name: str) -> Counter[str]:
 def contend(url: str, name: str, seconds: float) -> list[Outcome]:
     """Let inserters and deleters run at once for so long. The last DELETERS of the outcomes are theirs."""
     works = [inserting] * INSERTERS + [deleting] * DELETERS
-    with ProcessPoolExecutor(len(works), mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawned = multiprocessing.get_context("spawn")
+    with _importable(), ProcessPoolExecutor(len(works), mp_context=spawned) as pool:
         running = [pool.submit(work, url, name, seconds, seed) for seed, work in enumerate(works)]
         return [each.result(timeout=seconds + 120) for each in running]
+
+
+@contextmanager
+def _importable() -> Iterator[None]:
+    """New processes look for modules where this one does, and pytest need not have the tests there."""
+    root = str(Path(__file__).parents[1])
+    sys.path.insert(0, root)
+    try:
+        yield
+    finally:
+        sys.path.remove(root)
 
 
 def inserting(url: str, name: str, seconds: float, seed: int) -> Outcome:

@@ -70,7 +70,13 @@ def _around_values(name: TableName, heading: Heading, columns: tuple[str, ...], 
 
 def _types(heading: Heading) -> str:
     """The numbers of the types of a row's columns, as one text: known without a look at the catalog."""
-    return f"concat_ws(',', {', '.join(f'pg_typeof({identifier(name)})::oid' for name in heading.names)})"
+    each = [f"pg_typeof({identifier(name)})::oid" for name in heading.names]
+    parts = [", ".join(each[start : start + _ARGUMENTS]) for start in range(0, len(each), _ARGUMENTS)]
+    return " || ',' || ".join(f"concat_ws(',', {part})" for part in parts)
+
+
+_ARGUMENTS = 90
+"""PostgreSQL's functions take a hundred at most."""
 
 
 def type_of(number: int) -> tuple[str, bool]:

@@ -301,3 +301,12 @@ def test_names_that_validate_uses_itself(schema: dj.Schema) -> None:
     with pytest.raises(UnknownField) as caught:
         Odd.insert([{"row": 1, "first": 1, "\ud800": 2}])
     assert caught.value.problems["attribute"].to_list() == ["\\ud800"]
+
+
+def test_a_row_of_many_attributes(schema: dj.Schema) -> None:
+    """A table may have more attributes than a function of PostgreSQL takes arguments."""
+    lines = "\n".join(f"x{n} = {n} : int32" for n in range(250))
+    Wide: Any = schema(type("Wide", (dj.Manual,), {"definition": f"k : int32\n---\n{lines}"}))
+    Wide.insert1({"k": 1, "x249": 7})
+    Wide.insert1({"k": 1, "x248": 8}, replace=True)
+    assert Wide.fetch1("x7", "x248", "x249") == (7, 8, 249)
