@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -73,6 +74,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "parquet": lambda folder: write(folder / "rows.parquet", FRAME),
     "path as text": lambda folder: str(write(folder / "rows.parquet", FRAME)),
     "folder": lambda folder: {write(folder / f"{n}.parquet", FRAME[n : n + 1]).parent for n in range(3)}.pop(),
+    "dataset": lambda folder: ds.dataset(write(folder / "rows.parquet", FRAME)),
     "csv": lambda folder: write(folder / "rows.csv", FRAME),
     "generator": lambda _: (row for row in ROWS),
     "tuples": lambda _: [tuple(row.values()) for row in ROWS],
