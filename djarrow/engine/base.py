@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from attrs import frozen
+
+from djarrow.errors import EngineError
+
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
@@ -37,6 +41,18 @@ class Stream:
     def close(self) -> None:
         """Give the connection back, whether or not all batches were read."""
         self._close()
+
+
+@frozen
+class Ready:
+    """An execution of a statement that is kept.
+
+    body: it, with $1, $2, ... for the values; types: theirs; values: these, as a row in parentheses.
+    """
+
+    body: str
+    types: tuple[str, ...]
+    values: str
 
 
 class ReadParallel(Protocol):
@@ -123,10 +139,21 @@ class Database(Reader, Protocol):
         """Run one statement that gives no rows."""
         ...
 
-    def write(self, text: str) -> list[tuple[Any, ...]]:
-        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns."""
+    def write(self, text: str, *, ready: Ready | None = None) -> list[tuple[Any, ...]]:
+        """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns.
+
+        ready: the same, as a statement to be kept. An error for which `may_come_of_keeping` holds ends that: the
+        transaction may be begun anew, and then it is not.
+        """
         ...
 
     def ingest(self, table: TableName, rows: pa.Table) -> int:
         """Append rows through COPY, all or nothing; columns that are left out take their defaults. Returns how many."""
         ...
+
+
+def may_come_of_keeping(error: EngineError) -> bool:
+    """Whether an error can be that of a kept statement alone: no such statement, a plan that must not change, other
+    names and types, a failure of the server's own.
+    """
+    return (error.sqlstate or "")[:2] in {"26", "0A", "42", "XX"}

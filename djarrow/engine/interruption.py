@@ -5,14 +5,15 @@ In the main thread the driver takes the signal while a call runs, and all that c
 
 from __future__ import annotations
 
-import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 
 class Watched:
     """A statement of the driver, with all that it can do, which keeps whether it was to be cancelled."""
+
+    __slots__ = ("_statement", "cancelled")
 
     def __init__(self, statement: Any) -> None:
         self._statement = statement
@@ -31,20 +32,24 @@ Watch = Callable[[Any], Watched]
 """Watches a statement: gives what is to be used in its place."""
 
 
-@contextlib.contextmanager
-def heeded() -> Iterator[Watch]:
-    """Raise the signal again at the end of the block, after an error too, if it came while a statement worked.
+class Heeded:
+    """Raises the signal again at the end of the block, after an error too, if it came while a statement worked.
 
-    It has its usual effect: a KeyboardInterrupt, or what the program has set.
+    It has its usual effect: a KeyboardInterrupt, or what the program has set. The block is given a Watch.
     """
-    watched: list[Watched] = []
 
-    def watch(statement: Any) -> Watched:
-        watched.append(Watched(statement))
-        return watched[-1]
+    __slots__ = ("_watched",)
 
-    try:
-        yield watch
-    finally:
-        if any(each.cancelled for each in watched):
+    def __init__(self) -> None:
+        self._watched: list[Watched] = []
+
+    def __enter__(self) -> Watch:
+        return self._watch
+
+    def _watch(self, statement: Any) -> Watched:
+        self._watched.append(Watched(statement))
+        return self._watched[-1]
+
+    def __exit__(self, *_: object) -> None:
+        if any(each.cancelled for each in self._watched):
             signal.raise_signal(signal.SIGINT)

@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
+from attrs import evolve
+
 from djarrow.engine import few_rows, parallel
-from djarrow.engine.base import Stream, Streams
+from djarrow.engine.base import Ready, Stream, Streams, may_come_of_keeping
 from djarrow.engine.faults import is_lost, redact, translate
-from djarrow.engine.interruption import Watch, heeded
+from djarrow.engine.interruption import Heeded, Watch
+from djarrow.engine.kept import Kept
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
 from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, told_by
-from djarrow.errors import ConnectionFailed, TransactionError
+from djarrow.errors import ConnectionFailed, EngineError, TransactionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +148,7 @@ class PostgresConnection:
             session.written = None
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
-            with heeded() as watch:
+            with Heeded() as watch:
                 try:
                     return work(watch)
                 except adbc.Error as error:
@@ -193,19 +196,30 @@ class PostgresConnection:
         fetch = self._fetch_few if few else self._fetch
         return self._once_more(lambda session: fetch(session, text))
 
-    def write(self, text: str) -> list[tuple[Any, ...]]:
+    def write(self, text: str, *, ready: Ready | None = None) -> list[tuple[Any, ...]]:
         """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns.
 
-        In a transaction it asks, in the same turn, what COMMIT would have to ask before.
+        In a transaction it asks, in the same turn, what COMMIT would have to ask before. ready: the same, as a
+        statement to be kept; not where `may_come_of_keeping` held for an error of this session.
         """
         session = self._session()
         if not session.in_transaction:
             return self._heeding(session, lambda watch: few_rows.rows(session.raw, text, watch))
-        asked = f"{text}, {told_by(session)}"
-        found = self._heeding(session, lambda watch: few_rows.rows(session.raw, asked, watch))
+        asks = f", {told_by(session)}"
+        try:
+            asked = None if ready is None or session.kept is None else self._kept(session, session.kept, ready, asks)
+            statement = asked or f"{text}{asks}"
+            found = self._heeding(session, lambda watch: few_rows.rows(session.raw, statement, watch))
+        except EngineError as error:
+            if may_come_of_keeping(error):
+                session.kept = None
+            raise
         if found:
-            session.written = Written(*found[-1][-2:])
-        return [row[:-2] for row in found]
+            session.written = Written.told(found[-1][-1])
+        return [row[:-1] for row in found]
+
+    def _kept(self, session: Session, kept: Kept, ready: Ready, asks: str) -> str | None:
+        return kept.execution(evolve(ready, body=f"{ready.body}{asks}"), lambda text: self._run_few(session, text))
 
     def explain(self, text: str, *, analyze: bool) -> str:
         """The plan of a SELECT. analyze: the server runs it, and says how that went."""
@@ -320,7 +334,7 @@ class PostgresConnection:
             session.buffer_stream()
         cursor = session.raw.cursor()
         try:
-            with heeded() as watch:
+            with Heeded() as watch:
                 cursor._stmt = watch(cursor._stmt)
                 cursor.execute(text)
             reader = cursor.fetch_record_batch()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from djarrow.engine.faults import is_lost, translate
+from djarrow.engine.kept import Kept
 from djarrow.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Session:
     a transaction stays its thread's until the end of the block, so that nothing of the block runs outside of it.
     lock: held while the driver works on it, because lazy frames of a transaction read from other threads. backend: the
     process of the server that serves it. tells_log: whether the server says how far its log is.
-    written: what the last statement told of the transaction that it wrote in.
+    written: what the last statement told of the transaction that it wrote in. kept: the statements that it keeps
+    ready, None where it cannot.
     """
 
     raw: Any
@@ -45,6 +47,7 @@ class Session:
     lock: threading.RLock = field(factory=threading.RLock)
     backend: int = 0
     written: Written | None = None
+    kept: Kept | None = field(factory=Kept)
 
     @property
     def foreign(self) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from attrs import frozen
+
 from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
@@ -47,25 +49,54 @@ def insert_staged(spec: TableSpec, staging: TableName, columns: Sequence[str], c
     return _replace(spec, columns, latest if key else f"{every} ORDER BY ctid DESC LIMIT 1")
 
 
-def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> str:
-    """Insert a few rows, given as canonical values of the attributes, of which none is to replace another.
+@frozen
+class Values:
+    """An INSERT of a few rows. Gives, for each that was written, the numbers of the `types` of its columns.
 
-    Gives a row for each that was written: the numbers of the `types` of its columns.
+    rows: each as text, in parentheses. columns: their types, as PREPARE takes them.
     """
+
+    before: str
+    rows: tuple[str, ...]
+    after: str
+    columns: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole statement."""
+        return f"{self.before}{', '.join(self.rows)}{self.after}"
+
+    @property
+    def of_parameters(self) -> str:
+        """The statement of one row, with $1, $2, ... for its values."""
+        return _of_parameters(self.before, len(self.columns), self.after)
+
+
+def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> Values:
+    """Insert a few rows, given as canonical values of the attributes, of which none is to replace another."""
     kinds = [spec.heading[name].type for name in columns]
-    given = (
-        "(" + ", ".join(literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)) + ")"
+    given = tuple(
+        "(" + ", ".join([literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)]) + ")"
         for row in rows
     )
-    before, after = _around_values(spec.name, spec.heading, tuple(columns), conflict)
-    return f"{before}{', '.join(given)}{after}"
+    before, after, types = _around_values(spec.name, spec.heading, tuple(columns), conflict)
+    return Values(before, given, after, types)
 
 
 @lru_cache(maxsize=256)
-def _around_values(name: TableName, heading: Heading, columns: tuple[str, ...], conflict: Conflict) -> tuple[str, str]:
-    """What stands before and after the values, which differs from insert to insert."""
+def _around_values(
+    name: TableName, heading: Heading, columns: tuple[str, ...], conflict: Conflict
+) -> tuple[str, str, tuple[str, ...]]:
+    """What does not differ from insert to insert. An enum's type is left to the server: only it knows its name."""
     after = f"{_on_conflict(heading, conflict)}\nRETURNING {_types(heading)} AS types"
-    return f"INSERT INTO {full_name(name)} ({_listed(columns)})\nVALUES ", after
+    kinds = [heading[column].type for column in columns]
+    types = ("unknown" if k.family is Family.ENUM else Dialect.POSTGRES.type_name(k) for k in kinds)
+    return f"INSERT INTO {full_name(name)} ({_listed(columns)})\nVALUES ", after, tuple(types)
+
+
+@lru_cache(maxsize=256)
+def _of_parameters(before: str, columns: int, after: str) -> str:
+    return f"{before}({', '.join(f'${number}' for number in range(1, columns + 1))}){after}"
 
 
 def _types(heading: Heading) -> str:

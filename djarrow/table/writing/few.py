@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from djarrow.engine.base import Ready, may_come_of_keeping
 from djarrow.errors import EngineError
 from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
@@ -48,6 +49,11 @@ def insert(sending: Sending, records: list[Any]) -> Inserted:
         with sending.database.begin(isolation="READ COMMITTED"):
             return _send(sending, values, piece)
 
+    try:
+        return sending.anew(whole, again=True)
+    except EngineError as error:
+        if not may_come_of_keeping(error):
+            raise
     return sending.anew(whole, again=True)
 
 
@@ -75,8 +81,11 @@ def _write(sending: Sending, values: Values) -> Inserted:
     spec = sending.spec
     rows = list(zip(*values.values(), strict=True))
     statement = text.insert_values(spec, tuple(values), rows, sending.conflict)
+    ready = None
+    if len(rows) == 1 and not sending.within:  # a user's transaction cannot be begun anew
+        ready = Ready(statement.of_parameters, statement.columns, statement.rows[0])
     try:
-        written = sending.database.write(statement)
+        written = sending.database.write(statement.text, ready=ready)
     except EngineError as error:
         if (told := changed(error, spec)) is not None:
             raise told from error
