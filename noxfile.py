@@ -27,7 +27,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests; they start their own servers."""
     session.install(".[test]")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "logical", *session.posargs)
 
 
 @nox.session

@@ -510,12 +510,21 @@ class UnknownSetting(ConfigError, AttributeError, KeyError):
 
 
 class MakeError(DjarrowError, RuntimeError):
-    """A make could not do its work. table: whose make; key: for which key."""
+    """A make could not do its work. table: whose make; key: for which key, None where it is none's in particular."""
 
-    def __init__(self, message: str, *, table: str, key: Mapping[str, Any]) -> None:
-        super().__init__(f"Table {table!r}, key {dict(key)}: {message}")
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any] | None = None) -> None:
+        of = "" if key is None else f", key {dict(key)}"
+        super().__init__(f"Table {table!r}{of}: {message}")
         self.table = table
-        self.key = dict(key)
+        self.key = None if key is None else dict(key)
+
+
+class InputsChanged(MakeError):
+    """What a make in parts had fetched was changed by others before it could insert: it is to be made again."""
+
+
+class LeaseLost(MakeError):
+    """A worker was away for longer than its lease, and its key was given to another one: nothing of it was kept."""
 
 
 # --- repositories ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from attrs import frozen
@@ -127,8 +127,14 @@ class Database(Reader, Protocol):
         """
         ...
 
-    def begin(self, *, isolation: str = "REPEATABLE READ", read_only: bool = False) -> AbstractContextManager[Self]:
-        """As `transaction`, at this isolation level; read_only refuses writes."""
+    def begin(
+        self, *, isolation: str = "REPEATABLE READ", read_only: bool = False, settings: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Self]:
+        """As `transaction`, at this isolation level; read_only refuses writes. settings: of the transaction alone."""
+        ...
+
+    def fail(self) -> None:
+        """Keep this thread's transaction, if one is open, from being committed: its block raises at the end."""
         ...
 
     def transaction_status(self, transaction: str, *, since: str | None = None) -> Status | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -206,12 +206,13 @@ class PostgresConnection:
         if not session.in_transaction:
             return self._heeding(session, lambda watch: few_rows.rows(session.raw, text, watch))
         asks = f", {told_by(session)}"
+        keeping = None if ready is None else session.kept
         try:
-            asked = None if ready is None or session.kept is None else self._kept(session, session.kept, ready, asks)
-            statement = asked or f"{text}{asks}"
+            kept = None if ready is None or keeping is None else self._kept(session, keeping, ready, asks)
+            statement = kept or f"{text}{asks}"
             found = self._heeding(session, lambda watch: few_rows.rows(session.raw, statement, watch))
         except EngineError as error:
-            if may_come_of_keeping(error):
+            if keeping is not None and may_come_of_keeping(error):
                 session.kept = None
             raise
         if found:
@@ -373,10 +374,18 @@ class PostgresConnection:
         return self.begin()
 
     def begin(
-        self, *, isolation: str = "REPEATABLE READ", read_only: bool = False
+        self, *, isolation: str = "REPEATABLE READ", read_only: bool = False, settings: Mapping[str, str] | None = None
     ) -> contextlib.AbstractContextManager[Self]:
-        """As `transaction`, at READ COMMITTED, REPEATABLE READ or SERIALIZABLE; read_only refuses writes."""
-        return self._block(begin_statement(isolation, read_only=read_only))
+        """As `transaction`, at READ COMMITTED, REPEATABLE READ or SERIALIZABLE; read_only refuses writes.
+
+        settings: PostgreSQL's, which hold until the end of the transaction, as `{"statement_timeout": "10s"}`.
+        """
+        return self._block(begin_statement(isolation, read_only=read_only, settings=settings))
+
+    def fail(self) -> None:
+        """Keep this thread's transaction, if one is open, from being committed."""
+        session = self._session()
+        session.failed = session.in_transaction
 
     @contextlib.contextmanager
     def _block(self, statement: str) -> Iterator[Self]:

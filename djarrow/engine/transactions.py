@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal
 
@@ -63,13 +63,27 @@ _END = (
 """Ends a server's process that still waits for COMMIT. One that is working on COMMIT is left to it."""
 
 
-def begin_statement(isolation: object, *, read_only: bool) -> str:
-    """BEGIN at an isolation level, in any case. Raises TransactionError of any other word."""
+def begin_statement(isolation: object, *, read_only: bool, settings: Mapping[str, str] | None = None) -> str:
+    """BEGIN at an isolation level, in any case. Raises TransactionError of any other word.
+
+    settings: PostgreSQL's, for the time of the transaction. Several statements are sent in one turn.
+    """
     level = " ".join(isolation.upper().split()) if isinstance(isolation, str) else None
     if level not in ISOLATION:
         raise TransactionError(f"{told(isolation)} is no isolation level. Give one of: {', '.join(ISOLATION)}.")
-    return f"BEGIN ISOLATION LEVEL {ISOLATION[ISOLATION.index(level)]}{' READ ONLY' if read_only else ''}"
+    begin = f"BEGIN ISOLATION LEVEL {ISOLATION[ISOLATION.index(level)]}{' READ ONLY' if read_only else ''}"
+    return "; ".join([begin, *(_set_local(name, value) for name, value in (settings or {}).items())])
 
+
+def _set_local(name: str, value: str) -> str:
+    if not _PLAIN.fullmatch(name) or not _PLAIN.fullmatch(value):
+        raise TransactionError(
+            f"{told(name)} cannot be set to {told(value)}: a setting is of letters, digits, . and -."
+        )
+    return f"SET LOCAL {name} = '{value}'"
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 _NUMBER = "pg_current_xact_id_if_assigned()"
 

@@ -1,15 +1,15 @@
 """Imported and Computed: tables that fill themselves by calling `make` for every key that is missing.
 
-Specification: 000 "Computation", 001 9.1 and 9.2; design section 10.
+Specification: 000 "Computation", 001 9.1 and 9.2; design section 10; docs/computing.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from djarrow.errors import MakeError
 from djarrow.jobs.key_source import default_key_source, source_keys
-from djarrow.jobs.populate import Populated, pending_keys, populate
+from djarrow.jobs.populate import Options, Populated, pending_keys, populate
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
@@ -27,17 +27,12 @@ class AutoPopulatedClass(TableClass):
 
 
 class AutoPopulated(Table, metaclass=AutoPopulatedClass):
-    """Base of Imported and Computed. A subclass defines `make(self, key)`, which inserts the rows of a key."""
+    """Base of Imported and Computed. A subclass says what to compute by one of the forms of make.
 
-    def make(self, key: dict[str, Any]) -> None:
-        """Fetch the inputs of a key, compute, and insert into self. A subclass defines it.
-
-        key: the primary-key values of one row of the key source. Runs in a transaction of its own.
-        """
-        text = "the class defines no `make(self, key)`."
-        if getattr(self, "definition", None) is None:
-            text += " It was made from the database, which keeps none: populate with the class that declares the table."
-        raise MakeError(text, table=str(self.spec.name), key=key)
+    `make(self, key)`, which fetches, computes and inserts the rows of a key; the same as a generator that yields what
+    it has fetched, and again when it has computed; or `make_fetch(self, key)`, `make_compute(self, key, fetched)` and
+    `make_insert(self, key, fetched, computed)`. key: the primary-key values of one row of the key source.
+    """
 
     @property
     def key_source(self) -> QueryExpression:
@@ -54,22 +49,19 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         suppress_errors: bool = False,
         max_calls: int | None = None,
         display_progress: bool = False,
+        make_kwargs: Mapping[str, Any] | None = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
         restrictions: conditions on the key source that must all hold. suppress_errors: collect errors and go on
-        instead of raising the first. max_calls: at most so many makes. display_progress: show a bar.
+        instead of raising the first. max_calls: at most so many makes. display_progress: show a bar. make_kwargs:
+        further arguments of make, or make_fetch.
 
         Returns what was done. Raises what a make raises, or MakeError where one ends without its row; the rows of
         earlier makes stay. Specification: 001 9.1.2.
         """
-        return populate(
-            self,
-            restrictions,
-            suppress_errors=suppress_errors,
-            max_calls=max_calls,
-            display_progress=display_progress,
-        )
+        options = Options(suppress_errors, max_calls, display_progress, dict(make_kwargs or {}))
+        return populate(self, restrictions, options)
 
     @on_class_too
     def progress(self, *restrictions: Any) -> tuple[int, int]:

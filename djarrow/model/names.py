@@ -93,6 +93,11 @@ def split_table_name(name: str) -> tuple[Tier, str, str | None]:
     return tier, camel_case(stem), None
 
 
+def is_made(name: TableName) -> bool:
+    """Whether the rows of a table come from a make, its own or its master's."""
+    return split_table_name(name.table)[0] in (IMPORTED, COMPUTED)
+
+
 _TAKEN = frozenset({"dj", "schema", "master", "import_module"})
 """Names that mean something else in definitions, or in the modules that djarrow writes."""
 

@@ -83,6 +83,11 @@ class TableSpec:
         return tuple(dict.fromkeys(key.parent for key in self.foreign_keys if key.parent != self.name))
 
     @property
+    def is_made(self) -> bool:
+        """Whether its rows come from a make, its own or its master's."""
+        return names.is_made(self.name)
+
+    @property
     def primary_foreign_keys(self) -> tuple[ForeignKey, ...]:
         """The foreign keys made only of primary-key attributes: they form the key source (000 "Key Source")."""
         return tuple(key for key in self.foreign_keys if set(key.attributes) <= set(self.heading.primary_key))
@@ -261,9 +266,10 @@ class _Building:
         if len(self.key) > 1 and (counting := self.counting) is not None:
             problem = f"{counting.name!r} counts up by itself, so it must be the only attribute of the primary key."
             raise self.error(problem, counting)
-        if not self.key and len(self.attributes) == names.MAX_COLUMNS:
-            limit = names.MAX_COLUMNS - 1
-            raise self.error(f"a table without a key has at most {limit} attributes; a hidden one is its key.")
+        hidden = (not self.key) + names.is_made(self.name)
+        if hidden and len(self.attributes) + hidden > names.MAX_COLUMNS:
+            limit = names.MAX_COLUMNS - hidden
+            raise self.error(f"this table has at most {limit} attributes: hidden columns are its key, or its make.")
         ordered = [self.attributes[name] for name in self.key]
         ordered += [attribute for name, attribute in self.attributes.items() if name not in self.key]
         heading = Heading(tuple(ordered), tuple(self.key))

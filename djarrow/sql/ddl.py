@@ -49,6 +49,8 @@ def create_table(spec: TableSpec, carriers: Mapping[str, str] | None = None) -> 
     table = full_name(spec.name)
     parts = [column(a, spec, (carriers or {}).get(a.name)) for a in spec.heading]
     parts.append(_primary_key(spec))
+    if spec.is_made:
+        parts.append(made_column())
     parts += [text for key in spec.foreign_keys for text in foreign_key(key, spec)]
     body = ",\n  ".join(parts)
     statements = [f"CREATE TABLE {table} (\n  {body}\n)"]
@@ -82,6 +84,18 @@ def _primary_key(spec: TableSpec) -> str:
         return f"PRIMARY KEY ({_names(spec.heading.primary_key)})"
     hidden = identifier(SINGLETON)
     return f"{hidden} boolean NOT NULL DEFAULT TRUE CHECK ({hidden}) PRIMARY KEY"
+
+
+MADE = "_make"
+"""The hidden column of a table that fills itself: the number of the make that a row comes from, in `~makes`."""
+
+MAKING = "djarrow.make"
+"""The setting that tells it, for the time of a transaction."""
+
+
+def made_column() -> str:
+    """That column, which fills itself. NULL of a row that came otherwise."""
+    return f"{identifier(MADE)} uuid DEFAULT nullif(current_setting({quoted(MAKING)}, true), '')::uuid"
 
 
 def column(attribute: Attribute, spec: TableSpec, carrier: str | None = None) -> str:

@@ -17,6 +17,9 @@ from djarrow.sql.literals import identifier, quoted
 LOG = "~updates"
 """Its name in the schema. Tables whose names begin with ~ are notes beside the user's tables, which no class is of."""
 
+TRANSACTION = "_transaction"
+"""The hidden column of the transaction of a change: a make may have begun before that was over."""
+
 KEPT = 65_536
 """Bytes of a blob that the log keeps as they are. Of a longer one it keeps the size and the SHA-256."""
 
@@ -60,7 +63,9 @@ def find_log(schema: str) -> str:
 def create_log(schema: str) -> str:
     """The statement that makes the log, where there is none. It must not run twice at once."""
     statements = create_table(log_spec(schema), {"old_value": _TEXT, "new_value": _TEXT})
-    return block(statements, unless="duplicate_table")
+    table = full_name(TableName(schema, LOG))
+    hidden = f"ALTER TABLE {table} ADD COLUMN {identifier(TRANSACTION)} xid8 DEFAULT pg_current_xact_id()"
+    return block([*statements, hidden], unless="duplicate_table")
 
 
 def key_of(spec: TableSpec, row: str) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.engine.base import Ready, may_come_of_keeping
-from djarrow.errors import EngineError
+from djarrow.errors import EngineError, TableChanged
 from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
+from djarrow.table.writing.permission import making
 
 if TYPE_CHECKING:
     from djarrow.frame.given import Records
@@ -42,7 +43,8 @@ def insert(sending: Sending, records: list[Any]) -> Inserted:
     values = checking.check_few(piece)
     checking.settle()
     if sending.within:
-        sending.look()
+        if making.get() is None:  # a make that passes over a refusal fails; a user's transaction stays in use
+            sending.look()
         return _send(sending, values, piece)
 
     def whole() -> Inserted:
@@ -82,7 +84,7 @@ def _write(sending: Sending, values: Values) -> Inserted:
     rows = list(zip(*values.values(), strict=True))
     statement = text.insert_values(spec, tuple(values), rows, sending.conflict)
     ready = None
-    if len(rows) == 1 and not sending.within:  # a user's transaction cannot be begun anew
+    if len(rows) == 1 and (not sending.within or making.get()):  # a user's transaction cannot be begun anew
         ready = Ready(statement.of_parameters, statement.columns, statement.rows[0])
     try:
         written = sending.database.write(statement.text, ready=ready)
@@ -92,5 +94,9 @@ def _write(sending: Sending, values: Values) -> Inserted:
         raise
     if written:
         (types,) = written[0]
-        check_types(types, spec)
+        try:
+            check_types(types, spec)
+        except TableChanged:
+            sending.database.fail()  # it is written: whoever passes over this must not commit it
+            raise
     return Inserted(len(written), len(rows) - len(written))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
 
 from djarrow.errors import InsertRefused
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
@@ -12,8 +16,28 @@ from djarrow.table.source import current_offline
 if TYPE_CHECKING:
     from djarrow.table.table import Table
 
-making: ContextVar[TableName | None] = ContextVar("djarrow_making", default=None)
-"""The auto-populated table whose make runs in this context: only it and its parts take rows then."""
+
+@frozen
+class Making:
+    """A make that runs. table, key: for what; None of one for many keys. inserting: whether its rows may go in now."""
+
+    table: TableName
+    key: Mapping[str, Any] | None
+    inserting: bool = True
+
+
+making: ContextVar[Making | None] = ContextVar("djarrow_making", default=None)
+"""The make that runs in this context. Of the tables that fill themselves, only its own and its parts take rows then."""
+
+
+@contextmanager
+def during(make: Making) -> Iterator[None]:
+    """A make runs for the time of the block."""
+    token = making.set(make)
+    try:
+        yield
+    finally:
+        making.reset(token)
 
 
 def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
@@ -28,10 +52,12 @@ def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
 
 
 def _check_making(table: Table) -> None:
-    current = making.get()
-    if current is None or current not in (table.spec.name, table.spec.master):
+    current, name = making.get(), str(table.spec.name)
+    if current is None or current.table not in (table.spec.name, table.spec.master):
         raise InsertRefused(
             "rows of an auto-populated table come from its `make`, called by `populate()`. "
             "To insert here all the same, pass allow_direct_insert=True.",
-            table=str(table.spec.name),
+            table=name,
         )
+    if not current.inserting:
+        raise InsertRefused("make_fetch and make_compute insert nothing: that is for make_insert.", table=name)

@@ -503,6 +503,14 @@ def test_a_server_that_does_not_tell_its_log(
         connection.execute("DROP ROLE untold")
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process is there, and not only waiting to be asked how it ended."""
+    try:
+        return process.is_running() and bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def crash(server: EmbeddedServer) -> None:
     """Kill all processes of a server at once."""
     pid = server.status().pid
@@ -512,7 +520,7 @@ def crash(server: EmbeddedServer) -> None:
     for process in doomed:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in doomed):
+    while any(is_alive(process) for process in doomed):
         time.sleep(0.01)
 
 

@@ -17,8 +17,9 @@ KEPT = "SELECT count(*)::int AS n FROM pg_prepared_statements WHERE name LIKE 'd
 
 
 @pytest.fixture
-def mice(schema: dj.Schema) -> Any:
-    """A table with a value of most types."""
+def mice(schema: dj.Schema, connection: PostgresConnection) -> Any:
+    """A table with a value of most types, on a new session."""
+    connection.close()
 
     @schema
     class Mouse(dj.Manual):

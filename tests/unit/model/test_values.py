@@ -6,6 +6,7 @@ import datetime
 import decimal
 import enum
 import math
+import re
 import uuid
 from typing import Any
 
@@ -29,6 +30,11 @@ class Sex(str, enum.Enum):  # noqa: UP042 - str() of a StrEnum gives the value, 
     """An enum of Python's whose members are strings."""
 
     MALE = "M"
+
+
+def shown(value: Any) -> str:
+    """The name of a case: the same in every process, whose objects lie elsewhere."""
+    return re.sub(r" at 0x\w+", "", repr(value))
 
 
 def reason(value: Any, kind: AttributeType) -> str:
@@ -91,7 +97,7 @@ def test_whole_numbers(value: Any) -> None:
         np.array([1]),
         datetime.date(2020, 1, 1),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_no_integers(value: Any) -> None:
     """Fractions, booleans, text, NaN and everything else are no integers."""
@@ -128,7 +134,7 @@ def test_floats(value: Any, expected: float) -> None:
     assert same(normalise(value, FLOAT64), expected)
 
 
-@pytest.mark.parametrize("value", [True, np.False_, "1.5", b"1", 1j, [1.0], 2**53 + 1, 10**400, object()], ids=repr)
+@pytest.mark.parametrize("value", [True, np.False_, "1.5", b"1", 1j, [1.0], 2**53 + 1, 10**400, object()], ids=shown)
 def test_no_floats(value: Any) -> None:
     """Booleans, text and integers that a float cannot hold are no floats."""
     assert "is no float64" in reason(value, FLOAT64)
@@ -161,7 +167,7 @@ def test_decimals(value: Any, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["1.234", 1.234, 1000, "1000", 999.995, decimal.Decimal("1E+10"), 10**40, "0.001"], ids=repr
+    "value", ["1.234", 1.234, 1000, "1000", 999.995, decimal.Decimal("1E+10"), 10**40, "0.001"], ids=shown
 )
 def test_decimals_with_too_many_digits(value: Any) -> None:
     """A decimal that would need rounding or more digits is refused, never rounded."""
@@ -192,7 +198,7 @@ def test_booleans(value: Any, expected: bool) -> None:
     assert normalise(value, core("bool")) is expected
 
 
-@pytest.mark.parametrize("value", [2, -1, 1.0, "true", "", b"", [], decimal.Decimal(1)], ids=repr)
+@pytest.mark.parametrize("value", [2, -1, 1.0, "true", "", b"", [], decimal.Decimal(1)], ids=shown)
 def test_no_booleans(value: Any) -> None:
     """Other numbers, text and containers are no booleans."""
     assert "is no bool" in reason(value, core("bool"))
@@ -230,7 +236,7 @@ def test_enums() -> None:
     assert same(normalise(np.str_("M"), SEX), "M")
 
 
-@pytest.mark.parametrize("value", ["X", "m", "", 1, b"M", ["M"], np.array(["M", "F"])], ids=repr)
+@pytest.mark.parametrize("value", ["X", "m", "", 1, b"M", ["M"], np.array(["M", "F"])], ids=shown)
 def test_no_enum_values(value: Any) -> None:
     """Anything else is refused with the values that there are."""
     assert reason(value, SEX).endswith("is none of the values 'M', 'F'.")
@@ -245,7 +251,7 @@ CET_NOON = NOON.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
 
 @pytest.mark.parametrize(
-    "value", [DAY, "2024-10-28", datetime.datetime(2024, 10, 28), np.datetime64("2024-10-28")], ids=repr
+    "value", [DAY, "2024-10-28", datetime.datetime(2024, 10, 28), np.datetime64("2024-10-28")], ids=shown
 )
 def test_dates(value: Any) -> None:
     """Dates, their ISO text and midnights become dates."""
@@ -307,7 +313,7 @@ def test_timestamp_out_of_range() -> None:
     assert "is no timestamp" in reason(early, TIMESTAMP)
 
 
-@pytest.mark.parametrize("value", ["noon", "", 1, 1.5, True, b"2024-10-28", datetime.time(1)], ids=repr)
+@pytest.mark.parametrize("value", ["noon", "", 1, 1.5, True, b"2024-10-28", datetime.time(1)], ids=shown)
 @pytest.mark.parametrize("kind", [TIMESTAMP, DATETIME], ids=str)
 def test_no_moments(value: Any, kind: AttributeType) -> None:
     """Numbers and other text are no moments."""
@@ -329,14 +335,14 @@ IDENTITY = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
 
 @pytest.mark.parametrize(
-    "value", [IDENTITY, str(IDENTITY), IDENTITY.hex, f"{{{IDENTITY}}}", IDENTITY.urn, IDENTITY.bytes], ids=repr
+    "value", [IDENTITY, str(IDENTITY), IDENTITY.hex, f"{{{IDENTITY}}}", IDENTITY.urn, IDENTITY.bytes], ids=shown
 )
 def test_uuids(value: Any) -> None:
     """A UUID is taken in each of its usual forms."""
     assert same(normalise(value, UUID), IDENTITY)
 
 
-@pytest.mark.parametrize("value", ["", "1234", "g" * 32, b"short", IDENTITY.int, 1.5, IDENTITY.fields], ids=repr)
+@pytest.mark.parametrize("value", ["", "1234", "g" * 32, b"short", IDENTITY.int, 1.5, IDENTITY.fields], ids=shown)
 def test_no_uuids(value: Any) -> None:
     """Other text, bytes of another length and numbers are no UUIDs."""
     assert "is no uuid" in reason(value, UUID)
@@ -374,13 +380,13 @@ def test_no_json() -> None:
     assert "is no json" in reason(deep, JSON)
 
 
-@pytest.mark.parametrize("value", [b"", b"\0\xff", bytearray(b"ab"), memoryview(b"ab")], ids=repr)
+@pytest.mark.parametrize("value", [b"", b"\0\xff", bytearray(b"ab"), memoryview(b"ab")], ids=shown)
 def test_blobs(value: Any) -> None:
     """Bytes in any form become bytes."""
     assert same(normalise(value, BLOB), bytes(value))
 
 
-@pytest.mark.parametrize("value", ["text", 1, [1, 2], np.arange(3), {}], ids=repr)
+@pytest.mark.parametrize("value", ["text", 1, [1, 2], np.arange(3), {}], ids=shown)
 def test_no_blobs(value: Any) -> None:
     """Other values are not what a blob stores."""
     assert "is no blob: stored bytes are compared" in reason(value, BLOB)

@@ -1,0 +1,5 @@
+"""temporary"""
+
+
+def fingerprint(cls: type) -> str:
+    return "0" * 64

@@ -1,0 +1,82 @@
+"""One make in one transaction, which commits only if the row is there; with it, what is kept of the make."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from djarrow.engine.base import may_come_of_keeping
+from djarrow.errors import DjarrowError, DuplicateKey, EngineError, InputsChanged, MakeError, TransactionError
+from djarrow.jobs.forms import Form, prepared
+from djarrow.jobs.provenance import Author
+from djarrow.sql import makes
+from djarrow.sql.ddl import MAKING
+from djarrow.sql.locks import ATTEMPTS, RETRIED
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+    from djarrow.jobs.autopopulate import AutoPopulated
+
+
+class Maker:
+    """Makes keys of one table, one after the other. options: further arguments of make and make_fetch."""
+
+    def __init__(self, table: AutoPopulated, form: Form, options: Mapping[str, Any]) -> None:
+        self._table = table
+        self._form = form
+        self._options = options
+        self._author = Author(table)
+        self._database: Database = table.schema.writable(table.spec.name)
+
+    def make(self, key: dict[str, Any]) -> bool:
+        """Make one key. False where its row is there already: another process made it.
+
+        Begun anew where the server ended it for the sake of another transaction, and where its inputs changed.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._attempt(key)
+            except (DuplicateKey, EngineError, InputsChanged) as error:
+                if not _may_pass(error):
+                    raise
+                if self._table & key:
+                    return False
+                if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
+                    raise
+        raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+    def _attempt(self, key: dict[str, Any]) -> bool:
+        started = time.monotonic()
+        if self._database.read(makes.is_made(self._table.spec, key), few=True).column("made")[0].as_py():
+            return False
+        insert = prepared(self._form, self._table, key, self._options, self._database)
+        number = uuid.uuid4()
+        inserted = False
+        try:
+            with self._database.begin(settings={MAKING: str(number)}):  # by which its rows take the number
+                insert()
+                inserted = True
+                self._finish(number, started, key)
+        except TransactionError as error:
+            if not inserted or type(error) is not TransactionError:
+                raise
+            text = "make passed over an error of the database, so that nothing of it could be kept. Let it out of make."
+            raise MakeError(text, table=str(self._table.spec.name), key=key) from error
+        return True
+
+    def _finish(self, number: uuid.UUID, started: float, key: Mapping[str, Any]) -> None:
+        make = self._author.make(number, time.monotonic() - started, 1)
+        if not self._database.write(makes.finish(self._table.spec, key, make)):
+            text = (
+                "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
+            )
+            raise MakeError(text, table=str(self._table.spec.name), key=key)
+
+
+def _may_pass(error: DjarrowError) -> bool:
+    """Whether the error can come of others that work on the same rows, or of a statement that was kept."""
+    if isinstance(error, EngineError):
+        return error.sqlstate in RETRIED or may_come_of_keeping(error)
+    return True

@@ -1,0 +1,86 @@
+"""What is kept of every make: who made a row, where, when, and by which code. docs/provenance.md."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import uuid
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from djarrow._version import __version__
+from djarrow.errors import MakeError
+from djarrow.sql import locks, makes
+from djarrow.sql.makes import Make
+from djarrow.table.declaring.classes import parts_of
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+    from djarrow.jobs.autopopulate import AutoPopulated
+
+
+class Author:
+    """This process, as the author of the makes of a table."""
+
+    def __init__(self, table: AutoPopulated) -> None:
+        self._class = type(table)
+        self._name = table.spec.name.table
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the code of make."""
+        from djarrow.jobs.fingerprint import fingerprint
+
+        return fingerprint(self._class)
+
+    @cached_property
+    def _rest(self) -> dict[str, object]:
+        from djarrow.jobs.revision import revision_of
+
+        revision = revision_of(self._class)
+        return {
+            "host": socket.gethostname(),
+            "user": _user(),
+            "process": os.getpid(),
+            "version": __version__,
+            "commit": revision and revision.commit,
+            "dirty": revision and revision.dirty,
+        }
+
+    def make(self, number: uuid.UUID, seconds: float, keys: int) -> Make:
+        """What is to be kept of a make."""
+        rest: dict[str, object] = self._rest
+        return Make(number=number, seconds=seconds, keys=keys, fingerprint=self.fingerprint, **rest)  # type: ignore[arg-type]
+
+
+def _user() -> str:
+    """Who runs this process. A container's user may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def ensure_makes(database: Database, table: AutoPopulated) -> None:
+    """Make what the makes of a table are kept in, where it is missing, in a transaction of its own.
+
+    A table of other software has no column for it. Raises MakeError where it may not be made.
+    """
+    name, master = str(table.spec.name), table.spec.name
+    tables = [master, *(part().spec.name for part in parts_of(type(table)).values())]
+    missing = {each: database.read(makes.ready_table(each), few=True).to_pylist()[0] for each in tables}
+    if all(found["makes"] and found["made"] for found in missing.values()):
+        return
+    if not table.schema.makes_tables:
+        raise MakeError(
+            f"what makes its rows is kept in {makes.MAKES!r} of the schema and in a hidden column, which are not there "
+            "yet, and with create_tables=False none is made. Let a user who may make tables populate first.",
+            table=name,
+        )
+    with database.begin(isolation="READ COMMITTED"):
+        database.read(locks.lock_declarations())
+        database.execute(makes.create_makes(master.schema))
+        for each, found in missing.items():
+            if not found["made"]:
+                database.execute(makes.add_made_column(each))
