@@ -37,6 +37,23 @@ COUNT = Kind(
 )
 
 
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and 0 < value < 1e9
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+SECONDS = Kind("a number of seconds above 0", _is_time, _number)
+SECONDS_OR_NONE = Kind(
+    "a number of seconds above 0, or 0 for the usual", lambda value: value == 0 or _is_time(value), _number
+)
+
+
 @frozen
 class Setting:
     """One setting. name: with its section of datajoint.toml before a dot."""
@@ -63,6 +80,9 @@ SETTINGS = {
     for setting in (
         Setting("safemode", True, BOOLEAN, "whether what would be lost is shown and asked for first"),
         Setting("display.limit", 12, COUNT, "the rows of a preview"),
+        Setting("jobs.lease", 60, SECONDS, "seconds for which a worker's keys are its own after it was last heard of"),
+        Setting("jobs.heartbeat", 0, SECONDS_OR_NONE, "seconds between two signs of life; 0 is a third of the lease"),
+        Setting("jobs.keep_completed", False, BOOLEAN, "whether jobs that are done stay in the queue, as `success`"),
         Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
     )
 }

@@ -46,21 +46,37 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
     def populate(
         self,
         *restrictions: Any,
+        reserve_jobs: bool = False,
         suppress_errors: bool = False,
+        order: str = "original",
+        limit: int | None = None,
         max_calls: int | None = None,
         display_progress: bool = False,
         make_kwargs: Mapping[str, Any] | None = None,
+        priority: int | None = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
-        restrictions: conditions on the key source that must all hold. suppress_errors: collect errors and go on
-        instead of raising the first. max_calls: at most so many makes. display_progress: show a bar. make_kwargs:
-        further arguments of make, or make_fetch.
+        restrictions: conditions on the key source that must all hold. reserve_jobs: take keys out of the schema's
+        queue, which processes on all machines share, and keep there what failed; a key whose job says error or ignore
+        is passed over. suppress_errors: collect errors and go on instead of raising the first. order: "original",
+        "reverse" or "random". limit: at most so many keys; max_calls: at most so many makes. display_progress: show a
+        bar. make_kwargs: further arguments of make, or make_fetch. priority: no jobs that come after this one.
 
-        Returns what was done. Raises what a make raises, or MakeError where one ends without its row; the rows of
-        earlier makes stay. Specification: 001 9.1.2.
+        Returns what was done. Raises what a make raises, MakeError where one ends without its row, and LeaseLost where
+        this process was away for too long and another has the key; the rows of earlier makes stay. Specification: 001
+        9.1.2, 9.5.1; docs/computing.md.
         """
-        options = Options(suppress_errors, max_calls, display_progress, dict(make_kwargs or {}))
+        options = Options(
+            suppress_errors=suppress_errors,
+            reserve_jobs=reserve_jobs,
+            order=order,
+            limit=limit,
+            max_calls=max_calls,
+            display_progress=display_progress,
+            make_kwargs=dict(make_kwargs or {}),
+            priority=priority,
+        )
         return populate(self, restrictions, options)
 
     @on_class_too

@@ -8,16 +8,26 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.base import may_come_of_keeping
-from djarrow.errors import DjarrowError, DuplicateKey, EngineError, InputsChanged, MakeError, TransactionError
+from djarrow.errors import (
+    DjarrowError,
+    DuplicateKey,
+    EngineError,
+    InputsChanged,
+    LeaseLost,
+    MakeError,
+    TransactionError,
+)
 from djarrow.jobs.forms import Form, prepared
 from djarrow.jobs.provenance import Author
-from djarrow.sql import makes
+from djarrow.settings import config
+from djarrow.sql import jobs, makes
 from djarrow.sql.ddl import MAKING
 from djarrow.sql.locks import ATTEMPTS, RETRIED
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
     from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.jobs.queue import Job
 
 
 class Maker:
@@ -25,31 +35,38 @@ class Maker:
 
     def __init__(self, table: AutoPopulated, form: Form, options: Mapping[str, Any]) -> None:
         self._table = table
+        self._spec = table.spec
         self._form = form
         self._options = options
         self._author = Author(table)
         self._database: Database = table.schema.writable(table.spec.name)
 
-    def make(self, key: dict[str, Any]) -> bool:
+    def make(self, key: dict[str, Any], job: Job | None = None) -> bool:
         """Make one key. False where its row is there already: another process made it.
 
-        Begun anew where the server ended it for the sake of another transaction, and where its inputs changed.
+        Begun anew where the server ended it for the sake of another transaction, and where its inputs changed. job:
+        the reservation of the key. Raises LeaseLost where that is another worker's by now, and what the make raises.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._attempt(key)
+                return self._attempt(key, job)
             except (DuplicateKey, EngineError, InputsChanged) as error:
                 if not _may_pass(error):
                     raise
-                if self._table & key:
+                if job is not None and not self._holds(job):
+                    raise self._lost(key) from error
+                if self._is_made(key):
                     return False
                 if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
                     raise
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
-    def _attempt(self, key: dict[str, Any]) -> bool:
+    def _is_made(self, key: Mapping[str, Any]) -> bool:
+        return bool(self._database.read(makes.is_made(self._spec, key), few=True).column("made")[0].as_py())
+
+    def _attempt(self, key: dict[str, Any], job: Job | None) -> bool:
         started = time.monotonic()
-        if self._database.read(makes.is_made(self._table.spec, key), few=True).column("made")[0].as_py():
+        if job is None and self._is_made(key):  # a job tells it
             return False
         insert = prepared(self._form, self._table, key, self._options, self._database)
         number = uuid.uuid4()
@@ -58,21 +75,40 @@ class Maker:
             with self._database.begin(settings={MAKING: str(number)}):  # by which its rows take the number
                 insert()
                 inserted = True
-                self._finish(number, started, key)
+                self._finish(number, started, key, job)
         except TransactionError as error:
             if not inserted or type(error) is not TransactionError:
                 raise
             text = "make passed over an error of the database, so that nothing of it could be kept. Let it out of make."
-            raise MakeError(text, table=str(self._table.spec.name), key=key) from error
+            raise self._error(text, key) from error
         return True
 
-    def _finish(self, number: uuid.UUID, started: float, key: Mapping[str, Any]) -> None:
-        make = self._author.make(number, time.monotonic() - started, 1)
-        if not self._database.write(makes.finish(self._table.spec, key, make)):
-            text = (
-                "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
-            )
-            raise MakeError(text, table=str(self._table.spec.name), key=key)
+    def _finish(self, number: uuid.UUID, started: float, key: Mapping[str, Any], job: Job | None) -> None:
+        make, name = self._author.make(number, time.monotonic() - started, 1), self._spec.name
+        taken = None
+        if job is not None:
+            taken = jobs.finish(name.schema, name.table, [job.hash], job.token, keep=config["jobs.keep_completed"])
+        if self._database.write(makes.finish(self._spec, key, make, taken)):
+            return
+        if job is not None and self._is_made(key):
+            raise self._lost(key)
+        text = "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
+        raise self._error(text, key)
+
+    def _holds(self, job: Job) -> bool:
+        text = jobs.find(self._spec.name.schema, self._spec.name.table, job.hash, job.token)
+        return bool(self._database.read(text, few=True).column("found")[0].as_py())
+
+    def _lost(self, key: Mapping[str, Any]) -> LeaseLost:
+        return LeaseLost(
+            "the worker was away for longer than its lease, and the key was given to another. Nothing was kept. "
+            "If makes hold Python up for so long, set a longer `jobs.lease`.",
+            table=str(self._spec.name),
+            key=key,
+        )
+
+    def _error(self, text: str, key: Mapping[str, Any]) -> MakeError:
+        return MakeError(text, table=str(self._spec.name), key=key)
 
 
 def _may_pass(error: DjarrowError) -> bool:

@@ -1,20 +1,25 @@
-"""populate: make after make until no key is missing. One make: making.py."""
+"""populate: make after make until no key is missing. One make: making.py; keys that processes share: queue.py."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
-from djarrow.errors import TransactionError
+from djarrow.errors import InvalidCondition, LeaseLost, TransactionError
+from djarrow.expr.nodes import Node
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
+from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
 from djarrow.show.progress import progress_bar
+from djarrow.sql.jobs import USUAL_PRIORITY
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -44,51 +49,172 @@ class Populated:
         return len(self.failures)
 
 
+ORDERS = ("original", "reverse", "random")
+
+
 @frozen
 class Options:
-    """How a table is populated, as `populate` takes it."""
+    """How a table is populated, as `populate` takes it. stop: asked between two keys whether to end."""
 
     suppress_errors: bool = False
+    reserve_jobs: bool = False
+    order: str = "original"
+    limit: int | None = None
     max_calls: int | None = None
     display_progress: bool = False
     make_kwargs: Mapping[str, Any] = field(factory=dict)
+    priority: int | None = None
+    refresh: bool = True
+    stop: Callable[[], bool] = field(default=lambda: False)
+
+    def check(self) -> None:
+        """Raise InvalidCondition for what no populate can be told."""
+        if self.order not in ORDERS:
+            raise InvalidCondition(f"populate: order is one of {', '.join(ORDERS)}, not {self.order!r}.")
+        for name, value in (("limit", self.limit), ("max_calls", self.max_calls)):
+            if value is not None and (type(value) is not int or value < 0):
+                raise InvalidCondition(f"populate: {name} is a number of keys, not {value!r}.")
+        if self.priority is not None and (type(self.priority) is not int or not self.reserve_jobs):
+            raise InvalidCondition(
+                "populate: priority is a whole number, and only jobs have one: pass reserve_jobs=True."
+            )
 
 
 def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options) -> Populated:
     """What AutoPopulated.populate does."""
     started = time.monotonic()
+    options.check()
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
     pending = pending_keys(table, restrictions)
-    if options.max_calls is not None:
-        pending = pending.top(options.max_calls)
-    total = len(pending) if options.display_progress else None
-    bar = progress_bar(str(table.spec.name), total, shown=options.display_progress)
-    form = form_of(table)
+    maker = Maker(table, form_of(table), options.make_kwargs)
     ensure_makes(database, table)
-    maker = Maker(table, form, options.make_kwargs)
-    done, skipped, failures = 0, 0, []
-    with bar as advance, closing(_keys(pending)) as keys:
-        for key in keys:
-            try:
-                made = maker.make(key)
-            except Exception as error:
-                error.add_note(f"In the make of {table.spec.name} for the key {key}.")
-                if not options.suppress_errors:
-                    raise
-                failures.append(Failure(key, error))
-            else:
-                done, skipped = done + made, skipped + (not made)
-            advance(1)
-    return Populated(done, tuple(failures), skipped, time.monotonic() - started)
-
-
-def _keys(pending: QueryExpression) -> Generator[dict[str, Any], None, None]:
-    """The keys, streamed. Closing it gives back the stream's connection, also where a make raised."""
-    yield from pending
+    run = _Run(table, maker, options)
+    total = _total(pending, options) if options.display_progress else None
+    with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
+        if options.reserve_jobs:
+            _reserved(run, table, restrictions, advance)
+        else:
+            _listed(run, pending, advance)
+    return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started)
 
 
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
     return source_keys(table, restrictions) - table.proj()
+
+
+def _total(pending: QueryExpression, options: Options) -> int:
+    """How many keys there are to do."""
+    return min(len(pending), *(most for most in (options.limit, options.max_calls) if most is not None), sys.maxsize)
+
+
+@define
+class _Run:
+    """The makes of one populate, and what came of them."""
+
+    table: AutoPopulated
+    maker: Maker
+    options: Options
+    done: int = 0
+    skipped: int = 0
+    failures: list[Failure] = field(factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there were as many calls as there may be, or it was to stop."""
+        calls = self.done + self.skipped + len(self.failures)
+        return calls == self.options.max_calls or self.options.stop()
+
+    def make(self, key: dict[str, Any], job: Job | None = None, queue: Queue | None = None) -> None:
+        """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
+        try:
+            made = self.maker.make(key, job)
+        except BaseException as error:
+            error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
+            if not isinstance(error, Exception):
+                raise
+            if queue is not None and job is not None and not isinstance(error, LeaseLost):
+                queue.failed(job, error)
+            if not self.options.suppress_errors:
+                raise
+            self.failures.append(Failure(key, error))
+        else:
+            self.done, self.skipped = self.done + made, self.skipped + (not made)
+
+
+# --- keys as they are listed -----------------------------------------------------------------------------------------
+
+
+def _listed(run: _Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
+    """Every key that is pending now."""
+    with closing(_keys(pending, run.options)) as keys:
+        for key in keys:
+            if run.is_over:
+                return
+            run.make(key)
+            advance(1)
+
+
+def _keys(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
+    """The keys, streamed. Closing it gives back the stream's connection, also where a make raised."""
+    if options.limit is not None:
+        pending = pending.top(options.limit)
+    match options.order:
+        case "original":
+            yield from pending
+        case "reverse":
+            yield from pending.to_dicts(order_by="KEY DESC")
+        case _:
+            import random
+
+            keys = pending.to_dicts()
+            random.shuffle(keys)
+            yield from keys
+
+
+# --- keys out of the queue -------------------------------------------------------------------------------------------
+
+AIM = 2.0
+"""Seconds of work that are reserved at once. A key that takes longer is reserved alone."""
+
+MOST = 1000
+
+
+def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
+    """Keys as other processes leave them, until nothing is to be had."""
+    options, schema = run.options, table.schema
+    database = schema.writable(table.spec.name)
+    ensure_queue(database, schema)
+    if options.refresh:
+        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
+    keys = source_keys(table, restrictions)
+    with Lease(database, table.spec.name.schema) as lease:
+        queue = Queue(table, keys.heading, lease)
+        for job in _jobs(queue, run, keys.node if restrictions else None):
+            if job.made:
+                queue.done(job)
+                run.skipped += 1
+            else:
+                run.make(job.key, job, queue)
+            advance(1)
+
+
+def _jobs(queue: Queue, run: _Run, among: Node | None) -> Iterator[Job]:
+    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back."""
+    most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
+    while left and not run.is_over:
+        reserved = queue.reserve(min(most, left), priority=run.options.priority, among=among)
+        if not reserved:
+            return
+        started, waiting = time.monotonic(), deque(reserved)
+        try:
+            while waiting and not run.is_over:
+                yield waiting.popleft()
+        finally:
+            if waiting:
+                queue.give_back(waiting)
+        left -= len(reserved)
+        each = max((time.monotonic() - started) / len(reserved), 1e-6)
+        most = max(1, min(int(AIM / each), 4 * most, MOST))

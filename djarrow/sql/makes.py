@@ -100,9 +100,16 @@ def is_made(spec: TableSpec, key: Mapping[str, Any]) -> str:
     return f"SELECT {_exists(spec, key)} AS made"
 
 
-def finish(spec: TableSpec, key: Mapping[str, Any], make: Make) -> str:
-    """Keep a make where its row is there: an INSERT that gives one row then, and none where the row is missing."""
-    return f"{_insert(spec.name, make)}\nWHERE {_exists(spec, key)}\nRETURNING 'made'"
+def finish(spec: TableSpec, key: Mapping[str, Any], make: Make, job: str | None = None) -> str:
+    """Keep a make where its row is there: an INSERT that gives one row then, and none where the row is missing.
+
+    job: the statement that takes its job out of the queue; where that finds none, nothing is kept, either.
+    """
+    where = _exists(spec, key)
+    if job is None:
+        return f"{_insert(spec.name, make)}\nWHERE {where}\nRETURNING 'made'"
+    taken = f"WITH job AS (\n{job}\n)\n"
+    return f"{taken}{_insert(spec.name, make)}\nWHERE {where} AND EXISTS (SELECT FROM job)\nRETURNING 'made'"
 
 
 def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:

@@ -1,0 +1,211 @@
+"""The queue of a table's keys: entering them, reserving them for this process, and what becomes of them.
+
+The statements: sql/jobs.py. Why so: docs/decisions/017-makes-and-jobs.md.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import traceback
+import uuid
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import frozen
+
+from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
+from djarrow.jobs.key_source import source_keys
+from djarrow.settings import config
+from djarrow.sql import jobs, locks
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+    from djarrow.expr.nodes import Node
+    from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.model.heading import Heading
+    from djarrow.table.table import Home
+
+
+@frozen
+class Job:
+    """A key that this process has reserved. hash: its name in the queue; token: the reservation's; made: its row was
+    there already when it was reserved.
+    """
+
+    key: dict[str, Any]
+    hash: str
+    token: uuid.UUID
+    made: bool = False
+
+
+def ensure_queue(database: Database, schema: Home) -> None:
+    """Make the queue of a schema where it is missing, in a transaction of its own.
+
+    Raises MakeError where it may not.
+    """
+    name = schema.name
+    if has_queue(database, name):
+        return
+    if not schema.makes_tables:
+        raise MakeError(
+            f"jobs are kept in {jobs.JOBS!r} of the schema, which is not there yet, and with create_tables=False none "
+            "is made. Let a user who may make tables do this first.",
+            table=f"{name}.{jobs.JOBS}",
+        )
+    with database.begin(isolation="READ COMMITTED"):
+        database.read(locks.lock_declarations())
+        database.execute(jobs.create_queue(name))
+
+
+def has_queue(database: Database, schema: str) -> bool:
+    """Whether a schema has a queue."""
+    return bool(database.read(jobs.find_queue(schema), few=True).column("found")[0].as_py())
+
+
+def refresh(
+    table: AutoPopulated,
+    restrictions: Sequence[Any] = (),
+    *,
+    order: str = "original",
+    priority: int = jobs.USUAL_PRIORITY,
+    delay: float = 0,
+) -> tuple[int, int]:
+    """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
+
+    Gives how many were added and removed. One statement, whatever their number.
+    """
+    database = table.schema.writable(table.spec.name)
+    every = source_keys(table, ()) - table.proj()
+    chosen = source_keys(table, restrictions) - table.proj() if restrictions else every
+    every._reader(), chosen._reader()  # tables that they read are made on first use
+    text = jobs.refresh(table.spec, chosen.node, order, priority=priority, delay=delay, forget=every.node)
+    found = database.read(text, few=True)
+    return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
+
+
+class Lease:
+    """This process as a worker of a schema: while the block lasts, its reservations are its own.
+
+    A thread prolongs the lease, on a session of its own. Where this process was away for longer, its keys are others',
+    `lost` is true, and what it goes on to commit raises LeaseLost; `renewed` begins anew, with another token.
+    """
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._schema = schema
+        self._seconds: float = config["jobs.lease"]
+        self._pause: float = config["jobs.heartbeat"] or self._seconds / 3
+        self._over = threading.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.worker = jobs.Worker(uuid.uuid4(), socket.gethostname(), os.getpid())
+        self._lost = threading.Event()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the lease was given away."""
+        return self._lost.is_set()
+
+    def __enter__(self) -> Self:
+        self._database.execute(jobs.register(self._schema, self.worker, self._seconds))
+        self._thread = threading.Thread(target=self._beat, name="djarrow lease", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+        try:
+            self._database.execute(jobs.leave(self._schema, self.worker.token))
+        except ConnectionFailed:  # it ends by itself
+            if error is None:
+                raise
+
+    def _beat(self) -> None:
+        while not self._over.wait(self._pause):
+            try:
+                renewed = self._database.write(jobs.renew(self._schema, self.worker.token, self._seconds))
+            except DjarrowError:  # the next beat, or the next commit, tells
+                continue
+            if not renewed:
+                self._lost.set()
+
+    def renew(self) -> None:
+        """Begin anew, after the lease was lost."""
+        self._begin()
+        self._database.execute(jobs.register(self._schema, self.worker, self._seconds))
+
+
+class Queue:
+    """The jobs of one table, for a process with a lease. heading: of the key source's keys."""
+
+    def __init__(self, table: AutoPopulated, heading: Heading, lease: Lease) -> None:
+        self._spec = table.spec
+        self._heading = heading.select(heading.primary_key)
+        self._lease = lease
+        self._database: Database = table.schema.writable(table.spec.name)
+
+    def reserve(self, most: int, *, priority: int | None = None, among: Node | None = None) -> list[Job]:
+        """Up to so many jobs, for this process. None where there are none.
+
+        Those of workers whose lease is over are taken back first.
+        """
+        if self._lease.lost:
+            self._lease.renew()
+        for last in (False, True):
+            found = self._reserve(jobs.Reservation(most, priority, among))
+            if found or last:
+                return found
+            if not self._database.read(jobs.take_back(self._spec.name.schema), few=True).column("n")[0].as_py():
+                return []
+        raise AssertionError  # pragma: no cover - the second turn returns
+
+    def _reserve(self, wanted: jobs.Reservation) -> list[Job]:
+        from djarrow.frame import results
+
+        worker = self._lease.worker
+        found = self._database.read(jobs.reserve(self._spec, self._heading, worker, wanted), few=True)
+        hashes, made = found.column("_hash").to_pylist(), found.column("_made").to_pylist()
+        keys: Iterable[dict[str, Any]] = ({} for _ in hashes)
+        if self._heading.names:
+            keys = results.to_dicts(
+                results.declared(found.select(list(self._heading.names)), self._heading), self._heading
+            )
+        return [Job(key, of, worker.token, here) for key, of, here in zip(keys, hashes, made, strict=True)]
+
+    def done(self, job: Job) -> None:
+        """Take a job out of the queue whose row is there already."""
+        schema, table = self._spec.name.schema, self._spec.name.table
+        self._database.execute(jobs.finish(schema, table, [job.hash], job.token, keep=config["jobs.keep_completed"]))
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        """Keep what a make raised, with its stack."""
+        stack = "".join(traceback.format_exception(error))
+        text = jobs.fail(
+            self._spec.name.schema,
+            self._spec.name.table,
+            job.hash,
+            job.token,
+            message=_storable(f"{type(error).__name__}: {error}"),
+            stack=_storable(stack),
+        )
+        if not self._database.write(text) and isinstance(error, LeaseLost) is False:
+            error.add_note("Its lease was over before the error could be kept: another worker makes this key.")
+
+    def give_back(self, reserved: Iterable[Job]) -> None:
+        """Let others have jobs that this process does not come to."""
+        schema, table = self._spec.name.schema, self._spec.name.table
+        by_token: dict[uuid.UUID, list[str]] = {}
+        for job in reserved:
+            by_token.setdefault(job.token, []).append(job.hash)
+        for token, hashes in by_token.items():
+            self._database.execute(jobs.give_back(schema, table, token, hashes))
+
+
+def _storable(text: str) -> str:
+    """A text as PostgreSQL can keep it."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

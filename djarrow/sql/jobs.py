@@ -1,0 +1,307 @@
+"""The queue of a schema: the tables of its jobs and of its workers, and the statements on them.
+
+docs/decisions/017-makes-and-jobs.md. A job is what one key of a table is to be made by; whoever makes it has its token.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import frozen
+
+from djarrow.expr.nodes import Node
+from djarrow.model.heading import Attribute, Heading, Origin, Special
+from djarrow.model.names import NAME_BYTES, TableName
+from djarrow.model.spec import TableSpec
+from djarrow.model.types import Family, core
+from djarrow.sql import compile as compiler
+from djarrow.sql.ddl import block, create_table, full_name
+from djarrow.sql.dialects import Dialect
+from djarrow.sql.literals import identifier, quoted
+
+JOBS, WORKERS = "~jobs", "~workers"
+"""Their names in the schema, beside `~makes` and `~updates`."""
+
+STATUSES = ("pending", "reserved", "success", "error", "ignore")
+
+USUAL_PRIORITY = 5
+
+MESSAGE, STACK = 2047, 10_485_760
+"""Characters of an error's message, and of its stack. The type says so; the column of the stack has no limit."""
+
+_TEXT = 'text COLLATE "C"'
+
+
+def jobs_spec(schema: str) -> TableSpec:
+    """The jobs of a schema, as a table. Specification: 001 9.1.4."""
+    name = TableName(schema, JOBS)
+    null: Any = {"nullable": True, "default": Special.NULL}
+    named, moment = core("varchar", NAME_BYTES), core("timestamp")
+    attributes = (
+        Attribute("table_name", named, comment="the table, as it is called in the schema", lineage=_origin(name, 0)),
+        Attribute("key_hash", core("varchar", 32), comment="MD5 of the key", lineage=_origin(name, 1)),
+        Attribute("status", core("enum", *STATUSES), default="pending", comment="what became of it"),
+        Attribute("key", core("json"), comment="the primary key that is to be made"),
+        Attribute("priority", core("int16"), default=USUAL_PRIORITY, comment="the smallest goes first"),
+        Attribute("scheduled", moment, default=Special.NOW, comment="not before"),
+        Attribute("error_message", core("varchar", MESSAGE), default="", comment="what its make raised"),
+        Attribute("error_stack", core("varchar", STACK), comment="and where", **null),
+        Attribute("host", core("varchar", 255), default="", comment="where it was last reserved"),
+        Attribute("pid", core("int64"), default=0, comment="by which process"),
+        Attribute("timestamp", moment, default=Special.NOW, comment="when its status changed"),
+    )
+    return TableSpec(name, "the keys that are to be made, and those whose make failed", Heading(attributes, _KEY))
+
+
+_KEY = ("table_name", "key_hash")
+
+
+def _origin(name: TableName, number: int) -> Origin:
+    return Origin(name, _KEY[number])
+
+
+def create_queue(schema: str) -> str:
+    """The statement that makes the tables of a queue, where there are none. It must not run twice at once."""
+    jobs, workers = _jobs(schema), _workers(schema)
+    return block(
+        [
+            *create_table(jobs_spec(schema), {"error_stack": _TEXT}),
+            f'ALTER TABLE {jobs} ADD COLUMN "_token" uuid, ADD COLUMN "_number" bigint GENERATED ALWAYS AS IDENTITY',
+            f'CREATE INDEX ON {jobs} ("table_name", "priority", "_number") WHERE "status" = \'pending\'',
+            f'CREATE INDEX ON {jobs} ("table_name", "_token") WHERE "status" = \'reserved\'',
+            f'CREATE TABLE {workers} ("token" uuid PRIMARY KEY, "host" text NOT NULL, "pid" bigint NOT NULL, '
+            '"started" timestamptz NOT NULL DEFAULT clock_timestamp(), "expires" timestamptz NOT NULL)',
+        ],
+        unless="duplicate_table",
+    )
+
+
+def find_queue(schema: str) -> str:
+    """Whether there is a queue, as `found`."""
+    return f"SELECT to_regclass({quoted(_workers(schema))}) IS NOT NULL AS found"
+
+
+# --- workers ---------------------------------------------------------------------------------------------------------
+
+
+@frozen
+class Worker:
+    """Who reserves keys: its token, and where it runs."""
+
+    token: uuid.UUID
+    host: str
+    pid: int
+
+
+def register(schema: str, worker: Worker, lease: float) -> str:
+    """Enter a worker, whose lease ends in so many seconds."""
+    values = f"'{worker.token}', {quoted(worker.host)}, {worker.pid}, {_in(lease)}"
+    return f'INSERT INTO {_workers(schema)} ("token", "host", "pid", "expires") VALUES ({values})'
+
+
+def renew(schema: str, token: uuid.UUID, lease: float) -> str:
+    """Prolong a lease; gives a row if it was not given away."""
+    return f"UPDATE {_workers(schema)} SET \"expires\" = {_in(lease)} WHERE \"token\" = '{token}' RETURNING 'renewed'"
+
+
+def leave(schema: str, token: uuid.UUID) -> str:
+    """Strike a worker off."""
+    return f"DELETE FROM {_workers(schema)} WHERE \"token\" = '{token}'"
+
+
+def take_back(schema: str) -> str:
+    """Jobs of workers whose leases are over are pending again, and these workers are struck off. Gives the number `n`.
+
+    A job that someone else works on is left to them. Its token is compared again once it is locked: it may have
+    got another worker since.
+    """
+    jobs, workers = _jobs(schema), _workers(schema)
+    return (
+        f'WITH over AS (DELETE FROM {workers} WHERE "expires" < clock_timestamp()),\n'
+        f"picked AS (\n"
+        f'SELECT j."table_name", j."key_hash", j."_token" FROM {jobs} AS j\n'
+        f"WHERE j.\"status\" = 'reserved' AND NOT EXISTS (SELECT FROM {workers} AS w "
+        f'WHERE w."token" = j."_token" AND w."expires" >= clock_timestamp())\n'
+        "FOR UPDATE SKIP LOCKED\n)\n"
+        f', back AS (UPDATE {jobs} AS j SET "status" = \'pending\', "_token" = NULL, "timestamp" = now() '
+        f'FROM picked AS p WHERE {_same("j", "p")} AND j."_token" = p."_token" RETURNING 1)\n'
+        "SELECT count(*) AS n FROM back"
+    )
+
+
+def _in(seconds: float) -> str:
+    return f"clock_timestamp() + make_interval(secs => {float(seconds)!r})"
+
+
+# --- jobs ------------------------------------------------------------------------------------------------------------
+
+
+def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay: float, forget: Node | None) -> str:
+    """Enter the keys of a query as pending jobs, those that were made once and are missing again among them.
+
+    order: "original", "reverse" or "random". delay: seconds before which they are not made. forget: the keys that
+    are still to be made; pending jobs of others are struck off. Gives `added` and `removed`.
+    """
+    jobs, names = _jobs(spec.name.schema), pending.heading.primary_key
+    source = compiler.source(pending, Dialect.POSTGRES, names).text
+    columns = [f"q.{identifier(name)}" for name in names]
+    direction = {"original": "", "reverse": " DESC"}
+    by = ", ".join(f"{c}{direction[order]}" for c in columns) if order in direction else "random()"
+    when = "clock_timestamp()" if delay <= 0 else _in(delay)
+    table = quoted(spec.name.table)
+    removed = "SELECT 1 WHERE FALSE"
+    if forget is not None:
+        all_of_them = compiler.source(forget, Dialect.POSTGRES, names).text
+        removed = (
+            f'DELETE FROM {jobs} AS j WHERE j."table_name" = {table} AND j."status" = \'pending\' AND NOT EXISTS '
+            f'(SELECT FROM (SELECT {_key_of(names)} AS k FROM ({all_of_them}) AS q) AS s WHERE j."key_hash" = {_HASH}) '
+            "RETURNING 1"
+        )
+    return (
+        f"WITH removed AS (\n{removed}\n),\nadded AS (\n"
+        f'INSERT INTO {jobs} AS j ("table_name", "key_hash", "key", "priority", "scheduled")\n'
+        f"SELECT {table}, {_HASH}, k, {int(priority)}, {when}\n"
+        f"FROM (SELECT {_key_of(names)} AS k FROM ({source}) AS q ORDER BY {by or '1'}) AS s\n"
+        f'ON CONFLICT ("table_name", "key_hash") DO UPDATE SET "status" = \'pending\', "timestamp" = now(), '
+        f'"priority" = EXCLUDED."priority", "scheduled" = EXCLUDED."scheduled" WHERE j."status" = \'success\'\n'
+        "RETURNING 1\n)\n"
+        "SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM removed) AS removed"
+    )
+
+
+_HASH = "md5(k::text)"
+
+
+def _key_of(names: Sequence[str]) -> str:
+    """The key of a row of q as the queue keeps it. jsonb has one form for a key, whatever the order of its names."""
+    pairs = ", ".join(f"{quoted(name)}, q.{identifier(name)}" for name in names)
+    return f"jsonb_build_object({pairs})"
+
+
+@frozen
+class Reservation:
+    """Which jobs may be reserved. most: how many; priority: none that comes later; among: only keys of this query."""
+
+    most: int
+    priority: int | None = None
+    among: Node | None = None
+
+
+def reserve(spec: TableSpec, heading: Heading, worker: Worker, wanted: Reservation) -> str:
+    """Reserve pending jobs for a worker, of those that are first. Others that reserve at the same time take others.
+
+    heading: of the keys. Gives a row each: `_hash`, `_made` (its row is there already), and the key.
+    """
+    jobs, names = _jobs(spec.name.schema), heading.primary_key
+    where = [
+        f'j."table_name" = {quoted(spec.name.table)}',
+        "j.\"status\" = 'pending'",
+        'j."scheduled" <= clock_timestamp()',
+    ]
+    where += [] if wanted.priority is None else [f'j."priority" <= {int(wanted.priority)}']
+    if wanted.among is not None:
+        source = compiler.source(wanted.among, Dialect.POSTGRES, names).text
+        where.append(f"EXISTS (SELECT FROM ({source}) AS q WHERE {_equal('q', heading)})")
+    made = f"EXISTS (SELECT FROM {full_name(spec.name)} AS q WHERE {_equal('q', heading)})"
+    columns = ", ".join(
+        f"({_typed(heading[name])}){'::text' if _leaves_as_text(heading[name]) else ''} AS {identifier(name)}"
+        for name in names
+    )
+    return (
+        f'WITH picked AS (\nSELECT j."table_name", j."key_hash" FROM {jobs} AS j\nWHERE {" AND ".join(where)}\n'
+        f'ORDER BY j."priority", j."_number" LIMIT {int(wanted.most)} FOR UPDATE SKIP LOCKED\n),\n'
+        f"reserved AS (\nUPDATE {jobs} AS j SET \"status\" = 'reserved', \"_token\" = '{worker.token}', "
+        f'"host" = {quoted(worker.host)}, "pid" = {worker.pid}, "timestamp" = now()\n'
+        f'FROM picked AS p WHERE {_same("j", "p")} RETURNING j."key", j."key_hash", j."priority", j."_number"\n)\n'
+        f'SELECT j."key_hash" AS "_hash", {made} AS "_made"{", " if columns else ""}{columns} FROM reserved AS j '
+        'ORDER BY j."priority", j."_number"'
+    )
+
+
+def _equal(alias: str, heading: Heading) -> str:
+    return " AND ".join(f"{alias}.{identifier(n)} = {_typed(heading[n])}" for n in heading.primary_key) or "TRUE"
+
+
+def _typed(attribute: Attribute) -> str:
+    """An attribute of the key of a job j, in its type."""
+    return f'(j."key" ->> {quoted(attribute.name)})::{attribute.type.postgres}'
+
+
+def _leaves_as_text(attribute: Attribute) -> bool:
+    kind = attribute.type
+    return kind.family in (Family.STRING, Family.ENUM) or Dialect.POSTGRES.reads_as_text(kind)
+
+
+def finish(schema: str, table: str, hashes: Sequence[str], token: uuid.UUID, *, keep: bool) -> str:
+    """Take jobs out of the queue, or keep them as done, where the token still holds them; a part of a WITH that gives
+    a row for each.
+    """
+    where = _mine(table, token, hashes)
+    if keep:
+        return (
+            f'UPDATE {_jobs(schema)} SET "status" = \'success\', "_token" = NULL, "error_message" = \'\', '
+            f'"error_stack" = NULL, "timestamp" = now() WHERE {where} RETURNING 1'
+        )
+    return f"DELETE FROM {_jobs(schema)} WHERE {where} RETURNING 1"
+
+
+def fail(schema: str, table: str, job: str, token: uuid.UUID, *, message: str, stack: str) -> str:
+    """Note what a make raised; gives a row if the token still held the job."""
+    return (
+        f'UPDATE {_jobs(schema)} SET "status" = \'error\', "_token" = NULL, "timestamp" = now(), '
+        f'"error_message" = {quoted(message[:MESSAGE])}, "error_stack" = {quoted(stack)}\n'
+        f"WHERE {_mine(table, token, [job])} RETURNING 'failed'"
+    )
+
+
+def give_back(schema: str, table: str, token: uuid.UUID, hashes: Sequence[str] | None = None) -> str:
+    """Jobs of a worker, all or these, are pending again."""
+    where = _mine(table, token, hashes)
+    return f'UPDATE {_jobs(schema)} SET "status" = \'pending\', "_token" = NULL, "timestamp" = now() WHERE {where}'
+
+
+def find(schema: str, table: str, job: str, token: uuid.UUID) -> str:
+    """Whether a token still holds a job, as `found`."""
+    return f"SELECT EXISTS (SELECT FROM {_jobs(schema)} WHERE {_mine(table, token, [job])}) AS found"
+
+
+def _mine(table: str, token: uuid.UUID, hashes: Sequence[str] | None) -> str:
+    where = f'"table_name" = {quoted(table)} AND "status" = \'reserved\' AND "_token" = \'{token}\''
+    if hashes is None:
+        return where
+    return f'{where} AND "key_hash" IN ({", ".join(map(quoted, hashes))})'
+
+
+def change(schema: str, chosen: Node, status: str) -> str:
+    """Give the jobs of a query another status; those that are reserved stay with their worker. Gives the number `n`."""
+    return (
+        f'WITH changed AS (UPDATE {_jobs(schema)} AS j SET "status" = {quoted(status)}, "timestamp" = now(), '
+        f'"error_message" = \'\', "error_stack" = NULL FROM ({_keys(chosen)}) AS p '
+        f"WHERE {_same('j', 'p')} AND j.\"status\" <> 'reserved' RETURNING 1) SELECT count(*) AS n FROM changed"
+    )
+
+
+def clear(schema: str, chosen: Node) -> str:
+    """Strike the jobs of a query off; those that are reserved stay with their worker. Gives the number `n`."""
+    return (
+        f"WITH cleared AS (DELETE FROM {_jobs(schema)} AS j USING ({_keys(chosen)}) AS p "
+        f"WHERE {_same('j', 'p')} AND j.\"status\" <> 'reserved' RETURNING 1) SELECT count(*) AS n FROM cleared"
+    )
+
+
+def _keys(chosen: Node) -> str:
+    return compiler.source(chosen, Dialect.POSTGRES, _KEY).text
+
+
+def _jobs(schema: str) -> str:
+    return full_name(TableName(schema, JOBS))
+
+
+def _workers(schema: str) -> str:
+    return full_name(TableName(schema, WORKERS))
+
+
+def _same(one: str, other: str) -> str:
+    return f'{one}."table_name" = {other}."table_name" AND {one}."key_hash" = {other}."key_hash"'
