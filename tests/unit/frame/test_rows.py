@@ -161,6 +161,15 @@ def test_missing_field() -> None:
         assert (error.attribute, error.row) == ("name", None)
 
 
+def test_null_where_there_is_a_default() -> None:
+    """NULL is not the default: the error says how to have it, where there is one."""
+    for form in (list, pl.DataFrame):
+        error = refused(form([ROWS[0], {**ROWS[1], "sex": None}]), MissingField)
+        assert (error.attribute, error.row) == ("sex", 1)
+        assert "Where it is left out, it has its default." in str(error)
+        assert "default" not in str(refused(form([ROWS[0], {**ROWS[1], "name": None}]), MissingField))
+
+
 @pytest.mark.parametrize("row", [(2, "b"), (2, "b", "F", None, 5), ()])
 def test_sequence_of_another_length(row: tuple[Any, ...]) -> None:
     """A sequence has a value for every attribute; another length is refused with the row and the attributes."""
