@@ -130,7 +130,6 @@ def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_examples_of_transactions(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples of docs/transactions.md run: what was rolled back is not there, and an outcome is looked up."""
-
     run = Runner(tmp_path, monkeypatch)
     first, second = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "transactions.md").read_text("utf-8"), re.DOTALL)
     module = run(first, schema=schema)

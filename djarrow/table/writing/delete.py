@@ -21,6 +21,7 @@ from djarrow.errors import (
     DjarrowError,
     EngineError,
     IntegrityError,
+    told,
 )
 from djarrow.model import cascade, names
 from djarrow.settings import config
@@ -44,6 +45,11 @@ def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, p
     if part_integrity not in cascade.PART_INTEGRITY:
         known = ", ".join(map(repr, cascade.PART_INTEGRITY))
         raise DeleteRefused(f"part_integrity is one of {known}, and not {part_integrity!r}.")
+    if not isinstance(prompt, bool | None):  # a condition that is empty would count as False, and empty the table
+        raise DeleteRefused(
+            f"prompt is True, False or None, and not {told(prompt)}. Some rows of a table are deleted by "
+            "`(Table & condition).delete()`."
+        )
     wanted = target(expression)
     connection = wanted.schema.ready_connection(wanted.name)
     first = chosen(wanted.table, wanted.node, wanted.key)
