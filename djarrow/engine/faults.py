@@ -57,7 +57,7 @@ def translate(error: Exception) -> DjarrowError:
     """The djarrow error for an error of the PostgreSQL driver."""
     details = _details(error)
     state = getattr(error, "sqlstate", None)
-    message = _LIBPQ.sub("", redact(details.get("MESSAGE_PRIMARY") or str(error))).strip()
+    message = _LIBPQ.sub("", redact(details.get("MESSAGE_PRIMARY") or str(error))).strip().rstrip(".")
     if state is None and (malformed := _MALFORMED.search(message)):
         reason = re.sub('".*"', '"..."', malformed[1], flags=re.DOTALL)  # it quotes the URL, maybe its password
         return ConnectionFailed(
@@ -101,7 +101,7 @@ def _key(details: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         return {}
     names = [name.strip().strip('"') for name in found["names"].split(",")]
-    values = [value.strip() for value in found["values"].split(", ")]
+    values = found["values"].split(", ")
     if len(names) == len(values):
         return dict(zip(names, values, strict=True))
     return {", ".join(names): found["values"]}

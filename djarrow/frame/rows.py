@@ -118,7 +118,9 @@ class Checking:
         for name in names:
             if name in self._heading:
                 continue
-            reason = f"the table has no attribute {name!r}.{hint_nearest(str(name), self._heading.names)}"
+            hint = hint_nearest(str(name), self._heading.names)
+            over = "" if "Did you mean" in hint else " ignore_extra_fields=True passes over it."
+            reason = f"the table has no attribute {name!r}.{hint}{over}"
             if row is None:
                 self._tell(refuse, UnknownField, reason, str(name))
             else:

@@ -199,9 +199,10 @@ class Deletion:
                 continue
             if self.part_integrity == cascade.CASCADE:  # it was added since the masters were looked for
                 raise _PartsAdded("parts were added to what is deleted. Nothing was deleted.", sqlstate=locks.CONFLICT)
-            part, master = (names.class_reference(name, step.table.schema) for name in (step.table, step.owner.parent))
+            owners = (step.table, step.owner.parent, names.master_of(step.table) or step.owner.parent)
+            part, owner, master = (names.class_reference(name, step.table.schema) for name in owners)
             raise DeleteRefused(
-                f"{rows_text(row[f'v{number}'])} of the part {part} would go, and what they belong to in {master} "
+                f"{rows_text(row[f'v{number}'])} of the part {part} would go, and what they belong to in {owner} "
                 f"would stay. Delete that: `({master} & query).delete()`. Or pass part_integrity='cascade', which "
                 "deletes it along, or 'ignore', which leaves it incomplete.",
                 table=str(self.target.name),

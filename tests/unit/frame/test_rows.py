@@ -146,8 +146,9 @@ def test_unknown_field(form: Any) -> None:
 
 
 def test_unknown_field_of_a_later_row() -> None:
-    """The row that has the unknown field is named."""
-    assert refused([ROWS[0], {**ROWS[1], "x": 1}], UnknownField).row == 1
+    """The row that has the unknown field is named, and how to pass over it where it is like no other."""
+    error = refused([ROWS[0], {**ROWS[1], "x": 1}], UnknownField)
+    assert (error.row, "ignore_extra_fields=True passes over it." in str(error)) == (1, True)
     assert refused([ROWS[0], {**ROWS[1], 7: 1}], UnknownField).row == 1
 
 
