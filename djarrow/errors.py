@@ -6,8 +6,11 @@ Translating a driver's error into one of these is the business of `engine/faults
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import difflib
 import re
+import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -53,9 +56,12 @@ def told(value: object) -> str:
 
     The repr of a frame has many lines, and that of a query reads the database.
     """
-    if value is None or isinstance(value, str | bytes | bool | int | float):
+    if value is None or isinstance(value, _PLAIN):
         return shown(value) if isinstance(value, str) else repr(value)[:200]
     return f"an object of type {type(value).__name__}"
+
+
+_PLAIN = (str, bytes, bool, int, float, decimal.Decimal, uuid.UUID, datetime.date, datetime.time, datetime.timedelta)
 
 
 # --- definitions -------------------------------------------------------------------------------------------------
@@ -247,16 +253,25 @@ class RowError(DjarrowError):
     def __init__(
         self, message: str, *, table: str, attribute: str | None = None, row: int | None = None, value: Any = None
     ) -> None:
-        place = f"Table {table!r}"
-        place += f", attribute {attribute!r}" if attribute is not None else ""
-        place += f", row {row}" if row is not None else ""
-        super().__init__(f"{place}: {message} Nothing was written.")
         self.reason = message
         self.table = table
         self.attribute = attribute
         self.row = row
         self.value = value
         self.problems: Any = None
+        super().__init__(self._text())
+
+    def _text(self) -> str:
+        place = f"Table {self.table!r}"
+        place += f", attribute {self.attribute!r}" if self.attribute is not None else ""
+        place += f", row {self.row}" if self.row is not None else ""
+        return f"{place}: {self.reason} Nothing was written."
+
+    def found_in(self, row: int) -> None:
+        """Tell the row, which is looked for after the database refused it."""
+        self.row = row
+        self.message = self._text()
+        self.args = (self.message,)
 
 
 class UnknownField(RowError, KeyError):

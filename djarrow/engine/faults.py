@@ -22,6 +22,7 @@ from djarrow.errors import (
     TimedOut,
     TransactionError,
 )
+from djarrow.model.values import REQUIRED
 
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
 _PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
@@ -56,7 +57,7 @@ def translate(error: Exception) -> DjarrowError:
     """The djarrow error for an error of the PostgreSQL driver."""
     details = _details(error)
     state = getattr(error, "sqlstate", None)
-    message = _LIBPQ.sub("", redact(details.get("MESSAGE_PRIMARY") or str(error))).strip()
+    message = _LIBPQ.sub("", redact(details.get("MESSAGE_PRIMARY") or str(error))).strip().rstrip(".")
     if state is None and (malformed := _MALFORMED.search(message)):
         reason = re.sub('".*"', '"..."', malformed[1], flags=re.DOTALL)  # it quotes the URL, maybe its password
         return ConnectionFailed(
@@ -100,7 +101,7 @@ def _key(details: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         return {}
     names = [name.strip().strip('"') for name in found["names"].split(",")]
-    values = [value.strip() for value in found["values"].split(", ")]
+    values = found["values"].split(", ")
     if len(names) == len(values):
         return dict(zip(names, values, strict=True))
     return {", ".join(names): found["values"]}
@@ -150,8 +151,8 @@ def _check(message: str, details: Mapping[str, str]) -> DjarrowError:
     )
 
 
-def _missing(message: str, details: Mapping[str, str]) -> DjarrowError:
-    return MissingField(f"{message}.", table=_table(details), attribute=details.get("COLUMN_NAME"))
+def _missing(_: str, details: Mapping[str, str]) -> DjarrowError:
+    return MissingField(REQUIRED, table=_table(details), attribute=details.get("COLUMN_NAME"))
 
 
 def _dependents(message: str, details: Mapping[str, str]) -> DjarrowError:
@@ -163,6 +164,14 @@ def _aborted(_: str, __: Mapping[str, str]) -> DjarrowError:
     return TransactionError(
         "The transaction was aborted by an earlier error and nothing of it was kept. Start a new one.",
         sqlstate="25P02",
+    )
+
+
+def _read_only(_: str, __: Mapping[str, str]) -> DjarrowError:
+    return TransactionError(
+        "Nothing can be written in a read-only transaction. It was begun with read_only=True, or the server takes no "
+        "changes, as a standby does.",
+        sqlstate="25006",
     )
 
 
@@ -196,6 +205,7 @@ _BY_STATE = {
     "23503": _reference,
     "23514": _check,
     "23502": _missing,
+    "25006": _read_only,
     "25P02": _aborted,
     "2BP01": _dependents,
     "42P17": _definition,

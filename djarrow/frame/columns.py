@@ -24,7 +24,7 @@ from djarrow.frame.problems import Refuse
 from djarrow.model.heading import Attribute
 from djarrow.model.texts import read_text
 from djarrow.model.types import AttributeType, Family
-from djarrow.model.values import is_absent, normalise
+from djarrow.model.values import REQUIRED, is_absent, normalise
 
 
 def carrier(kind: AttributeType) -> pa.DataType:
@@ -194,7 +194,7 @@ def canonical(
             held = None
         else:
             if held is None and not attribute.nullable and row not in refused:
-                refuse(MissingField, _REQUIRED, attribute=attribute.name, row=row)
+                refuse(MissingField, _required(attribute), attribute=attribute.name, row=row)
         found.append(held)
     return found
 
@@ -215,14 +215,16 @@ def _identity(value: Any, kind: AttributeType) -> bytes | None:
 _STORED: dict[Family, Callable[[Any, AttributeType], Any]] = {Family.BLOB: _packed, Family.UUID: _identity}
 """What goes to the database for a value, where that is not the canonical value itself. Raises ValueError."""
 
-_REQUIRED = "a value is required and NULL was given. Only attributes declared `= null` may be NULL."
+
+def _required(attribute: Attribute) -> str:
+    return REQUIRED if attribute.default is None else f"{REQUIRED} Where it is left out, it has its default."
 
 
 def _check_nulls(array: pa.Array | pa.ChunkedArray, attribute: Attribute, refuse: Refuse) -> None:
     if attribute.nullable or array.null_count == 0:
         return
     for row in np.flatnonzero(pc.is_null(array).to_numpy(zero_copy_only=False)):
-        refuse(MissingField, _REQUIRED, attribute=attribute.name, row=int(row))
+        refuse(MissingField, _required(attribute), attribute=attribute.name, row=int(row))
 
 
 def _plain(array: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -26,10 +26,23 @@ _BUFFER = 2**20
 
 
 def as_path(given: Any) -> Path | None:
-    """The file that a path names, also one given as text that ends as such a file does. Else None."""
-    if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(SUFFIXES)):
-        return Path(given).expanduser()
-    return None
+    """The file or folder that a path names; of a text, one that ends as such a file does, or a folder that is there.
+
+    None for anything else.
+    """
+    if isinstance(given, Path):
+        return given.expanduser()
+    if not isinstance(given, str) or not given:  # the path of no letters is the working folder
+        return None
+    path = Path(given).expanduser()
+    return path if given.lower().endswith(SUFFIXES) or _is_folder(path) else None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a text that can be no path: too long, or with a NUL
+        return False
 
 
 def of_rows(path: Path, table: str) -> Iterator[RowsOfFile]:
@@ -56,13 +69,15 @@ class RowsOfFile:
     """The batches of a CSV or Parquet file, and their schema. Raises InvalidValue.
 
     The first line of a CSV file, in UTF-8, names the attributes. A field with nothing in it is NULL, `""` the empty
-    string. folders: columns, of one text each, that the file is in. texts: the names of the columns of text.
+    string. folders: columns, of one text each, that the file is in; None where no folder was given, but the file.
+    texts: the names of the columns of text. name: the file's, where it is one of a folder.
     """
 
     def __init__(self, path: Path, table: str, folders: Mapping[str, str | None] | None = None) -> None:
         self._path = path
         self._table = table
         self._folders = folders or {}
+        self.name = None if folders is None else str(path)
         is_csv = path.suffix.lower() == ".csv"
         self._batches = self._guarded(_csv if is_csv else _parquet)
         self.schema: pa.Schema = next(self._batches)
@@ -86,7 +101,8 @@ class RowsOfFile:
             for batch in found:
                 yield self._with_values(batch)
         except (pa.ArrowException, OSError) as error:
-            raise self._refused(f"the file {str(self._path)!r} cannot be read: {error}.") from None
+            reason = str(error).rstrip(".")
+            raise self._refused(f"the file {str(self._path)!r} cannot be read: {reason}.") from None
 
     def _with_folders(self, schema: pa.Schema) -> pa.Schema:
         import pyarrow as pa
@@ -124,6 +140,8 @@ def _csv(path: Path) -> Iterator[Any]:
     read = csv.ReadOptions(block_size=_BLOCK)
     with csv.open_csv(path, read_options=read, parse_options=csv.ParseOptions(newlines_in_values=True)) as header:
         names = header.schema.names
+    if len(names) == 1 and (other := next((mark for mark in ";\t|" if mark in names[0]), None)):
+        raise pa.ArrowInvalid(f"the names in its first line are separated by {other!r} and not by commas")
     convert = csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
         strings_can_be_null=True,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from djarrow.errors import InvalidValue
+from djarrow.errors import InvalidValue, told
 from djarrow.frame.batches import of_rows, of_size
 from djarrow.frame.given_frames import Frame, as_frame, is_stream, of_polars
 
@@ -37,7 +37,8 @@ class Records:
 class Columns:
     """Rows as columns. column: gives one by its place among names, as an Arrow array or a list of Python values.
 
-    texts: the columns of text, as a CSV file has them, in which NULL stands for the default.
+    texts: the columns of text, as a CSV file has them, in which NULL stands for the default. file: the one of several
+    that they are of, whose first row has the number `first`.
     """
 
     start: int
@@ -45,9 +46,18 @@ class Columns:
     names: tuple[str, ...]
     column: Callable[[int], Any]
     texts: frozenset[str] = frozenset()
+    file: str | None = None
+    first: int = 0
 
 
 Piece = Records | Columns
+
+
+def told_file(piece: Piece, row: int | None) -> str:
+    """The end of a message about a row of one of several files: which, and its number there. row: that in the piece."""
+    if isinstance(piece, Records) or piece.file is None:
+        return ""
+    return f" In the file {piece.file!r}{'' if row is None else f', row {piece.start - piece.first + row}'}."
 
 
 @frozen
@@ -111,15 +121,26 @@ def given(rows: Any, table: str, size: Size) -> Given:
             return Given(lambda: _from_lazy(rows, size))
         case pa.RecordBatchReader():
             return Given(lambda: _from_stream(rows, size), again=False)
-        case str() | bytes() | Mapping():
-            raise InvalidValue(f"{_kind(rows)} is no sequence of rows; use insert1 for one.", table=table)
+        case str():
+            raise InvalidValue(
+                f"{told(rows)} names no rows: as text they are the path of a file that ends in "
+                f"{' or '.join(files.SUFFIXES)}, or of a folder that is there.",
+                table=table,
+            )
+        case bytes() | Mapping():
+            advice = "use insert1 for one, or make a frame of columns"
+            raise InvalidValue(f"{_kind(rows)} is no sequence of rows; {advice}.", table=table)
         case tuple():
             return Given(lambda: _from_records(rows, size), len(rows))
     if (frame := as_frame(rows)) is not None:
         return Given(lambda: _from_frame(frame, size), frame.rows)
     if isinstance(rows, Iterable):
         return Given(lambda: _from_records(rows, size), again=isinstance(rows, Collection))
-    raise InvalidValue(f"{_kind(rows)} is no sequence of rows.", table=table)
+    raise InvalidValue(
+        f"{_kind(rows)} is no sequence of rows: they are a frame, an Arrow table or stream, the path of a file, a "
+        "query, or an iterable of mappings or sequences.",
+        table=table,
+    )
 
 
 def _kind(value: Any) -> str:
@@ -153,7 +174,9 @@ def _from_files(found: Iterable[RowsOfFile], size: Size) -> Iterator[Columns]:
     """File by file: each has the columns that it has. One without rows has names to check."""
     start, empty = 0, None
     for file in found:
-        for piece in _from_stream(file, size, start, file.texts):
+        first = start
+        for part in _from_stream(file, size, start, file.texts):
+            piece = evolve(part, file=file.name, first=first)
             if not piece.rows:
                 empty = piece
                 continue

@@ -1,18 +1,33 @@
-"""Which of the rows that were sent has the key that the database refused, which it tells as text."""
+"""The key that the database refused, told as text: its values, and which of the rows that were sent has it."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from djarrow.frame.columns import carrier
 from djarrow.model.heading import Heading
 from djarrow.model.texts import read_text
-from djarrow.model.types import Family
+from djarrow.model.types import AttributeType, Family
 from djarrow.model.values import normalise
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def typed(key: Mapping[str, str], heading: Heading) -> dict[str, Any]:
+    """The key with the values that a restriction takes. What is no attribute, or no value of its type, stays text."""
+    values: dict[str, Any] = dict(key)
+    for name, text in key.items():
+        if name in heading:
+            with contextlib.suppress(ValueError):
+                values[name] = _value(text, heading[name].type)
+    return values
+
+
+def _value(text: str, kind: AttributeType) -> Any:
+    return normalise(read_text(text, kind), kind)
 
 
 def place_of(key: Mapping[str, str], rows: pa.Table, heading: Heading) -> int | None:
@@ -28,7 +43,7 @@ def place_of(key: Mapping[str, str], rows: pa.Table, heading: Heading) -> int | 
     for name, text in ((name, key[name]) for name in given):
         kind = heading[name].type
         try:
-            value = normalise(read_text(text, kind), kind)
+            value = _value(text, kind)
         except ValueError:
             return None
         held = value.bytes if kind.family is Family.UUID and value is not None else value

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from djarrow.errors import InvalidValue, MissingField, RowError, UnknownField, hint_nearest, told
 from djarrow.frame.columns import canonical, carrier, from_arrow, from_texts, from_values
-from djarrow.frame.given import WHOLE, Columns, Piece, Records, given
+from djarrow.frame.given import WHOLE, Columns, Piece, Records, given, told_file
 from djarrow.frame.given_frames import as_record
 from djarrow.frame.problems import MOST, Problems, Refuse
 from djarrow.model.heading import Attribute, Heading, Special
@@ -73,6 +73,8 @@ class Checking:
         """The columns of a piece in the order of the heading; where there are problems, NULL in their place."""
         refuse = self.problems.from_row(piece.start)
         if isinstance(piece, Columns):
+            if piece.file is not None:
+                refuse = _with_file(refuse, piece)
             return self._of_columns(piece, refuse)
         return _table(self._of_records(piece.records, refuse, from_values), piece.rows)
 
@@ -116,7 +118,9 @@ class Checking:
         for name in names:
             if name in self._heading:
                 continue
-            reason = f"the table has no attribute {name!r}.{hint_nearest(str(name), self._heading.names)}"
+            hint = hint_nearest(str(name), self._heading.names)
+            over = "" if "Did you mean" in hint else " ignore_extra_fields=True passes over it."
+            reason = f"the table has no attribute {name!r}.{hint}{over}"
             if row is None:
                 self._tell(refuse, UnknownField, reason, str(name))
             else:
@@ -201,6 +205,17 @@ class Checking:
                 reason = f"{what} is no row: a row is a mapping or a sequence of values."
                 refuse(InvalidValue, reason, attribute=None, row=row)
         return _NO_ROW
+
+
+def _with_file(refuse: Refuse, piece: Columns) -> Refuse:
+    """Tells the file as well, and the row there: rows are counted through all files."""
+
+    def refuse_there(
+        kind: type[RowError], reason: str, *, attribute: str | None, row: int | None = None, value: Any = None
+    ) -> None:
+        refuse(kind, reason + told_file(piece, row), attribute=attribute, row=row, value=value)
+
+    return refuse_there
 
 
 def _with_default(values: list[Any], absent: list[int], attribute: Attribute, refuse: Refuse, column: Make) -> Any:

@@ -42,6 +42,9 @@ _ABSENT = frozenset({"NAType", "NaTType", "MaskedConstant"})
 """The types of what pandas and NumPy's masked arrays have for a missing value; pandas itself may not be there."""
 
 
+REQUIRED = "a value is required and NULL was given. Only attributes declared `= null` may be NULL."
+
+
 def is_absent(value: Any) -> bool:
     """Whether a value is one that is missing: None, or what a library has for it."""
     return value is None or type(value).__name__ in _ABSENT
@@ -79,16 +82,29 @@ def _without_numpy(value: Any, kind: AttributeType) -> Any:
 
 
 def _integer(value: Any, kind: AttributeType) -> int:
-    if isinstance(value, bool | str | bytes) or int(value) != value:
+    if isinstance(value, str):
+        raise _no(value, kind, _TEXT)
+    if isinstance(value, bool | bytes) or int(value) != value:
         raise _no(value, kind)
     low, high = kind.row.minimum, kind.row.maximum
     if low is not None and high is not None and not low <= value <= high:
-        raise _no(value, kind, f", which goes from {low} to {high}")
+        raise _no(value, kind, within(kind))
     return int(value)
 
 
+_TEXT = ": text is no number. Convert it first"
+
+
+def within(kind: AttributeType) -> str:
+    """The end of a message about a value that is none of a type: its range, where it has one."""
+    low, high = kind.row.minimum, kind.row.maximum
+    return "" if low is None or high is None else f", which goes from {low} to {high}"
+
+
 def _float(value: Any, kind: AttributeType) -> float:
-    if isinstance(value, bool | str | bytes):
+    if isinstance(value, str):
+        raise _no(value, kind, _TEXT)
+    if isinstance(value, bool | bytes):
         raise _no(value, kind)
     number = float(value)
     try:
@@ -125,7 +141,7 @@ def _boolean(value: Any, kind: AttributeType) -> bool:
 
 def _string(value: Any, kind: AttributeType) -> str:
     if not isinstance(value, str):
-        raise _no(value, kind)
+        raise _no(value, kind, ": it is no text. Convert it first")
     if "\0" in value:
         raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
     if kind.max_length is not None and len(value) > kind.max_length:
@@ -197,11 +213,26 @@ def _uuid(value: Any, kind: AttributeType) -> uuid.UUID:
 
 def _json(value: Any, kind: AttributeType) -> str:
     _check_names(value, kind)
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except TypeError:
+        raise _no(value, kind, f": {_foreign(value)} is nothing that JSON can say. Convert it first") from None
     if _ESCAPED_NUL.search(text):
         raise _no(value, kind, ": PostgreSQL strings hold no NUL character")
     text.encode()  # half of a surrogate pair has no UTF-8
     return text
+
+
+def _foreign(value: Any) -> str:
+    """The part of a document that JSON has no form for."""
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            if found := _foreign(part):
+                return found
+        names = value if isinstance(value, dict) else ()
+        odd = [name for name in names if name is not None and not isinstance(name, str | int | float)]
+        return f"the name {_shown(odd[0])}" if odd else ""
+    return "" if value is None or isinstance(value, str | int | float) else _shown(value)
 
 
 def _check_names(value: Any, kind: AttributeType) -> None:

@@ -766,12 +766,14 @@ def test_a_float_that_is_no_integer(
 def test_a_duplicate_key(
     connection: PostgresConnection, scans: SimpleNamespace, form: Form, inside: bool, among_themselves: bool
 ) -> None:
-    """A key that is there, or is given twice: the attributes with their values, and the constraint."""
+    """A key that is there, or is given twice: the row, the attributes with their values, and the constraint."""
     key = {"animal_id": 2, "scan_id": 1} if among_themselves else {"animal_id": 1, "scan_id": 1}
     with refused(connection, scans, DuplicateKey, inside=inside) as caught:
         scans.Scan.insert(form([GOOD, GOOD | key | {"note": "x"}]))
     error = caught.value
-    assert error.key == {name: str(value) for name, value in key.items()}
+    assert error.key == key
+    assert len(scans.Scan & error.key) == (0 if among_themselves else 1)
+    assert (error.row, "row 1: " in str(error)) == (1, True)
     assert error.constraint == "scan_pkey"
     assert error.attribute == "animal_id, scan_id"
     assert f"animal_id = {key['animal_id']}, scan_id = 1" in str(error)
@@ -790,12 +792,13 @@ def test_a_duplicate_under_a_unique_index(connection: PostgresConnection, scans:
 @inside_and_outside
 @pytest.mark.parametrize("form", FORMS)
 def test_a_missing_parent(connection: PostgresConnection, scans: SimpleNamespace, form: Form, inside: bool) -> None:
-    """A foreign key to no row: the attribute, the value, the parent, and to insert it first."""
+    """A foreign key to no row: the row, the attribute, the value, the parent, and to insert it first."""
     with refused(connection, scans, MissingParent, inside=inside) as caught:
         scans.Scan.insert(form([GOOD, GOOD | {"animal_id": 9, "note": "x"}]))
     error = caught.value
     assert issubclass(caught.type, LookupError)
-    assert error.key == {"animal_id": "9"}
+    assert error.key == {"animal_id": 9}
+    assert (error.row, "row 1: " in str(error)) == (1, True)
     assert error.parent.endswith("animal")
     assert "animal_id = 9" in str(error)
     assert "Insert the parent first" in str(error)

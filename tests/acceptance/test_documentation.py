@@ -130,15 +130,10 @@ def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_the_examples_of_transactions(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples of docs/transactions.md run: what was rolled back is not there, and an outcome is looked up."""
-
-    @schema
-    class Account(dj.Manual):
-        definition = "account : int32\n---\nbalance : int32"
-
-    Account.declare()
     run = Runner(tmp_path, monkeypatch)
     first, second = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "transactions.md").read_text("utf-8"), re.DOTALL)
-    module = run(first, schema=schema, Account=Account)
+    module = run(first, schema=schema)
+    Account = module.Account
     assert module.accounts == [{"account": 1}, {"account": 2}]
     run(second, connection=module.connection, Account=Account)
     assert len(Account()) == 3

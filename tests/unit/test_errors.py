@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import decimal
 import pickle
 from typing import Any
 
@@ -79,6 +81,8 @@ class Loud:
         (5, "5"),
         (None, "None"),
         (b"x", "b'x'"),
+        (datetime.date(2024, 1, 2), "datetime.date(2024, 1, 2)"),
+        (decimal.Decimal("1.5"), "Decimal('1.5')"),
         (Loud(), "an object of type Loud"),
         ([1], "an object of type list"),
     ],

@@ -21,6 +21,7 @@ from djarrow.errors import (
     DjarrowError,
     EngineError,
     IntegrityError,
+    told,
 )
 from djarrow.model import cascade, names
 from djarrow.settings import config
@@ -44,6 +45,11 @@ def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, p
     if part_integrity not in cascade.PART_INTEGRITY:
         known = ", ".join(map(repr, cascade.PART_INTEGRITY))
         raise DeleteRefused(f"part_integrity is one of {known}, and not {part_integrity!r}.")
+    if not isinstance(prompt, bool | None):  # a condition that is empty would count as False, and empty the table
+        raise DeleteRefused(
+            f"prompt is True, False or None, and not {told(prompt)}. Some rows of a table are deleted by "
+            "`(Table & condition).delete()`."
+        )
     wanted = target(expression)
     connection = wanted.schema.ready_connection(wanted.name)
     first = chosen(wanted.table, wanted.node, wanted.key)
@@ -193,9 +199,10 @@ class Deletion:
                 continue
             if self.part_integrity == cascade.CASCADE:  # it was added since the masters were looked for
                 raise _PartsAdded("parts were added to what is deleted. Nothing was deleted.", sqlstate=locks.CONFLICT)
-            part, master = (names.class_reference(name, step.table.schema) for name in (step.table, step.owner.parent))
+            owners = (step.table, step.owner.parent, names.master_of(step.table) or step.owner.parent)
+            part, owner, master = (names.class_reference(name, step.table.schema) for name in owners)
             raise DeleteRefused(
-                f"{rows_text(row[f'v{number}'])} of the part {part} would go, and what they belong to in {master} "
+                f"{rows_text(row[f'v{number}'])} of the part {part} would go, and what they belong to in {owner} "
                 f"would stay. Delete that: `({master} & query).delete()`. Or pass part_integrity='cascade', which "
                 "deletes it along, or 'ignore', which leaves it incomplete.",
                 table=str(self.target.name),

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from djarrow.errors import (
     DuplicateKey,
     EngineError,
+    IntegrityError,
     InvalidCondition,
     InvalidValue,
     MissingField,
     UnknownField,
     hint_nearest,
 )
+from djarrow.model.values import within
 from djarrow.sql.insert import Conflict
 from djarrow.sql.locks import repeated
 from djarrow.table.writing.agreement import check_columns
@@ -102,8 +104,20 @@ def _run(database: Database, table: Table, statement: str, options: Options) -> 
 @contextlib.contextmanager
 def _explained(spec: TableSpec) -> Iterator[None]:
     """A value that a column does not take is told as such."""
+    from djarrow.frame.offenders import typed
+
     try:
         yield
+    except IntegrityError as error:
+        error.key = typed(error.key, spec.heading)
+        raise
+    except InvalidValue as error:  # of a check that holds the column to its range, by its name alone
+        if error.attribute is None or error.attribute not in spec.heading:
+            raise
+        kind = spec.heading[error.attribute].type
+        row = _FAILING.search(error.reason)
+        reason = f"a value of the query is no {kind}{within(kind)}{f', in the row {row[1]}' if row else ''}."
+        raise InvalidValue(reason, table=str(spec.name), attribute=error.attribute) from error
     except EngineError as error:
         if error.sqlstate == _TWICE:
             reason = "the query gives a key twice, and does not say which of its rows is to stay."
@@ -114,6 +128,8 @@ def _explained(spec: TableSpec) -> Iterator[None]:
         reason = f"{refused[1]}." if refused else error.message
         raise InvalidValue(reason, table=str(spec.name)) from error
 
+
+_FAILING = re.compile(r"Failing row contains (\(.*\))\.", re.DOTALL)
 
 _TWICE = "21000"
 """The state of a row that one statement would replace a second time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from djarrow.errors import EngineError, IntegrityError, RowError
+from djarrow.errors import EngineError, IntegrityError
 from djarrow.model.heading import Special
 from djarrow.model.names import TableName
 from djarrow.model.types import Family
@@ -82,7 +82,7 @@ class Sending:
         try:
             done = write()
         except IntegrityError as error:
-            _find_row(error, rows(), piece.start, self.spec)
+            _find_row(error, rows(), piece, self.spec)
             raise
         except EngineError as error:
             self._explain(error, piece)
@@ -148,11 +148,15 @@ class Sending:
                 self.database.read(text.advance_count(self.spec, attribute.name))
 
 
-def _find_row(error: RowError, rows: pa.Table, start: int, spec: TableSpec) -> None:
+def _find_row(error: IntegrityError, rows: pa.Table, piece: Piece, spec: TableSpec) -> None:
     """Tell the row, and the frame of this one problem, of an error of the database that names a key."""
-    from djarrow.frame.offenders import place_of
+    from djarrow.frame.given import told_file
+    from djarrow.frame.offenders import place_of, typed
     from djarrow.frame.problems import frame_of
 
-    found = place_of(getattr(error, "key", {}), rows, spec.heading)
-    error.row = None if found is None else start + found
+    found = place_of(error.key, rows, spec.heading)
+    if found is not None:
+        error.reason += told_file(piece, found)
+        error.found_in(piece.start + found)
+    error.key = typed(error.key, spec.heading)
     error.problems = frame_of(error)

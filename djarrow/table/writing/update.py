@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 
-from djarrow.errors import InvalidValue, MissingField, NoSuchRow, UnknownField, UpdateRefused, hint_nearest, told
+from djarrow.errors import (
+    IntegrityError,
+    InvalidValue,
+    MissingField,
+    NoSuchRow,
+    UnknownField,
+    UpdateRefused,
+    hint_nearest,
+    told,
+)
 from djarrow.frame.given_frames import as_frame, as_record
 from djarrow.model.heading import Heading, Special
 from djarrow.model.names import TableName
@@ -139,6 +148,7 @@ STAGING = TableName("pg_temp", "djarrow_update")
 
 def _update(database: Database, table: Table, correction: Correction) -> None:
     """Change the row in the transaction that is open. Raises NoSuchRow, and what the database refuses."""
+    from djarrow.frame.offenders import typed
     from djarrow.sql import insert, update
 
     spec, staged = table.spec, tuple(correction.staged.column_names)
@@ -149,7 +159,11 @@ def _update(database: Database, table: Table, correction: Correction) -> None:
         database.execute(insert.create_staging(spec, STAGING, staged))
         database.ingest(STAGING, correction.staged)
     given = [name for name in staged if name not in key]
-    found = database.read(update.update_row(spec, STAGING if staged else None, given, correction.reset))
+    try:
+        found = database.read(update.update_row(spec, STAGING if staged else None, given, correction.reset))
+    except IntegrityError as error:
+        error.key = typed(error.key, spec.heading)
+        raise
     if staged:
         database.execute(insert.drop_staging(STAGING))
     if not found.column("n")[0].as_py():

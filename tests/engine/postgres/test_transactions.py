@@ -128,7 +128,7 @@ def test_reads_inside_see_one_snapshot(
 
 def test_a_read_only_transaction_refuses_writes(own: PostgresConnection, numbers: str) -> None:
     """begin(read_only=True) lets nothing be written."""
-    with pytest.raises(EngineError, match="read-only"), own.begin(read_only=True):
+    with pytest.raises(TransactionError, match="in a read-only transaction"), own.begin(read_only=True):
         own.execute(f"INSERT INTO {numbers} VALUES (1)")
 
 

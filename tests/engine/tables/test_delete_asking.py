@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,11 @@ def test_more_tables_meanwhile(
     with schema.connection.transaction:
         answering(monkeypatch, "y\n")
         assert query.delete(prompt=True) == 1
+
+
+@pytest.mark.parametrize("given", [{}, [], "", 0, "subject = 1", [{"subject": 1}], dict], ids=repr)
+def test_a_condition_is_no_prompt(lab: SimpleNamespace, given: Any) -> None:
+    """A condition given to delete itself is refused: taken for prompt, an empty one would empty the table."""
+    with pytest.raises(DeleteRefused, match=r"prompt is True, False or None.*\(Table & condition\)\.delete\(\)"):
+        lab.Subject.delete(given)
+    assert sizes(lab.Subject, lab.Session) == [2, 1201]

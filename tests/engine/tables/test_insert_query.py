@@ -105,7 +105,7 @@ def test_what_does_not_fit(tables: Any) -> None:
     assert missing.value.attribute == "dept"
     with pytest.raises(MissingParent) as parent:
         StudentMajor.insert(dj.U("student_id", "dept") & (Student.proj(dept="'ART'")))
-    assert parent.value.key["dept"] == "ART"
+    assert parent.value.key == {"dept": "ART"}
     with pytest.raises(InvalidCondition, match="chunk_size"):
         StudentMajor.insert(Student, chunk_size=10)
     assert len(StudentMajor) == 0
@@ -170,6 +170,31 @@ def test_values_lose_nothing(schema: dj.Schema, attribute: str, term: str, value
         assert Target.insert(query) == 2
         found = [row["a"] for row in Target.to_dicts("k", "a")]
         assert [str(v) if isinstance(v, Decimal) else v for v in found] == values
+
+
+def test_what_the_server_refuses_is_told_in_words_of_the_definition(schema: dj.Schema) -> None:
+    """A value out of range, NULL where one is required, and a key that is there: not in the database's own words."""
+
+    @schema
+    class Source(dj.Manual):
+        definition = "a : int32\n---\nx = null : int32"
+
+    @schema
+    class Target(dj.Manual):
+        definition = "a : int32\n---\nx : uint8"
+
+    Source.insert([(1, 5), (2, 300), (3, None)])
+    with pytest.raises(InvalidValue, match=r"is no uint8, which goes from 0 to 255, in the row \(2, 300\)\.") as wide:
+        Target.insert(Source & "a = 2")
+    assert wide.value.attribute == "x"
+    with pytest.raises(MissingField, match="a value is required and NULL was given") as empty:
+        Target.insert(Source & "a = 3")
+    assert empty.value.attribute == "x"
+    Target.insert(Source & "a = 1")
+    with pytest.raises(DuplicateKey) as twice:
+        Target.insert(Source & "a = 1")
+    assert twice.value.key == {"a": 1}
+    assert Target.to_dicts() == [{"a": 1, "x": 5}]
 
 
 def test_in_a_transaction_of_the_user(tables: Any, connection: PostgresConnection) -> None:

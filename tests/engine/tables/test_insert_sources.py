@@ -21,7 +21,15 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import DuplicateKey, InvalidCondition, InvalidValue, MissingField, MissingParent, UnknownField
+from djarrow.errors import (
+    DuplicateKey,
+    InvalidCondition,
+    InvalidValue,
+    MissingField,
+    MissingParent,
+    RowError,
+    UnknownField,
+)
 
 FRAME = pl.DataFrame({"n": [1, 2, 3], "x": [0.5, None, 2.5], "note": ["a", "b", "c"]})
 ROWS = FRAME.to_dicts()
@@ -74,6 +82,7 @@ FORMS: dict[str, Callable[[Path], Any]] = {
     "parquet": lambda folder: write(folder / "rows.parquet", FRAME),
     "path as text": lambda folder: str(write(folder / "rows.parquet", FRAME)),
     "folder": lambda folder: {write(folder / f"{n}.parquet", FRAME[n : n + 1]).parent for n in range(3)}.pop(),
+    "folder as text": lambda folder: str(write(folder / "rows.parquet", FRAME).parent),
     "dataset": lambda folder: ds.dataset(write(folder / "rows.parquet", FRAME)),
     "csv": lambda folder: write(folder / "rows.csv", FRAME),
     "generator": lambda _: (row for row in ROWS),
@@ -131,9 +140,35 @@ def test_a_file_that_is_none(Item: Any, tmp_path: Path) -> None:  # noqa: N803
         with pytest.raises(InvalidValue, match=why) as caught:
             Item.insert(tmp_path / path)
         assert path in str(caught.value)
-    with pytest.raises(InvalidValue, match="no sequence of rows"):
+    with pytest.raises(InvalidValue, match="'n,x' names no rows"):
         Item.insert("n,x")
     assert len(Item) == 0
+
+
+def test_the_file_of_a_folder_is_told(schema: dj.Schema, tmp_path: Path) -> None:
+    """What is wrong with a row of one of several files is told with the file, and the number of the row there."""
+
+    @schema
+    class Reading(dj.Manual):
+        definition = "n : int32\n---\nx : int8"
+
+    for number in range(3):
+        write(tmp_path / f"{number}.parquet", pl.DataFrame({"n": [2 * number, 2 * number + 1], "x": [1, 2]}))
+    other, folder = tmp_path / "1.parquet", str(tmp_path)
+
+    def refused(error: type[RowError], n: list[int], **columns: list[int]) -> tuple[int | None, str]:
+        write(other, pl.DataFrame({"n": n, **columns}))
+        with pytest.raises(error) as caught:
+            Reading.insert(folder)
+        assert len(Reading) == 0
+        return caught.value.row, str(caught.value)
+
+    row, text = refused(InvalidValue, [2, 3], x=[1, 300])
+    assert (row, f" In the file {str(other)!r}, row 1. Nothing" in text) == (3, True)
+    row, text = refused(DuplicateKey, [2, 0], x=[1, 2])
+    assert (row, f" In the file {str(other)!r}, row 1. Nothing" in text) == (3, True)
+    row, text = refused(MissingField, [2, 3])
+    assert (row, f" In the file {str(other)!r}. Nothing" in text) == (None, True)
 
 
 def test_a_folder_by_partitions(schema: dj.Schema, tmp_path: Path) -> None:
@@ -177,16 +212,16 @@ def test_the_database_tells_the_row_of_a_late_piece(schema: dj.Schema) -> None:
     twice = pl.concat([rows, rows[5:6]])
     with pytest.raises(DuplicateKey) as duplicate:
         Child.insert(twice, chunk_size=300)
-    assert (duplicate.value.row, duplicate.value.key) == (1000, {"c": "5"})
+    assert (duplicate.value.row, duplicate.value.key) == (1000, {"c": 5})
     assert duplicate.value.problems.to_dicts()[0]["row"] == 1000
     orphan = rows.with_columns(p=pl.when(pl.col("c") == 777).then(99).otherwise("p"))
     with pytest.raises(MissingParent) as missing:
         Child.insert(orphan, chunk_size=300)
-    assert (missing.value.row, missing.value.key, missing.value.parent) == (777, {"p": "99"}, "parent")
+    assert (missing.value.row, missing.value.key, missing.value.parent) == (777, {"p": 99}, "parent")
     moment = datetime.datetime(2024, 10, 28, 12, tzinfo=datetime.UTC)
     with pytest.raises(DuplicateKey) as index:
         Child.insert([{"c": 1, "p": 1}, {"c": 2, "p": 1, "at": moment}, {"c": 3, "p": 1, "at": moment}])
-    assert index.value.row == 2
+    assert (index.value.row, index.value.key) == (2, {"at": moment})
     assert len(Child) == 0
 
 

@@ -347,7 +347,7 @@ def test_the_key_of_a_row_that_is_not_there(schema: dj.Schema, case: Case) -> No
     """The error has the key as Python values, whatever its type."""
     made = table(schema, "Value", f"k : {case.written}\n---\nx = null : int8")
     for value in case.values:
-        with pytest.raises(NoSuchRow, match="there is no row with k = ") as caught:
+        with pytest.raises(NoSuchRow, match=r"there is no row with k = (?!an object)") as caught:
             made.update1({"k": value, "x": 1})
         assert same([caught.value.key["k"]], [value])
         made.insert1((value, None), skip_duplicates=True)
@@ -381,7 +381,7 @@ def test_foreign_keys(schema: dj.Schema) -> None:
     made.insert1((1, 1))
     with pytest.raises(MissingParent, match="no row with rig = 3") as caught:
         made.update1({"run": 1, "rig": 3})
-    assert caught.value.parent == "rig"
+    assert (caught.value.parent, caught.value.key) == ("rig", {"rig": 3})
     assert logged(schema) == []
     made.update1({"run": 1, "rig": 2})
     made.update1({"run": 1, "rig": None})

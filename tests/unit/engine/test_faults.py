@@ -144,12 +144,14 @@ def test_row_still_referenced() -> None:
         ("Key (name)=(a (b)) already exists.", {"name": "a (b)"}),
         ("Key (name)=(two\nlines) already exists.", {"name": "two\nlines"}),
         ("Key (name)=() already exists.", {"name": ""}),
+        ("Key (name)=( a ) already exists.", {"name": " a "}),
+        ("Key (name, n)=(a , 1) already exists.", {"name": "a ", "n": "1"}),
         ("something else", {}),
         ("", {}),
     ],
 )
 def test_keys(detail: str, key: dict[str, str]) -> None:
-    """The key is read from the detail; values that hold commas stay one text."""
+    """The key is read from the detail; values that hold commas stay one text, and blanks are part of them."""
     error = translate(server_error("23505", "duplicate key", message_detail=detail, **TABLE))
     assert isinstance(error, DuplicateKey)
     assert error.key == key

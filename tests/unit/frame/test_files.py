@@ -119,6 +119,13 @@ def test_text_that_is_no_utf8(tmp_path: Path) -> None:
         read(tmp_path, b"a\n\xff\n", Attribute("a", core("varchar", 8)))
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_names_that_commas_do_not_separate(tmp_path: Path, mark: str) -> None:
+    """A file of another separator is refused as such, not for an attribute of all its names."""
+    with pytest.raises(InvalidValue, match=r"first line are separated by .* and not by commas\. Nothing"):
+        read(tmp_path, f"a{mark}b\n1{mark}2\n".encode(), Attribute("a", core("int8")), Attribute("b", core("int8")))
+
+
 def test_a_parquet_file_that_is_none(tmp_path: Path) -> None:
     """A file that only ends like Parquet is refused with its name; a true one gives its columns."""
     path = tmp_path / "rows.parquet"

@@ -120,8 +120,15 @@ def test_the_whole_is_one_piece() -> None:
     assert isinstance(piece, Records)
 
 
-@pytest.mark.parametrize("rows", [None, 5, "text", b"bytes", {"a": 1}, object()])
+@pytest.mark.parametrize("rows", [None, 5, b"bytes", {"a": 1}, object()])
 def test_what_is_no_rows(rows: Any) -> None:
     """Whatever has no rows is refused, one row with the advice to use insert1."""
     with pytest.raises(InvalidValue, match="no sequence of rows"):
         given(rows, "t", Size())
+
+
+@pytest.mark.parametrize("text", ["", "text", "no/such/folder", "a\0b", "long" * 2000])
+def test_text_that_is_no_path(text: str) -> None:
+    """Text is the path of a file of rows or of a folder: any other is refused as such, whatever it is."""
+    with pytest.raises(InvalidValue, match=r"names no rows: .* that ends in \.csv or \.parquet, or of a folder"):
+        given(text, "t", Size())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from djarrow.frame.offenders import place_of
+from djarrow.frame.offenders import place_of, typed
 from djarrow.frame.rows import to_arrow
 from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, core
@@ -38,9 +38,18 @@ NOON = datetime.datetime(2024, 10, 28, 12, tzinfo=datetime.UTC)
     ids=str,
 )
 def test_a_value_of_every_type(kind: AttributeType, value: Any, text: str) -> None:
-    """The text that PostgreSQL writes is found among NULLs and other values."""
+    """The text that PostgreSQL writes is found among NULLs and other values, and becomes the value."""
     heading = Heading((Attribute("x", kind, nullable=True, default=Special.NULL),), ())
     assert place_of({"x": text}, to_arrow([{"x": None}, {"x": value}], heading, "t"), heading) == 1
+    found = typed({"x": text}, heading)["x"]
+    assert (type(found), found) == (type(value), value)
+
+
+def test_what_stays_text() -> None:
+    """What is no attribute, as the expression of an index, or no value of its type, is told as the database has it."""
+    heading = Heading((Attribute("a", core("int8")),), ())
+    for key in ({"lower(name)": "5"}, {"a": "x"}, {"a, b": "1, 2"}):
+        assert typed(key, heading) == key
 
 
 def test_of_several_it_is_the_second() -> None:

@@ -146,8 +146,9 @@ def test_unknown_field(form: Any) -> None:
 
 
 def test_unknown_field_of_a_later_row() -> None:
-    """The row that has the unknown field is named."""
-    assert refused([ROWS[0], {**ROWS[1], "x": 1}], UnknownField).row == 1
+    """The row that has the unknown field is named, and how to pass over it where it is like no other."""
+    error = refused([ROWS[0], {**ROWS[1], "x": 1}], UnknownField)
+    assert (error.row, "ignore_extra_fields=True passes over it." in str(error)) == (1, True)
     assert refused([ROWS[0], {**ROWS[1], 7: 1}], UnknownField).row == 1
 
 
@@ -159,6 +160,15 @@ def test_missing_field() -> None:
     for form in (pl.DataFrame({"id": [1]}), pa.table({"id": [1]})):
         error = refused(form, MissingField)
         assert (error.attribute, error.row) == ("name", None)
+
+
+def test_null_where_there_is_a_default() -> None:
+    """NULL is not the default: the error says how to have it, where there is one."""
+    for form in (list, pl.DataFrame):
+        error = refused(form([ROWS[0], {**ROWS[1], "sex": None}]), MissingField)
+        assert (error.attribute, error.row) == ("sex", 1)
+        assert "Where it is left out, it has its default." in str(error)
+        assert "default" not in str(refused(form([ROWS[0], {**ROWS[1], "name": None}]), MissingField))
 
 
 @pytest.mark.parametrize("row", [(2, "b"), (2, "b", "F", None, 5), ()])

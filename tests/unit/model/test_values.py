@@ -104,6 +104,17 @@ def test_no_integers(value: Any) -> None:
     assert "is no int32" in reason(value, core("int32"))
 
 
+@pytest.mark.parametrize("kind", [core("int32"), core("float64")], ids=str)
+def test_text_is_no_number(kind: AttributeType) -> None:
+    """Numbers as text, as csv.DictReader gives them, are refused with what to do."""
+    assert reason("12", kind) == f"'12' is no {kind}: text is no number. Convert it first."
+
+
+def test_a_number_is_no_text() -> None:
+    """A number for a text is refused with what to do: 7 could be meant as 007."""
+    assert reason(7, core("varchar", 9)) == "7 is no varchar(9): it is no text. Convert it first."
+
+
 def test_huge_integer() -> None:
     """An integer that Python would not print is refused with its size."""
     text = reason(10**5000, core("int64"))
@@ -375,6 +386,8 @@ def test_no_json() -> None:
         deep = [deep]
     for value in ({"a": math.nan}, [math.inf], {1, 2}, b"a", {"a": object()}, circle, DAY, "\ud800"):
         assert "is no json" in reason(value, JSON)
+    assert reason({"a": [1, {"b": DAY}]}, JSON).endswith(f": {DAY!r} is nothing that JSON can say. Convert it first.")
+    assert ": the name (1, 2) is nothing that JSON can say" in reason({(1, 2): 3}, JSON)
     assert "no NUL character" in reason({"a": ["x\0y"]}, JSON)
     assert "no NUL character" in reason({"x\\\0": 1}, JSON)
     assert "is no json" in reason(deep, JSON)
