@@ -120,3 +120,18 @@ def test_the_session_reads_in_utc(own: PostgresConnection) -> None:
     query = "SELECT current_setting('TimeZone') AS zone"
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(own.read, query).result().to_pylist() == own.read(query).to_pylist() == [{"zone": "UTC"}]
+
+
+def test_the_texts_of_values_are_the_same_everywhere(own: PostgresConnection) -> None:
+    """What a server, a database or a user has for the texts of values does not reach a session: they are exact."""
+    others = {"extra_float_digits": "0", "DateStyle": "German", "IntervalStyle": "iso_8601", "bytea_output": "escape"}
+    for name, value in others.items():
+        own.execute(f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
+    own.close()
+    try:
+        values = "1.0000000000000002::float8, date '2024-02-01', interval '1 day', '\\x6162'::bytea"
+        shown = own.query(f"SELECT concat_ws(' ', {values}) AS x")
+        assert shown.to_pylist() == [{"x": "1.0000000000000002 2024-02-01 1 day \\x6162"}]
+    finally:
+        for name in others:
+            own.execute(f"ALTER ROLE CURRENT_USER RESET {name}")
