@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -443,6 +445,14 @@ def test_without_the_right(
     finally:
         connection.execute("RESET ROLE")
     assert sizes(*lab.all) == [3, 2, 6, 12, 24]
+
+
+def test_a_copy_of_what_was_deleted(lab: SimpleNamespace) -> None:
+    """What a delete gives back is the same number in a copy, and in another process."""
+    planned = lab.Subject.delete(dry_run=True)
+    assert planned
+    for other in (pickle.loads(pickle.dumps(planned)), copy.copy(planned)):  # noqa: S301 - what multiprocessing does
+        assert (other, other.counts) == (planned, planned.counts)
 
 
 def test_another_word_for_parts(lab: SimpleNamespace) -> None:
