@@ -12,7 +12,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import EngineError
+from djarrow.errors import EngineError, IntegrityError
 from djarrow.sql import locks
 from tests.contending import DELETERS, contend, log_deletes, logged, pipeline
 
@@ -54,6 +54,27 @@ def test_a_row_added_below(schema: dj.Schema, second: PostgresConnection) -> Non
         deleted = deleting.result(30)
     assert list(deleted.counts.values()) == [1, 2]
     assert sizes(A, B) == [1, 0]
+
+
+def test_a_row_added_below_a_restricting_reference(schema: dj.Schema, second: PostgresConnection) -> None:
+    """The same of a foreign key with ON DELETE RESTRICT, as DataJoint-Python has them."""
+    A = make(schema, "A", "a : int8\n---")
+    A.insert([(1,), (2,)])
+    child = f'"{schema.name}".b'
+    second.execute(
+        f'CREATE TABLE {child} (b int PRIMARY KEY, a bigint REFERENCES "{schema.name}".a ON DELETE RESTRICT)'
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f"INSERT INTO {child} VALUES (1, 1)")
+            deleting = pool.submit((A & "a = 1").delete)
+            _wait_for_a_lock(second)
+        deleted = deleting.result(30)
+    assert list(deleted.counts.values()) == [1, 1]
+    second.execute(f"INSERT INTO {child} VALUES (2, 2)")
+    with pytest.raises(IntegrityError, match="RESTRICT") as caught:
+        second.execute(f'DELETE FROM "{schema.name}".a')
+    assert caught.value.key == {"a": "2"}
 
 
 def _wait_for_a_lock(connection: PostgresConnection) -> None:
