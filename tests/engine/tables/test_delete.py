@@ -170,6 +170,21 @@ def test_what_other_software_declared(schema: dj.Schema, connection: PostgresCon
     assert ask(f'SELECT d, a FROM "{schema.name}".d ORDER BY d') == [{"d": 1, "a": None}, {"d": 2, "a": 2}]
 
 
+def test_a_deferred_reference(schema: dj.Schema, connection: PostgresConnection, ask: Ask) -> None:
+    """A row whose parent is to come before the end of the transaction does not go with all that were there."""
+    A = make(schema, "A", "a : int32\n---")
+    A.insert([(1,), (2,)])
+    child = f'"{schema.name}".b'
+    reference = f'integer NOT NULL REFERENCES "{schema.name}".a DEFERRABLE INITIALLY DEFERRED'
+    connection.execute(f"CREATE TABLE {child} (a {reference})")
+    connection.execute(f"INSERT INTO {child} VALUES (1)")
+    with connection.transaction:
+        connection.execute(f"INSERT INTO {child} VALUES (3)")
+        assert A.delete().counts == counts(schema, a=2, b=1)
+        A.insert1((3,))
+    assert ask(f"SELECT a FROM {child}") == [{"a": 3}]
+
+
 def test_a_circle_of_other_software(schema: dj.Schema, connection: PostgresConnection) -> None:
     """Tables that refer to each other are refused by name, and nothing goes."""
     A = make(schema, "A", "a : int16\n---")
