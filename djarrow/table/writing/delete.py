@@ -39,6 +39,13 @@ PAUSE = 0.02
 """The longest wait, in seconds, before a delete that others stood in the way of is begun anew; twice that each time."""
 
 
+_ISOLATION = {False: "REPEATABLE READ", True: "READ COMMITTED"}
+"""By whether the rows are locked first. Where not, a row that others change meanwhile must end the transaction: what
+chose it, in another part of the statement, would not be asked again. Where they are, each statement must see what came
+before it.
+"""
+
+
 def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, part_integrity: str) -> Deleted:
     """What QueryExpression.delete does."""
     if part_integrity not in cascade.PART_INTEGRITY:
@@ -99,7 +106,7 @@ class Deletion:
         locking = False
         for attempt in range(1, locks.ATTEMPTS + 1):
             try:
-                with self.connection.begin(isolation="READ COMMITTED"):
+                with self.connection.begin(isolation=_ISOLATION[locking]):
                     return self._deleted(shown, locking=locking)
             except (EngineError, IntegrityError) as error:
                 denied = locking and isinstance(error, AccessDenied)  # locking a row takes the right to update it
