@@ -241,8 +241,11 @@ def _passes(error: DjarrowError) -> bool:
 def _contended(error: DjarrowError, when: str) -> EngineError:
     """What can be tried again. when: others came in between."""
     state = error.sqlstate if isinstance(error, EngineError) else locks.CONFLICT
+    hidden = (
+        "" if isinstance(error, EngineError) else "Rows that row-level security hides from you stand in the way, too. "
+    )
     return EngineError(
         f"others changed the rows that were to go, or added rows below them, {when}. Nothing was deleted; delete "
-        f"again. What the database said: {error}",
+        f"again. {hidden}What the database said: {error}",
         sqlstate=state,
     )
