@@ -5,10 +5,16 @@ In the main thread the driver takes the signal while a call runs, and all that c
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+
+_lock = threading.RLock()
+_latest: Watched | None = None
+"""The statement that was begun last in the main thread."""
 
 
 class Watched:
@@ -17,14 +23,41 @@ class Watched:
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         self.cancelled = False
+        self.is_open = True
+        self.is_heeded = True
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._statement, name)
 
-    def cancel(self) -> None:
-        """What the driver calls on Ctrl-C."""
-        self.cancelled = True
-        self._statement.cancel()
+    @property
+    def cancel(self) -> Callable[[], None]:
+        """What the driver calls on Ctrl-C; it asks for that just before it works on the statement."""
+        global _latest  # noqa: PLW0603 - there is one main thread, and one handler of its signals
+        if threading.current_thread() is threading.main_thread():
+            _latest = self
+        return _cancel
+
+    def close(self) -> None:
+        """Close the statement, not while it is being cancelled, and once: the driver counts."""
+        with _lock:
+            if self.is_open:
+                self.is_open = False
+                self._statement.close()
+
+
+def _cancel() -> None:
+    """Cancel what is under way.
+
+    A thread of the driver calls this without keeping it, also after the call has ended: then a method of a statement
+    would be gone, and the process with it. So it is a function that stays.
+    """
+    with _lock:
+        if _latest is None or not _latest.is_heeded:
+            _thread.interrupt_main()
+            return
+        _latest.cancelled = True
+        if _latest.is_open:
+            _latest._statement.cancel()
 
 
 Watch = Callable[[Any], Watched]
@@ -45,6 +78,15 @@ def heeded() -> Iterator[Watch]:
 
     try:
         yield watch
+    except Exception:
+        raise
+    except BaseException:  # it came between two steps, and a connection with an open statement cannot be closed
+        for each in watched:
+            each.close()
+        raise
     finally:
+        with _lock:
+            for each in watched:
+                each.is_heeded = False
         if any(each.cancelled for each in watched):
             signal.raise_signal(signal.SIGINT)
