@@ -98,8 +98,19 @@ class PostgresConnection:
         session.lost = True
         with self._lock:
             self._all = [other for other in self._all if other is not session]
-        with contextlib.suppress(Exception):  # the connection is lost already
+        try:
             session.raw.close()
+        except RuntimeError:  # an interruption has left a statement open: then the driver closes no connection
+            self._end(session.backend)
+        except Exception:  # noqa: BLE001, S110 - the connection is lost already
+            pass
+
+    def _end(self, backend: int) -> None:
+        """Have the server end a session that cannot be closed here: its transaction would keep its locks."""
+        with contextlib.suppress(Exception):
+            other = open_session(self.url, None, within=ASKING_SECONDS)
+            self._fetch_few(other, f"SELECT pg_terminate_backend({backend}) AS ended")
+            other.raw.close()
 
     @property
     def is_connected(self) -> bool:

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import adbc_driver_manager
 import pytest
 
 from djarrow.engine.postgres import PostgresConnection
@@ -135,3 +137,20 @@ def test_the_texts_of_values_are_the_same_everywhere(own: PostgresConnection) ->
     finally:
         for name in others:
             own.execute(f"ALTER ROLE CURRENT_USER RESET {name}")
+
+
+def test_a_session_that_cannot_be_closed_is_ended(own: PostgresConnection, connection: PostgresConnection) -> None:
+    """An interruption can leave a statement open, and the driver then closes nothing: the server ends the session."""
+    session = own._session()
+    statement = adbc_driver_manager.AdbcStatement(session.raw.adbc_connection)
+    own._discard(session)
+    alive = connection.read(f"SELECT count(*) AS n FROM pg_stat_activity WHERE pid = {session.backend}")
+    for _ in range(100):
+        if not alive.column("n")[0].as_py():
+            break
+        time.sleep(0.05)
+        alive = connection.read(f"SELECT count(*) AS n FROM pg_stat_activity WHERE pid = {session.backend}")
+    assert alive.to_pylist() == [{"n": 0}]
+    statement.close()
+    session.raw.close()
+    assert own.read("SELECT 1 AS one").num_rows == 1
