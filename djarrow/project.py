@@ -25,7 +25,10 @@ def project_folder(start: Path | None = None) -> Path:
 
 def project_settings() -> dict[str, Any]:
     """The content of the project's datajoint.toml; empty where there is none. Raises ConfigError."""
-    path = project_folder() / PROJECT_FILE
+    try:
+        path = project_folder() / PROJECT_FILE
+    except FileNotFoundError:  # the working folder was removed: a process goes on without
+        return {}
     if not path.is_file():
         return {}
     try:
@@ -71,5 +74,7 @@ def _url(host: str, port: str, user: str | None, password: str | None, database:
         raise ConfigError(f"the port of the database is a number, not {port!r}.")
     login = "" if user is None else quote(user, safe="")
     login += "" if password is None else ":" + quote(password, safe="")
+    if host.count(":") > 1 and not host.startswith(("/", "[")):  # an address of IPv6
+        host = f"[{host}]"
     place = quote(host, safe=":[]") if not host.startswith("/") else quote(host, safe="")
     return f"postgresql://{login}{'@' if login else ''}{place}:{port}/{quote(database or 'postgres', safe='')}"

@@ -27,7 +27,8 @@ from djarrow.model.values import REQUIRED
 _PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
 _PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
 _KEY = re.compile(
-    r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is duplicated|conflicts)", re.DOTALL
+    r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is referenced|is duplicated|conflicts)",
+    re.DOTALL,
 )
 _LIBPQ = re.compile(r"\[libpq\] Execution error \[\w+\]: ERROR:\s*")  # of errors in the middle of a stream
 _NO_TABLE = re.compile(r'relation "(?P<table>[^"]+\.[^"]+)" does not exist')
@@ -128,7 +129,7 @@ def _duplicate(_: str, details: Mapping[str, str]) -> DjarrowError:
 def _reference(message: str, details: Mapping[str, str]) -> DjarrowError:
     key = _key(details)
     detail = details.get("MESSAGE_DETAIL", "")
-    if "is still referenced" in detail:
+    if "is still referenced" in detail or "is referenced" in detail:  # the latter of ON DELETE RESTRICT
         return IntegrityError(
             f"{message}: {detail}", table=_table(details), constraint=details.get("CONSTRAINT_NAME"), key=key
         )
@@ -203,6 +204,7 @@ def _cancelled(message: str, _: Mapping[str, str]) -> DjarrowError:
 _BY_STATE = {
     "23505": _duplicate,
     "23503": _reference,
+    "23001": _reference,  # ON DELETE RESTRICT, from PostgreSQL 18 on
     "23514": _check,
     "23502": _missing,
     "25006": _read_only,

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from djarrow.engine.interruption import Watch
+    from djarrow.engine.interruption import Watch, Watched
 
 
 def fetch(raw: Any, text: str, watch: Watch) -> pa.Table:
     """The whole result of a statement on a connection of the driver. Raises what the driver raises."""
     import pyarrow as pa
 
-    with _statement(raw, text) as statement:
-        handle, _ = _execute(watch(statement), "execute_query")
+    with _statement(raw, text, watch) as statement:
+        handle, _ = _execute(statement, "execute_query")
         return pa.RecordBatchReader.from_stream(handle).read_all()
 
 
@@ -28,24 +28,24 @@ def rows(raw: Any, text: str, watch: Watch) -> list[tuple[Any, ...]]:
     """The same as Python values, which a table of one row takes longer to give than to hold."""
     import pyarrow as pa
 
-    with _statement(raw, text) as statement:
-        handle, _ = _execute(watch(statement), "execute_query")
+    with _statement(raw, text, watch) as statement:
+        handle, _ = _execute(statement, "execute_query")
         batches = pa.RecordBatchReader.from_stream(handle)
         return [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
 
 
 def run(raw: Any, text: str, watch: Watch) -> None:
     """Run a statement that has no result."""
-    with _statement(raw, text) as statement:
-        _execute(watch(statement), "execute_update")
+    with _statement(raw, text, watch) as statement:
+        _execute(statement, "execute_update")
 
 
 @contextmanager
-def _statement(raw: Any, text: str) -> Iterator[Any]:
+def _statement(raw: Any, text: str, watch: Watch) -> Iterator[Watched]:
     """Open no longer than it is used: a connection that is forgotten cannot be closed with one open."""
     import adbc_driver_manager
 
-    statement = adbc_driver_manager.AdbcStatement(raw.adbc_connection)
+    statement = watch(adbc_driver_manager.AdbcStatement(raw.adbc_connection))
     try:
         statement.set_options(**{"adbc.postgresql.use_copy": "false"})
         statement.set_sql_query(text)

@@ -101,8 +101,19 @@ class PostgresConnection:
         session.lost = True
         with self._lock:
             self._all = [other for other in self._all if other is not session]
-        with contextlib.suppress(Exception):  # the connection is lost already
+        try:
             session.raw.close()
+        except RuntimeError:  # an interruption has left a statement open: then the driver closes no connection
+            self._end(session.backend)
+        except Exception:  # noqa: BLE001, S110 - the connection is lost already
+            pass
+
+    def _end(self, backend: int) -> None:
+        """Have the server end a session that cannot be closed here: its transaction would keep its locks."""
+        with contextlib.suppress(Exception):
+            other = open_session(self.url, None, within=ASKING_SECONDS)
+            self._fetch_few(other, f"SELECT pg_terminate_backend({backend}) AS ended")
+            other.raw.close()
 
     @property
     def is_connected(self) -> bool:
@@ -415,14 +426,38 @@ class PostgresConnection:
 
 
 _CONTROL = re.compile(
-    r"\s*(begin|start|commit|end|abort|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b", re.IGNORECASE
+    r"(begin|start|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",
+    re.IGNORECASE,
 )
 
 
 def _check_control(text: str) -> None:
     """Refuse to end or begin a transaction by a statement: its block would then report what did not happen."""
-    if found := _CONTROL.match(text):
+    if found := _CONTROL.match(_without_comments_before(text)):
         raise TransactionError(
             f"{found[1].upper()} is no statement to run: a transaction is `with connection.transaction:`, which "
             "commits at its end and rolls back on an exception."
         )
+
+
+_BEFORE = re.compile(r"[\s;]+|--[^\n\r]*")
+_COMMENTING = re.compile(r"/\*|\*/")
+
+
+def _without_comments_before(text: str) -> str:
+    """The text from its first word on. PostgreSQL passes over comments, those inside of comments, and semicolons."""
+    place = 0
+    while True:
+        if found := _BEFORE.match(text, place):
+            place = found.end()
+        elif text.startswith("/*", place):
+            depth = 0
+            for mark in _COMMENTING.finditer(text, place):
+                depth += 1 if mark[0] == "/*" else -1
+                if not depth:
+                    place = mark.end()
+                    break
+            else:
+                return ""
+        else:
+            return text[place:]

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
 SETTINGS = {
     "TimeZone": "UTC",
     "standard_conforming_strings": "on",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
     "application_name": "djarrow",
 }
-"""Set on every connection: compiled text and the reading of timestamps rely on them."""
+"""Set on every connection, whatever the server, the database or the user has: compiled text, the reading of timestamps,
+and the texts of values in the update log rely on them. With fewer digits two floats can have the same text."""
 
 
 @define(eq=False)

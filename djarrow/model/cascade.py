@@ -25,7 +25,7 @@ PART_INTEGRITY = (ENFORCE, IGNORE, CASCADE)
 class Reference:
     """A foreign key of the database. pairs: (column, the parent's).
 
-    strict: no column is NULL, and every row was checked, so that each row of the table refers to one.
+    strict: no column is NULL, and every row was checked and is at once, so that each row of the table refers to one.
     """
 
     table: TableName

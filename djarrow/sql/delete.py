@@ -210,15 +210,14 @@ class Statements:
     # --- locking -------------------------------------------------------------------------------------------------
 
     def locks(self) -> list[str]:
-        """Keep others from adding rows below those that go: a statement for each table that has tables below, in order.
-
-        Each sees what was added before the one above it was locked.
+        """Keep others from changing what is chosen, and from adding rows below what goes: a statement for the first
+        table and for each that has tables below, in order. Each sees what was added before the one above was locked.
         """
         named: list[str] = []
         statements = []
         for number, step in enumerate(self.plan.steps):
             closure, ways = self._ways(number, step)
-            if step.table in self.plan.above:
+            if step.table in self.plan.above or step.table == self.plan.first:
                 before = [*named, *closure]
                 each = " + ".join(f"(SELECT count(*) FROM ({_locking(step, way)}) AS l)" for way in ways)
                 statements.append((f"WITH RECURSIVE {_listed(before)}\n" if before else "") + f"SELECT {each} AS n")

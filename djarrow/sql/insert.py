@@ -220,13 +220,15 @@ def _on_conflict(heading: Heading, conflict: Conflict) -> str:
     return f"\nON CONFLICT ({key}) DO UPDATE SET {changes}"
 
 
-def columns_of(spec: TableSpec) -> str:
+def columns_of(spec: TableSpec, *, inserting: bool = True) -> str:
     """What the columns of a table are in PostgreSQL: name, type, is_enum. Until the transaction ends they stay that.
 
-    Inserting no row locks the table as COPY will; LOCK would be a statement of its own.
+    inserting: no row is inserted, which locks the table as COPY will; LOCK would be a statement of its own. Who may
+    not insert reads nothing: what nobody asks for is not run, and locks.
     """
+    table = full_name(spec.name)
     return (
-        f"WITH locked AS (INSERT INTO {full_name(spec.name)} SELECT WHERE FALSE) "
+        f"WITH locked AS ({f'INSERT INTO {table} SELECT WHERE FALSE' if inserting else f'SELECT FROM {table}'}) "
         "SELECT a.attname::text AS name, t.typname::text AS type, t.typtype = 'e' AS is_enum "
         "FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid "
         f"WHERE a.attrelid = {quoted(full_name(spec.name))}::regclass AND a.attnum > 0 AND NOT a.attisdropped"

@@ -41,18 +41,22 @@ def lock_tables(tables: Sequence[TableName]) -> str:
     return f"LOCK TABLE {', '.join(map(full_name, tables))} IN ACCESS EXCLUSIVE MODE"
 
 
-def repeated(work: Callable[[], Result], refused: Callable[[str], DjarrowError]) -> Result:
+def repeated(work: Callable[[], Result], refused: Callable[[str], DjarrowError], *, bounded: bool = True) -> Result:
     """What work gives, which is a whole transaction; begun anew where the server ended it for the sake of another one.
 
-    refused: the error for others that did not end in time, of the reason.
+    refused: the error for others that did not end in time, of the reason. bounded: the time is SECONDS; else what the
+    server or the session has set.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return work()
         except EngineError as error:
             if error.sqlstate == WAITED:
+                time = (
+                    f"more than {SECONDS} seconds" if bounded else "longer than `lock_timeout` of the session lets wait"
+                )
                 raise refused(
-                    f"others have used the tables for more than {SECONDS} seconds. End their transactions, and "
+                    f"others have used the tables for {time}. End their transactions, and "
                     "iterations that were not exhausted, also those of this process"
                 ) from error
             if error.sqlstate not in RETRIED or attempt == ATTEMPTS:

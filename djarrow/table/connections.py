@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import AccessDenied, InvalidCondition
+from djarrow.errors import AccessDenied, InvalidCondition, UnknownAttribute
 from djarrow.frame.given_frames import as_record
 from djarrow.table.changing.confirm import confirm
 from djarrow.table.conditions import Not
@@ -51,23 +51,27 @@ def kill(
     False does not ask, True asks, None asks where someone can answer and `safemode` is on. Transactions of what is
     ended are rolled back.
 
-    Raises InvalidCondition without a restriction, UnknownAttribute for a column that is none, also of a mapping;
-    NotConfirmed where there is nobody to ask; AccessDenied where the server refuses.
+    Raises InvalidCondition without a restriction or for an empty one, UnknownAttribute for a column that is none, also
+    of a mapping or a frame; NotConfirmed where there is nobody to ask; AccessDenied where the server refuses.
     """
     if restriction is None:
-        raise InvalidCondition(
-            "kill: say which connections to end, by id or by a condition. `dj.list_connections()` shows them; "
-            "True is all but those of this process."
-        )
+        raise InvalidCondition(_NOTHING_SAID)
     from djarrow.sql import connections
 
     asked = connection or _default()
     listed = _Listed(asked, _others(asked))
     chosen = listed & _condition(restriction, connections.HEADING)
+    _check_chosen(chosen, listed, restriction)
     rows = chosen.to_dicts(order_by="KEY" if order_by is None else order_by)
     if not rows or not confirm(_question(rows), prompt=prompt):
         return 0
     return _end(asked, rows)
+
+
+_NOTHING_SAID = (
+    "kill: say which connections to end, by id or by a condition. `dj.list_connections()` shows them; True is all but "
+    "those of this process."
+)
 
 
 def _default() -> PostgresConnection:
@@ -137,6 +141,17 @@ def _condition(given: Any, heading: Heading) -> Any:
         parts = [_condition(part, heading) for part in given]
         return type(given)(parts) if isinstance(given, list) else parts
     return given
+
+
+def _check_chosen(chosen: QueryExpression, listed: QueryExpression, restriction: Any) -> None:
+    """Refuse what restricts the list by nothing, which would end everybody, unless it says so.
+
+    Raises UnknownAttribute or InvalidCondition.
+    """
+    if chosen._unmatched:
+        raise UnknownAttribute(chosen._unmatched[0][0], listed.heading.names, where="kill")
+    if restriction is not True and chosen.node == listed.node:
+        raise InvalidCondition(_NOTHING_SAID)
 
 
 def _question(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -55,6 +55,22 @@ def test_empty_variables_are_unset(project: Path, monkeypatch: pytest.MonkeyPatc
     assert settled.database_url() == "postgresql://h:5432/postgres"
 
 
+def test_a_folder_that_was_removed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process whose working folder is gone goes on as in one without settings."""
+    gone = project / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert settled.project_settings() == {}
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_addresses_of_ipv6(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in brackets in an URL, however they were given."""
+    monkeypatch.setenv("DJ_HOST", host)
+    assert settled.database_url() == "postgresql://[::1]:5432/postgres"
+
+
 def test_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Host, port, user, password and database make a URL, with what is special in them encoded."""
     for name, value in zip(VARIABLES[1:], ("db.lab.org", "5433", "me@lab", "p:a/s@s w%", "my db"), strict=True):

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from djarrow.model.spec import TableSpec
 
 
-def check_columns(database: Database, spec: TableSpec) -> None:
+def check_columns(database: Database, spec: TableSpec, *, inserting: bool = True) -> None:
     """See that the columns are those of the class, and that they stay so until the transaction ends.
 
-    COPY takes bytes of a float for an integer where both are as wide. Raises TableChanged.
+    inserting: by one who may insert. COPY takes bytes of a float for an integer where both are as wide. Raises
+    TableChanged.
     """
     from djarrow.sql import insert as text
 
-    columns = {row["name"]: row for row in database.read(text.columns_of(spec)).to_pylist()}
+    columns = {row["name"]: row for row in database.read(text.columns_of(spec, inserting=inserting)).to_pylist()}
     for attribute in spec.heading:
         column = columns.get(attribute.name)
         if column is None or not text.takes(column["type"], attribute.type, is_enum=column["is_enum"]):

@@ -40,6 +40,13 @@ PAUSE = 0.02
 """The longest wait, in seconds, before a delete that others stood in the way of is begun anew; twice that each time."""
 
 
+_ISOLATION = {False: "REPEATABLE READ", True: "READ COMMITTED"}
+"""By whether the rows are locked first. Where not, a row that others change meanwhile must end the transaction: what
+chose it, in another part of the statement, would not be asked again. Where they are, each statement must see what came
+before it.
+"""
+
+
 def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, part_integrity: str) -> Deleted:
     """What QueryExpression.delete does."""
     if part_integrity not in cascade.PART_INTEGRITY:
@@ -105,7 +112,7 @@ class Deletion:
         locking = False
         for attempt in range(1, locks.ATTEMPTS + 1):
             try:
-                with self.connection.begin(isolation="READ COMMITTED"):
+                with self.connection.begin(isolation=_ISOLATION[locking]):
                     return self._deleted(shown, locking=locking)
             except (EngineError, IntegrityError) as error:
                 denied = locking and isinstance(error, AccessDenied)  # locking a row takes the right to update it
@@ -241,8 +248,11 @@ def _passes(error: DjarrowError) -> bool:
 def _contended(error: DjarrowError, when: str) -> EngineError:
     """What can be tried again. when: others came in between."""
     state = error.sqlstate if isinstance(error, EngineError) else locks.CONFLICT
+    hidden = (
+        "" if isinstance(error, EngineError) else "Rows that row-level security hides from you stand in the way, too. "
+    )
     return EngineError(
         f"others changed the rows that were to go, or added rows below them, {when}. Nothing was deleted; delete "
-        f"again. What the database said: {error}",
+        f"again. {hidden}What the database said: {error}",
         sqlstate=state,
     )

@@ -47,7 +47,7 @@ def insert_selected(table: Table, database: Database, query: QueryExpression, op
         with database.begin(isolation="READ COMMITTED"):
             return _run(database, table, statement, options)
 
-    return repeated(work, lambda reason: EngineError(f"{reason}. Nothing was written."))
+    return repeated(work, lambda reason: EngineError(f"{reason}. Nothing was written."), bounded=False)
 
 
 def _statement(spec: TableSpec, query: QueryExpression, options: Options) -> str:

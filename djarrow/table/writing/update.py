@@ -55,7 +55,7 @@ def update1(table: Table, row: Any) -> None:
         with database.begin(isolation="READ COMMITTED"):
             _update(database, table, correction)
 
-    locks.repeated(whole, lambda reason: UpdateRefused(f"{reason}.", table=str(spec.name)))
+    locks.repeated(whole, lambda reason: UpdateRefused(f"{reason}.", table=str(spec.name)), bounded=False)
 
 
 def _check_writable(table: Table) -> None:
@@ -154,7 +154,7 @@ def _update(database: Database, table: Table, correction: Correction) -> None:
     spec, staged = table.spec, tuple(correction.staged.column_names)
     key = spec.heading.primary_key
     ensure_log(database, table)
-    check_columns(database, spec)
+    check_columns(database, spec, inserting=False)
     if staged:  # by COPY, so that a value may be of any size
         database.execute(insert.create_staging(spec, STAGING, staged))
         database.ingest(STAGING, correction.staged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import threading
@@ -45,7 +46,8 @@ def jobs(connection: PostgresConnection, schema: dj.Schema) -> list[dict[str, An
     """The jobs of a schema."""
     columns = "key::text AS key, status::text AS status, error_message AS message, error_stack AS stack, pid"
     text = f'SELECT {columns} FROM "{schema.name}"."~jobs" ORDER BY "_number"'
-    return connection.query(text).to_pylist()
+    found: list[dict[str, Any]] = connection.query(text).to_pylist()
+    return found
 
 
 def test_every_key_is_made_out_of_the_queue(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
@@ -103,10 +105,8 @@ def test_a_make_that_passes_over_an_error_is_an_error_of_the_job(
 
     def behave(key: dict[str, Any]) -> None:
         if key["scan_id"] == 0:
-            try:
+            with contextlib.suppress(dj.errors.DjarrowError):
                 connection.query("SELECT 1 / 0")
-            except dj.errors.DjarrowError:
-                pass
 
     pipeline.made.behave = behave
     found = pipeline.Stats.populate(reserve_jobs=True, suppress_errors=True)

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import adbc_driver_manager
 import pytest
 
 from djarrow.engine.postgres import PostgresConnection
@@ -120,3 +122,35 @@ def test_the_session_reads_in_utc(own: PostgresConnection) -> None:
     query = "SELECT current_setting('TimeZone') AS zone"
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(own.read, query).result().to_pylist() == own.read(query).to_pylist() == [{"zone": "UTC"}]
+
+
+def test_the_texts_of_values_are_the_same_everywhere(own: PostgresConnection) -> None:
+    """What a server, a database or a user has for the texts of values does not reach a session: they are exact."""
+    others = {"extra_float_digits": "0", "DateStyle": "German", "IntervalStyle": "iso_8601", "bytea_output": "escape"}
+    for name, value in others.items():
+        own.execute(f"ALTER ROLE CURRENT_USER SET {name} = '{value}'")
+    own.close()
+    try:
+        values = "1.0000000000000002::float8, date '2024-02-01', interval '1 day', '\\x6162'::bytea"
+        shown = own.query(f"SELECT concat_ws(' ', {values}) AS x")
+        assert shown.to_pylist() == [{"x": "1.0000000000000002 2024-02-01 1 day \\x6162"}]
+    finally:
+        for name in others:
+            own.execute(f"ALTER ROLE CURRENT_USER RESET {name}")
+
+
+def test_a_session_that_cannot_be_closed_is_ended(own: PostgresConnection, connection: PostgresConnection) -> None:
+    """An interruption can leave a statement open, and the driver then closes nothing: the server ends the session."""
+    session = own._session()
+    statement = adbc_driver_manager.AdbcStatement(session.raw.adbc_connection)
+    own._discard(session)
+    alive = connection.read(f"SELECT count(*) AS n FROM pg_stat_activity WHERE pid = {session.backend}")
+    for _ in range(100):
+        if not alive.column("n")[0].as_py():
+            break
+        time.sleep(0.05)
+        alive = connection.read(f"SELECT count(*) AS n FROM pg_stat_activity WHERE pid = {session.backend}")
+    assert alive.to_pylist() == [{"n": 0}]
+    statement.close()
+    session.raw.close()
+    assert own.read("SELECT 1 AS one").num_rows == 1

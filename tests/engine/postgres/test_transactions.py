@@ -79,7 +79,13 @@ def test_an_error_outside_a_transaction_does_not_taint_the_next(
     assert count(numbers) == 1
 
 
-@pytest.mark.parametrize("statement", ["ROLLBACK", "commit", " END", "BEGIN", "start transaction", "ABORT"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("ROLLBACK", "commit", " END", "BEGIN", "start transaction", "ABORT", "prepare transaction 'x'", "; COMMIT"),
+        *("-- why\n COMMIT", "/* why */ COMMIT", "/* a /* b */ COMMIT */ -- c\n/**/\t;ROLLBACK"),
+    ],
+)
 def test_transactions_are_not_ended_by_statements(
     own: PostgresConnection, numbers: str, count: Count, statement: str
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,6 +168,21 @@ def test_what_other_software_declared(schema: dj.Schema, connection: PostgresCon
         connection.execute(text.format(schema.name))
     assert (A & "a = 1").delete().counts == counts(schema, a=1, b=2, c=1, e=2)
     assert ask(f'SELECT d, a FROM "{schema.name}".d ORDER BY d') == [{"d": 1, "a": None}, {"d": 2, "a": 2}]
+
+
+def test_a_deferred_reference(schema: dj.Schema, connection: PostgresConnection, ask: Ask) -> None:
+    """A row whose parent is to come before the end of the transaction does not go with all that were there."""
+    A = make(schema, "A", "a : int32\n---")
+    A.insert([(1,), (2,)])
+    child = f'"{schema.name}".b'
+    reference = f'integer NOT NULL REFERENCES "{schema.name}".a DEFERRABLE INITIALLY DEFERRED'
+    connection.execute(f"CREATE TABLE {child} (a {reference})")
+    connection.execute(f"INSERT INTO {child} VALUES (1)")
+    with connection.transaction:
+        connection.execute(f"INSERT INTO {child} VALUES (3)")
+        assert A.delete().counts == counts(schema, a=2, b=1)
+        A.insert1((3,))
+    assert ask(f"SELECT a FROM {child}") == [{"a": 3}]
 
 
 def test_a_circle_of_other_software(schema: dj.Schema, connection: PostgresConnection) -> None:
@@ -443,6 +460,14 @@ def test_without_the_right(
     finally:
         connection.execute("RESET ROLE")
     assert sizes(*lab.all) == [3, 2, 6, 12, 24]
+
+
+def test_a_copy_of_what_was_deleted(lab: SimpleNamespace) -> None:
+    """What a delete gives back is the same number in a copy, and in another process."""
+    planned = lab.Subject.delete(dry_run=True)
+    assert planned
+    for other in (pickle.loads(pickle.dumps(planned)), copy.copy(planned)):  # noqa: S301 - what multiprocessing does
+        assert (other, other.counts) == (planned, planned.counts)
 
 
 def test_another_word_for_parts(lab: SimpleNamespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import EngineError
+from djarrow.errors import EngineError, IntegrityError
 from djarrow.sql import locks
 from tests.contending import DELETERS, contend, log_deletes, logged, pipeline
 
@@ -54,6 +54,71 @@ def test_a_row_added_below(schema: dj.Schema, second: PostgresConnection) -> Non
         deleted = deleting.result(30)
     assert list(deleted.counts.values()) == [1, 2]
     assert sizes(A, B) == [1, 0]
+
+
+def test_a_row_added_below_a_restricting_reference(schema: dj.Schema, second: PostgresConnection) -> None:
+    """The same of a foreign key with ON DELETE RESTRICT, as DataJoint-Python has them."""
+    A = make(schema, "A", "a : int8\n---")
+    A.insert([(1,), (2,)])
+    child = f'"{schema.name}".b'
+    second.execute(
+        f'CREATE TABLE {child} (b int PRIMARY KEY, a bigint REFERENCES "{schema.name}".a ON DELETE RESTRICT)'
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f"INSERT INTO {child} VALUES (1, 1)")
+            deleting = pool.submit((A & "a = 1").delete)
+            _wait_for_a_lock(second)
+        deleted = deleting.result(30)
+    assert list(deleted.counts.values()) == [1, 1]
+    second.execute(f"INSERT INTO {child} VALUES (2, 2)")
+    with pytest.raises(IntegrityError, match="RESTRICT") as caught:
+        second.execute(f'DELETE FROM "{schema.name}".a')
+    assert caught.value.key == {"a": "2"}
+
+
+CHOSEN: dict[str, Callable[[Any, Any], Any]] = {
+    "plain": lambda a, _: a & "x = 1",
+    "projected": lambda a, _: a.proj(y="x") & "y = 1",
+    "joined": lambda a, b: a * b & "x = 1",
+    "first rows": lambda a, _: a & dj.Top(1, order_by="x"),
+    "by a query of its own": lambda a, _: a & (a.proj(y="x") & "y = 1").proj(),
+    "those below": lambda _, b: b.proj(z="y") & "z = 1",
+}
+
+
+@pytest.mark.parametrize("choose", CHOSEN.values(), ids=CHOSEN)
+def test_a_row_that_is_changed_meanwhile(
+    schema: dj.Schema, second: PostgresConnection, choose: Callable[[Any, Any], Any]
+) -> None:
+    """A row that is no longer among those chosen when its change is committed stays."""
+    A = make(schema, "A", "a : int8\n---\nx : int8")
+    B = make(schema, "B", "-> A\n---\ny : int8")
+    A.insert([(1, 1), (2, 2)])
+    B.insert([(1, 1), (2, 2)])
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f'UPDATE "{schema.name}".a SET x = 3 WHERE a = 1')
+            second.execute(f'UPDATE "{schema.name}".b SET y = 3 WHERE a = 1')
+            deleting = pool.submit(choose(A, B).delete)
+            _wait_for_a_lock(second)
+        deleting.result(30)
+    assert 1 in A.fetch("a")
+    assert 1 in B.fetch("a")
+
+
+def test_a_row_that_is_moved_meanwhile(schema: dj.Schema, second: PostgresConnection) -> None:
+    """A row of a hierarchy that another transaction has put below another one stays."""
+    H = make(schema, "H", "h : int8\n---\n-> [nullable] H.proj(up='h')")
+    H.insert([(1, None), (2, None)])
+    H.insert1((3, 1))
+    with ThreadPoolExecutor(1) as pool:
+        with second.begin():
+            second.execute(f'UPDATE "{schema.name}".h SET up = 2 WHERE h = 3')
+            deleting = pool.submit((H & "h = 1").delete)
+            _wait_for_a_lock(second)
+        deleting.result(30)
+    assert H.fetch("h", order_by="KEY").tolist() == [2, 3]
 
 
 def _wait_for_a_lock(connection: PostgresConnection) -> None:

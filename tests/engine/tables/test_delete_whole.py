@@ -57,13 +57,14 @@ def test_a_large_table(large: Any, schema: dj.Schema, file_of: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "obstacle", ["condition", "reference", "trigger", "transaction", "lock", "snapshot", "small", "rows of others"]
+    "obstacle",
+    ["condition", "reference", "trigger", "transaction", "lock", "snapshot", "small", "rows of others", "publication"],
 )
 def test_what_stands_in_the_way(
     large: Any, schema: dj.Schema, second: PostgresConnection, file_of: Any, obstacle: str
 ) -> None:
     """With a condition, a table that refers to it, a trigger, in a transaction of the user's, while others use the
-    table or have a snapshot, and for few rows, it is the ordinary DELETE.
+    table or have a snapshot, where a copy is told of DELETE only, and for few rows, it is the ordinary DELETE.
     """
     name, connection = f'"{schema.name}".large', schema.connection
     before, expected = file_of("large"), ROWS
@@ -87,6 +88,8 @@ def test_what_stands_in_the_way(
                 before = file_of("large")
             case "rows of others":
                 connection.execute(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+            case "publication":
+                connection.execute(f"CREATE PUBLICATION copied FOR TABLE {name} WITH (publish = 'insert, delete')")
         if obstacle == "transaction":
             with connection.transaction:
                 assert large.delete() == expected
@@ -94,6 +97,7 @@ def test_what_stands_in_the_way(
             assert (large & "n >= 0" if obstacle == "condition" else large()).delete() == expected
         if obstacle == "snapshot":
             assert len(dj.virtual(schema.name, connection=second)["Large"]) == ROWS
+    connection.execute("DROP PUBLICATION IF EXISTS copied")
     assert file_of("large") == before
     assert sizes(large) == [0]
 

@@ -1,5 +1,0 @@
-"""temporary"""
-
-
-def revision_of(cls: type):
-    return None
