@@ -1,0 +1,438 @@
+"""From the makes of a class to all code of its package that they use: each function, class and constant once.
+
+Each gets a number in the order of sight, by which the texts of others name it. Nothing is called and nothing imported:
+names are followed through dicts, cells and the attributes of classes.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from attrs import define, frozen
+
+from djarrow.jobs.code.canonical import CALLED, Canonical, Resolved
+from djarrow.jobs.code.names import MISSING, Names, held, in_place, member, module_of, mro, namespace, qualified_name
+from djarrow.jobs.code.package import Package, is_table
+from djarrow.jobs.code.reached import Reached
+from djarrow.jobs.code.scopes import Function, Imported, imported_names, parameters
+from djarrow.jobs.code.sources import (
+    Source,
+    source_of_file,
+    source_of_module,
+    tree_of_class,
+    tree_of_function,
+    unique_bindings,
+)
+from djarrow.jobs.code.values import literal_text, text_of
+
+_trees: WeakKeyDictionary[FunctionType, tuple[CodeType, Function | None]] = WeakKeyDictionary()
+
+
+@frozen(eq=False)
+class Unimported:
+    """The names that code of a module sees which is not imported yet."""
+
+    module_name: str
+    is_package: bool
+    source: Source
+
+    @property
+    def package(self) -> str:
+        """What its relative imports begin from."""
+        return self.module_name if self.is_package else self.module_name.rpartition(".")[0]
+
+
+@frozen(eq=False)
+class Unit:
+    """Code that counts: a tree, or where there is none, a code object or a class as it is loaded.
+
+    receiver: the class that self is of; owner: the class whose method it is, after which super() looks.
+    """
+
+    code: ast.AST | CodeType | type
+    names: Names | Unimported
+    receiver: type | None = None
+    owner: type | None = None
+
+
+@define(eq=False)
+class Constant:
+    """A value that is read. literal: the text of what the source says that it is."""
+
+    value: object
+    literal: str | None
+    changed: bool = False
+
+    def text(self) -> str:
+        """Its value; of what the code itself changes, as a memo or a counter, what it began with."""
+        if self.changed:
+            return self.literal or type(self.value).__name__
+        return text_of(self.value) or self.literal or type(self.value).__name__
+
+
+class Walk:
+    """One walk. reached: what it has read."""
+
+    def __init__(self, table_class: type) -> None:
+        self._class = table_class
+        self._package = Package.of(table_class)
+        self._units: list[Unit] = []
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self._constants: dict[tuple[int, str], tuple[str, Constant]] = {}
+        self._bound: dict[int, Mapping[str, ast.AST | None]] = {}
+        self._alive: list[object] = []
+        self.reached = Reached()
+
+    def text(self, methods: Sequence[str]) -> str:
+        """The text of all that methods of the class use, if it has them."""
+        found = {name: self.attribute(self._class, [name]) for name in methods}
+        lines = [f"{name}={resolved.text}" for name, resolved in found.items() if resolved is not None]
+        done = 0
+        while done < len(self._units):
+            lines.append(f"@{done}={self._unit_text(self._units[done])}")
+            done += 1
+        for name, constant in self._constants.values():
+            text = constant.text()
+            lines.append(f"{name}={text}")
+            if not constant.changed and isinstance(constant.value, list | dict | set):
+                self.reached.contents.append((constant.value, text))
+        return "\n".join(lines)
+
+    # --- units -----------------------------------------------------------------------------------------------------
+
+    def _add(self, unit: Unit, *key: object) -> str:
+        """The number of a unit, which is new or known by its key."""
+        if key not in self._numbers:
+            self._numbers[key] = len(self._units)
+            self._units.append(unit)
+        return f"@{self._numbers[key]}"
+
+    def _unit_text(self, unit: Unit) -> str:
+        match unit.code:
+            case CodeType():
+                return self._code_text(unit.code, Resolving(self, unit))
+            case type():
+                return self._class_text(unit.code)
+            case _:
+                return Canonical(Resolving(self, unit), method=unit.receiver is not None).text(unit.code)
+
+    def _code_text(self, code: CodeType, resolving: Resolving) -> str:
+        """Bytecode, constants, names, and what the names can stand for."""
+        constants = list(code.co_consts)
+        if constants and isinstance(constants[0], str) and code.co_name != "<lambda>":
+            constants[0] = None  # the docstring
+        texts = [
+            self._code_text(one, resolving) if isinstance(one, CodeType) else str(text_of(one)) for one in constants
+        ]
+        uses = [resolving.anything(name, code.co_names) for name in code.co_names]
+        return f"code({code.co_code.hex()}|{','.join(texts)}|{','.join(code.co_names)}|{','.join(uses)})"
+
+    def _class_text(self, cls: type) -> str:
+        """A class without source: its attributes by name."""
+        parts = [f"base:{qualified_name(one)}" for one in mro(cls)[1:]]
+        for name, value in sorted(namespace(cls).items()):
+            functions = list(self._functions(value))
+            if any(one.__code__.co_filename.startswith("<string>") for one in functions):
+                continue  # what a dataclass or a named tuple writes for itself
+            if functions:
+                parts.append(f"{name}={','.join(self._function(one, None, cls) for one in functions)}")
+            elif not name.startswith("__") and (text := text_of(value)) is not None:
+                self.reached.name(cls, name, value)
+                parts.append(f"{name}={text}")
+        return f"class({';'.join(parts)})"
+
+    def _function(self, function: FunctionType, receiver: type | None, owner: type | None) -> str:
+        code, tree = _trees.get(function, (None, None))
+        if code is not function.__code__:
+            tree = tree_of_function(function)
+            _trees[function] = function.__code__, tree
+        self.reached.function(function)
+        unit = Unit(tree or function.__code__, Names.of(function), receiver, owner)
+        return self._add(unit, id(function), id(receiver))
+
+    def _functions(self, value: object, depth: int = 3) -> Iterator[FunctionType]:
+        """The functions of the package that a value is, or holds as a wrapper."""
+        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+            yield value
+        elif depth:
+            self._alive.append(value)
+            seen: set[int] = set()
+            for one in held(value):
+                for function in self._functions(one, depth - 1):
+                    if id(function) not in seen:
+                        seen.add(id(function))
+                        yield function
+
+    def _parameters(self, text: str) -> Sequence[str]:
+        code = self._units[int(text[1:])].code
+        return parameters(code) if isinstance(code, Function) else ()
+
+    # --- names -----------------------------------------------------------------------------------------------------
+
+    def attribute(
+        self, cls: type, steps: Sequence[str], *, after: type | None = None, writes: bool = False
+    ) -> Resolved | None:
+        """What an attribute of a table class stands for; None where it is not the package's."""
+        owner, value = member(cls, steps[0], after)
+        if after is None:
+            self.reached.name(cls, steps[0], value)
+        if owner is None or not self._package.extends(owner):
+            return None
+        functions = [value] if isinstance(value, FunctionType) else list(self._functions(value))
+        if functions and not isinstance(value, type):
+            receiver = None if isinstance(value, staticmethod) else cls
+            texts = [self._function(one, receiver, owner) for one in functions]
+            return Resolved("+".join(texts), 1, self._parameters(texts[0]))
+        return self.value(owner, steps[0], value, steps, 1, writes=writes)
+
+    def value(
+        self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool
+    ) -> Resolved:
+        """What a name stands for, after `done` steps. place: the dict, cell or class that has it."""
+        if name.startswith("__") and name.endswith("__"):
+            return Resolved(name, done)
+        self._alive.append(value)
+        if not isinstance(place, type):
+            self.reached.name(place, name, value)
+        if value is MISSING or place is vars(builtins):
+            return Resolved(f"{'?' if value is MISSING else 'builtins.'}{name}", done)
+        bound = self._bindings(place).get(name)
+        if isinstance(bound, ast.Import | ast.ImportFrom):
+            found = self._through_import(place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes)
+            if found is not None:
+                return found
+        if isinstance(value, ModuleType):
+            return self.module(str(vars(value).get("__name__")), steps, done, writes=writes)
+        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+            text = self._function(value, None, None)
+            return Resolved(text, done, self._parameters(text))
+        if isinstance(value, type):
+            return self._type(place, value, bound, steps, done, writes=writes)
+        return Resolved(self._constant(place, name, value, bound, writes=writes), done)
+
+    def _through_import(
+        self, place: object, name: str, value: Any, imported: Imported, steps: Sequence[str], done: int, *, writes: bool
+    ) -> Resolved | None:
+        """What a module imports under a name: as written if it is another package's, else what its own module has."""
+        module = absolute(imported, place)
+        if not self._package.owns(module):
+            dotted = f"{module}.{imported.attribute}" if imported.attribute else module
+            return outside(dotted, steps, done)
+        origin = sys.modules.get(module)
+        if imported.attribute is None or origin is None or vars(origin) is place:
+            return None
+        if vars(origin).get(imported.attribute, MISSING) is not value:
+            return None
+        return self.value(vars(origin), imported.attribute, value, steps, done, writes=writes)
+
+    def module(self, name: str, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
+        """What attributes of a module stand for."""
+        if not self._package.owns(name):
+            return outside(name, steps, done)
+        if done == len(steps) or steps[done] == CALLED:
+            return Resolved(f"module:{name}", done)
+        step = steps[done]
+        module = sys.modules.get(name)
+        if module is not None and step in vars(module):
+            return self.value(vars(module), step, vars(module)[step], steps, done + 1, writes=writes)
+        if f"{name}.{step}" in sys.modules:
+            return self.module(f"{name}.{step}", steps, done + 1, writes=writes)
+        found = source_of_module(name) if module is None else None
+        if found is not None and step in found[0].bound:
+            return self.unimported(Unimported(name, found[1], found[0]), step, steps, done + 1)
+        if source_of_module(f"{name}.{step}") is not None:
+            return self.module(f"{name}.{step}", steps, done + 1, writes=writes)
+        return Resolved(f"module:{name}", done)
+
+    def unimported(self, names: Unimported, name: str, steps: Sequence[str], done: int) -> Resolved:
+        """What a name stands for in a module that is not imported yet, by its source."""
+        bound = names.source.bound.get(name)
+        match bound:
+            case ast.Import() | ast.ImportFrom():
+                return self.imported(names, dict(imported_names(bound))[name], steps, done, writes=False)
+            case None:
+                known = name in vars(builtins) and name not in names.source.bound
+                return Resolved(f"builtins.{name}" if known else f"?{name}", done)
+            case _ if (literal := literal_text(bound)) is not None:
+                return Resolved(self._slot(bound, name, Constant(MISSING, literal, changed=True)), done)
+        text = self._add(Unit(bound, names), id(bound))
+        return Resolved(text, done, self._parameters(text))
+
+    def imported(
+        self, names: Names | Unimported, imported: Imported, steps: Sequence[str], done: int, *, writes: bool
+    ) -> Resolved:
+        """What an import stands for, that of a function or of a module which is not imported."""
+        module = absolute(imported, names)
+        if imported.attribute is None:
+            return self.module(module, steps, done, writes=writes)
+        found = self.module(module, [imported.attribute, *steps[done:]], 0, writes=writes)
+        return Resolved(found.text, done + max(found.steps - 1, 0), found.parameters)
+
+    def _type(
+        self, place: object, cls: type, bound: ast.AST | None, steps: Sequence[str], done: int, *, writes: bool
+    ) -> Resolved:
+        """A class: of a table, its name and what is used of it; of the package, all of it; of others, its name."""
+        if not self._package.defines(cls):
+            return outside(f"{module_of(cls)}.{qualified_name(cls)}", steps, done)
+        if is_table(cls):
+            first = done + (steps[done : done + 1] == [CALLED])
+            if first < len(steps) and steps[first] != CALLED:
+                found = self.attribute(cls, steps[first:], writes=writes)
+                if found is not None:
+                    return Resolved(found.text, first + found.steps, found.parameters)
+            return Resolved(f"table:{qualified_name(cls)}", done)
+        members = namespace(cls).get("_member_map_")
+        if type(members) is dict and done < len(steps) and steps[done] in members:
+            name = steps[done]
+            return Resolved(self._slot(cls, name, Constant(members[name], None)), done + 1)
+        tree = tree_of_class(cls)
+        module = sys.modules.get(module_of(cls))
+        names = Names({} if module is None else vars(module))
+        self._watch(cls)
+        if tree is None and isinstance(bound, ast.expr) and not isinstance(place, type):
+            tree_or_class: ast.AST | type = bound  # a named tuple, as its call says it
+        else:
+            tree_or_class = tree or cls
+        return Resolved(self._add(Unit(tree_or_class, names), id(cls)), done)
+
+    def _watch(self, cls: type) -> None:
+        for name, value in namespace(cls).items():
+            if isinstance(value, FunctionType):
+                self.reached.name(cls, name, value)
+                self.reached.function(value)
+
+    # --- values ----------------------------------------------------------------------------------------------------
+
+    def _constant(self, place: object, name: str, value: Any, bound: ast.AST | None, *, writes: bool) -> str:
+        """A value that is read: itself if it is plain, else the expression that the source gives for it.
+
+        What calls something, as `os.cpu_count()` or `Path(__file__)`, counts as it is written: its value may differ
+        between machines.
+        """
+        literal = None if bound is None else literal_text(bound)
+        text = text_of(value)
+        if bound is not None and literal is None and (text is None or computed(bound)) and not self._functions_first(bound):
+            return self._add(Unit(bound, names_of(place)), id(bound))
+        if text is not None:
+            return self._slot(place, name, Constant(value, literal), writes=writes)
+        functions = [self._function(one, None, None) for one in self._functions(value)]
+        if not functions and isinstance(bound, Function):
+            return self._add(Unit(bound, names_of(place)), id(bound))
+        kind = type(value)
+        if isinstance(value, BuiltinFunctionType | FunctionType):
+            shown = f"{value.__module__}.{value.__qualname__}"
+        else:
+            shown = f"{module_of(kind)}.{qualified_name(kind)}"
+        if self._package.defines(kind):
+            functions.append(self._type(None, kind, None, (), 0, writes=False).text)
+        return f"{shown}[{','.join(functions)}]"
+
+    def _functions_first(self, bound: ast.AST) -> bool:
+        """Definitions with decorators of others: the functions they hold are the loaded ones."""
+        return not isinstance(bound, ast.expr)
+
+    def _slot(self, place: object, name: str, constant: Constant, *, writes: bool = False) -> str:
+        """The name under which a constant is told, once for each place."""
+        self._alive.append(place)
+        shown, known = self._constants.setdefault((id(place), name), (f"${len(self._constants)}", constant))
+        known.changed = known.changed or writes
+        return shown
+
+    def _bindings(self, place: object) -> Mapping[str, ast.AST | None]:
+        """What the source of a module or class binds, if it is to be had."""
+        if id(place) not in self._bound:
+            self._alive.append(place)
+            found: Mapping[str, ast.AST | None] = {}
+            if isinstance(place, type):
+                tree = tree_of_class(place)
+                found = {} if tree is None else unique_bindings(tree.body)
+            elif isinstance(place, dict) and isinstance(file := place.get("__file__"), str):
+                source = source_of_file(file, place)
+                found = {} if source is None else source.bound
+            self._bound[id(place)] = found
+        return self._bound[id(place)]
+
+
+@frozen(eq=False)
+class Resolving:
+    """What the names of one unit mean."""
+
+    walk: Walk
+    unit: Unit
+
+    def free(self, name: str, steps: Sequence[str], *, writes: bool) -> Resolved:
+        """A name of the module, of an enclosing function, or of Python."""
+        receiver, owner, names = self.unit.receiver, self.unit.owner, self.unit.names
+        if name == "super" and len(steps) > 1 and steps[0] == CALLED and receiver is not None and owner is not None:
+            found = self.walk.attribute(receiver, steps[1:], after=owner, writes=writes)
+            return Resolved("super") if found is None else Resolved(found.text, found.steps + 1, found.parameters)
+        if isinstance(names, Unimported):
+            return self.walk.unimported(names, name, steps, 0)
+        place, value = names.find(name)
+        if place is not names.module:
+            self.walk.reached.name(names.module, name, in_place(names.module, name))
+        return self.walk.value(place, name, value, steps, 0, writes=writes)
+
+    def imported(self, imported: Imported, steps: Sequence[str], *, writes: bool) -> Resolved:
+        """A name that the function imports."""
+        return self.walk.imported(self.unit.names, imported, steps, 0, writes=writes)
+
+    def member(self, steps: Sequence[str], *, writes: bool) -> Resolved | None:
+        """An attribute of self."""
+        receiver = self.unit.receiver
+        return None if receiver is None else self.walk.attribute(receiver, steps, writes=writes)
+
+    def anything(self, name: str, others: Sequence[str]) -> str:
+        """All that a name of bytecode may stand for: a global, an attribute of self, one of a module of the package."""
+        found = [self.free(name, (), writes=False).text]
+        if self.unit.receiver is not None and (attribute := self.member([name], writes=False)) is not None:
+            found.append(attribute.text)
+        if found[0].startswith("module:"):
+            found += [self.free(name, (other,), writes=False).text for other in others]
+        return "/".join(found)
+
+
+def outside(dotted: str, steps: Sequence[str], done: int) -> Resolved:
+    """A name of another package, with the attributes that follow."""
+    attributes = steps[done:]
+    if CALLED in attributes:
+        attributes = attributes[: list(attributes).index(CALLED)]
+    return Resolved(".".join([dotted, *attributes]), done + len(attributes))
+
+
+def computed(node: ast.AST) -> bool:
+    """Whether an expression calls something, or looks into something."""
+    return any(isinstance(inner, ast.Call | ast.Attribute | ast.Await) or _dunder(inner) for inner in ast.walk(node))
+
+
+def _dunder(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and node.id.startswith("__")
+
+
+def names_of(place: object) -> Names:
+    """The names that an expression at the top of a module, or of a class, sees."""
+    if isinstance(place, type):
+        module = sys.modules.get(module_of(place))
+        return Names({} if module is None else vars(module))
+    return Names(place if isinstance(place, dict) else {})
+
+
+def absolute(imported: Imported, place: object) -> str:
+    """The module that an import names, in the module whose dict, or names, are given."""
+    if not imported.level:
+        return imported.module
+    if isinstance(place, Unimported):
+        package = place.package
+    else:
+        module = place.module if isinstance(place, Names) else place
+        given = module.get("__package__") if isinstance(module, Mapping) else None
+        package = given if isinstance(given, str) else ""
+    parts = package.split(".")
+    above = parts[: len(parts) - imported.level + 1]
+    return ".".join([*above, *([imported.module] if imported.module else [])])
