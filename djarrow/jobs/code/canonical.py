@@ -244,7 +244,9 @@ class Canonical:
             case ast.Call(func=ast.Name() | ast.Attribute() as function, args=[], keywords=[]):
                 root, steps = self._steps(function)
                 return root, [*steps, CALLED]
-            case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name) as given], keywords=[]) if self._is_self(name):
+            case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name) as given], keywords=[]) if self._is_self(
+                name
+            ):
                 return given, ["__class__"]
             case _:
                 return node, []

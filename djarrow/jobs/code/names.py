@@ -65,7 +65,9 @@ class Names:
     @classmethod
     def of(cls, function: FunctionType) -> Names:
         """The names that a function sees."""
-        return cls(function.__globals__, dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)))
+        return cls(
+            function.__globals__, dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        )
 
     @property
     def module_name(self) -> str:

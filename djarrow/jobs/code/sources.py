@@ -145,7 +145,9 @@ def _around(node: Function, place: tuple[int | None, int | None, int | None, int
 
 def tree_of_class(cls: type) -> ast.ClassDef | None:
     """The tree of a class, if all its functions that stand in it are the loaded ones."""
-    functions = [one for value in namespace(cls).values() for one in (value, *held(value)) if isinstance(one, FunctionType)]
+    functions = [
+        one for value in namespace(cls).values() for one in (value, *held(value)) if isinstance(one, FunctionType)
+    ]
     module = sys.modules.get(module_of(cls))
     files = {getattr(module, "__file__", None): None} | {one.__code__.co_filename: None for one in functions}
     for file in files:

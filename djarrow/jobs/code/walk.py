@@ -191,9 +191,7 @@ class Walk:
             return Resolved("+".join(texts), 1, self._parameters(texts[0]))
         return self.value(owner, steps[0], value, steps, 1, writes=writes)
 
-    def value(
-        self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool
-    ) -> Resolved:
+    def value(self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
         """What a name stands for, after `done` steps. place: the dict, cell or class that has it."""
         if name.startswith("__") and name.endswith("__"):
             return Resolved(name, done)
@@ -204,7 +202,9 @@ class Walk:
             return Resolved(f"{'?' if value is MISSING else 'builtins.'}{name}", done)
         bound = self._bindings(place).get(name)
         if isinstance(bound, ast.Import | ast.ImportFrom):
-            found = self._through_import(place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes)
+            found = self._through_import(
+                place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes
+            )
             if found is not None:
                 return found
         if isinstance(value, ModuleType):
@@ -317,7 +317,12 @@ class Walk:
         """
         literal = None if bound is None else literal_text(bound)
         text = text_of(value)
-        if bound is not None and literal is None and (text is None or computed(bound)) and not self._functions_first(bound):
+        if (
+            bound is not None
+            and literal is None
+            and (text is None or computed(bound))
+            and not self._functions_first(bound)
+        ):
             return self._add(Unit(bound, names_of(place)), id(bound))
         if text is not None:
             return self._slot(place, name, Constant(value, literal), writes=writes)
