@@ -180,7 +180,7 @@ class Queue:
     def done(self, job: Job) -> None:
         """Take a job out of the queue whose row is there already."""
         schema, table = self._spec.name.schema, self._spec.name.table
-        self._database.execute(jobs.finish(schema, table, [job.hash], job.token, keep=config["jobs.keep_completed"]))
+        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=config["jobs.keep_completed"]))
 
     def failed(self, job: Job, error: BaseException) -> None:
         """Keep what a make raised, with its stack."""
