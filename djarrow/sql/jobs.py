@@ -242,7 +242,7 @@ def finish(schema: str, table: str, job: str, token: uuid.UUID, *, keep: bool) -
 
 def finish_job(schema: str, table: str, job: int, token: int, *, keep: bool) -> list[str | int]:
     """The same as a part of another statement, of which the places of the hash and of the token are given."""
-    mine = [
+    mine: list[str | int] = [
         f'WHERE "table_name" = {quoted(table)} AND "status" = \'reserved\' AND "key_hash" = ',
         job,
         ' AND "_token" = ',
