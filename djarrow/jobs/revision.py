@@ -100,7 +100,13 @@ def _git(folder: Path, *arguments: str, ends: int = 0) -> bytes | None:
     line = [str(Path(program).absolute()), "--no-pager", *CONFIGURED, *arguments]
     try:
         run = subprocess.run(
-            line, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=SECONDS
+            line,
+            cwd=folder,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

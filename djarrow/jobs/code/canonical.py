@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from attrs import frozen
 
@@ -33,8 +33,7 @@ CALLED = "()"
 LEFT_OUT = {"ctx", "kind", "type_comment", "annotation", "returns", "type_params", "simple"}
 
 CHANGING = frozenset(
-    "add append appendleft clear difference_update discard extend insert intersection_update pop popitem popleft remove "
-    "reverse setdefault sort symmetric_difference_update update".split()
+    ["add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert", "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort", "symmetric_difference_update", "update"]
 )
 """Methods of the containers of Python that change them."""
 
@@ -244,7 +243,9 @@ class Canonical:
             case ast.Call(func=ast.Name() | ast.Attribute() as function, args=[], keywords=[]):
                 root, steps = self._steps(function)
                 return root, [*steps, CALLED]
-            case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name) as given], keywords=[]) if self._is_self(name):
+            case ast.Call(func=ast.Name(id="type"), args=[ast.Name(id=name) as given], keywords=[]) if self._is_self(
+                name
+            ):
                 return given, ["__class__"]
             case _:
                 return node, []

@@ -68,8 +68,9 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
             yield from ((walrus.target.id, None) for walrus in walruses)
         case ast.Import() | ast.ImportFrom():
             yield from ((name, node) for name, _ in imported_names(node))
-        case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(
-            target=ast.Name(id=name), value=ast.expr() as value
+        case (
+            ast.Assign(targets=[ast.Name(id=name)], value=value)
+            | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
         ):
             yield from _bindings(value)
             yield name, value

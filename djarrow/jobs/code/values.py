@@ -10,7 +10,7 @@ import ast
 import enum
 from typing import Any
 
-from djarrow.jobs.code.names import mro, qualified_name
+from djarrow.jobs.code.names import is_a, qualified_name
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 CONTAINERS = (tuple, list, set, frozenset, dict)
@@ -23,22 +23,19 @@ def text_of(value: object) -> str | None:
 
 def _text(value: object, within: tuple[int, ...]) -> str | None:
     kind = type(value)
-    if kind in PLAIN:
+    if any(kind is one for one in PLAIN):
         return f"{kind.__name__}:{value!r}"
-    if enum.Enum in mro(kind):
-        content: Any = value
-        inner = _text(object.__getattribute__(content, "_value_"), within)
-        return f"{qualified_name(kind)}.{object.__getattribute__(content, '_name_')}={inner}"
+    if is_a(value, enum.Enum):
+        inner = _text(object.__getattribute__(value, "_value_"), within)
+        return f"{qualified_name(kind)}.{object.__getattribute__(value, '_name_')}={inner}"
+    if not any(kind is one for one in CONTAINERS):
+        return None
     if id(value) in within:
         return "circle"
     within = (*within, id(value))
-    match value:
-        case dict() if kind is dict:
-            parts = [_text(one, within) for pair in value.items() for one in pair]
-        case list() | tuple() | set() | frozenset() if kind in CONTAINERS:
-            parts = [_text(one, within) for one in value]
-        case _:
-            return None
+    content: Any = value
+    items = (one for pair in content.items() for one in pair) if kind is dict else content
+    parts = [_text(one, within) for one in items]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None

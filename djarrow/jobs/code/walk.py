@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import enum
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
@@ -17,8 +18,20 @@ from weakref import WeakKeyDictionary
 from attrs import define, frozen
 
 from djarrow.jobs.code.canonical import CALLED, Canonical, Resolved
-from djarrow.jobs.code.names import MISSING, Names, held, in_place, member, module_of, mro, namespace, qualified_name
-from djarrow.jobs.code.package import Package, is_table
+from djarrow.jobs.code.names import (
+    MISSING,
+    Names,
+    contents,
+    held,
+    in_place,
+    is_a,
+    member,
+    module_of,
+    mro,
+    namespace,
+    qualified_name,
+)
+from djarrow.jobs.code.package import MAIN, Package, is_table
 from djarrow.jobs.code.reached import Reached
 from djarrow.jobs.code.scopes import Function, Imported, imported_names, parameters
 from djarrow.jobs.code.sources import (
@@ -52,13 +65,16 @@ class Unimported:
 class Unit:
     """Code that counts: a tree, or where there is none, a code object or a class as it is loaded.
 
-    receiver: the class that self is of; owner: the class whose method it is, after which super() looks.
+    receiver: the class that self is of; owner: the class whose method it is, after which super() looks; replaced: what
+    of a class is not as its tree says; compiled: the code of a function, for a tree too deep to be walked.
     """
 
     code: ast.AST | CodeType | type
     names: Names | Unimported
     receiver: type | None = None
     owner: type | None = None
+    replaced: str = ""
+    compiled: CodeType | None = None
 
 
 @define(eq=False)
@@ -97,10 +113,12 @@ class Walk:
         while done < len(self._units):
             lines.append(f"@{done}={self._unit_text(self._units[done])}")
             done += 1
-        for name, constant in self._constants.values():
+        for (place, name), (shown, constant) in self._constants.items():
             text = constant.text()
-            lines.append(f"{name}={text}")
-            if not constant.changed and isinstance(constant.value, list | dict | set):
+            lines.append(f"{shown}={text}")
+            if constant.changed:
+                self.reached.names.pop((place, name), None)
+            elif type(constant.value) in (list, dict, set, tuple):
                 self.reached.contents.append((constant.value, text))
         return "\n".join(lines)
 
@@ -119,8 +137,13 @@ class Walk:
                 return self._code_text(unit.code, Resolving(self, unit))
             case type():
                 return self._class_text(unit.code)
-            case _:
-                return Canonical(Resolving(self, unit), method=unit.receiver is not None).text(unit.code)
+        resolving = Resolving(self, unit)
+        try:
+            return unit.replaced + Canonical(resolving, method=unit.receiver is not None).text(unit.code)
+        except RecursionError:
+            if unit.compiled is None:
+                raise
+            return self._code_text(unit.compiled, resolving)
 
     def _code_text(self, code: CodeType, resolving: Resolving) -> str:
         """Bytecode, constants, names, and what the names can stand for."""
@@ -153,12 +176,12 @@ class Walk:
             tree = tree_of_function(function)
             _trees[function] = function.__code__, tree
         self.reached.function(function)
-        unit = Unit(tree or function.__code__, Names.of(function), receiver, owner)
+        unit = Unit(tree or function.__code__, Names.of(function), receiver, owner, compiled=function.__code__)
         return self._add(unit, id(function), id(receiver))
 
     def _functions(self, value: object, depth: int = 3) -> Iterator[FunctionType]:
         """The functions of the package that a value is, or holds as a wrapper."""
-        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+        if is_a(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
             yield value
         elif depth:
             self._alive.append(value)
@@ -180,39 +203,42 @@ class Walk:
     ) -> Resolved | None:
         """What an attribute of a table class stands for; None where it is not the package's."""
         owner, value = member(cls, steps[0], after)
-        if after is None:
-            self.reached.name(cls, steps[0], value)
+        self.reached.name(cls if after is None or owner is None else owner, steps[0], value)
         if owner is None or not self._package.extends(owner):
             return None
-        functions = [value] if isinstance(value, FunctionType) else list(self._functions(value))
-        if functions and not isinstance(value, type):
-            receiver = None if isinstance(value, staticmethod) else cls
-            texts = [self._function(one, receiver, owner) for one in functions]
-            return Resolved("+".join(texts), 1, self._parameters(texts[0]))
-        return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        if not is_a(value, FunctionType) and member(type(value), "__get__")[0] is None:
+            return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        functions = [value] if is_a(value, FunctionType) else list(self._functions(value))
+        receiver = None if is_a(value, staticmethod) else cls
+        texts = [self._function(one, receiver, owner) for one in functions]
+        bound = None if is_a(value, FunctionType) else self._bindings(owner).get(steps[0])
+        if isinstance(bound, ast.expr) or (bound is not None and not texts):  # a partial method; a library's wrapper
+            texts.append(self._add(Unit(bound, names_of(owner), receiver, owner), id(bound), id(receiver)))
+        if not texts:
+            return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        return Resolved("+".join(texts), 1, self._parameters(texts[0]))
 
-    def value(
-        self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool
-    ) -> Resolved:
+    def value(self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
         """What a name stands for, after `done` steps. place: the dict, cell or class that has it."""
         if name.startswith("__") and name.endswith("__"):
             return Resolved(name, done)
         self._alive.append(value)
-        if not isinstance(place, type):
-            self.reached.name(place, name, value)
+        self.reached.name(place, name, value)
         if value is MISSING or place is vars(builtins):
             return Resolved(f"{'?' if value is MISSING else 'builtins.'}{name}", done)
         bound = self._bindings(place).get(name)
         if isinstance(bound, ast.Import | ast.ImportFrom):
-            found = self._through_import(place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes)
+            found = self._through_import(
+                place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes
+            )
             if found is not None:
                 return found
-        if isinstance(value, ModuleType):
-            return self.module(str(vars(value).get("__name__")), steps, done, writes=writes)
-        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+        if is_a(value, ModuleType):
+            return self.module(str(contents(value).get("__name__")), steps, done, writes=writes)
+        if is_a(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
             text = self._function(value, None, None)
             return Resolved(text, done, self._parameters(text))
-        if isinstance(value, type):
+        if is_a(value, type):
             return self._type(place, value, bound, steps, done, writes=writes)
         return Resolved(self._constant(place, name, value, bound, writes=writes), done)
 
@@ -224,12 +250,10 @@ class Walk:
         if not self._package.owns(module):
             dotted = f"{module}.{imported.attribute}" if imported.attribute else module
             return outside(dotted, steps, done)
-        origin = sys.modules.get(module)
-        if imported.attribute is None or origin is None or vars(origin) is place:
+        origin = contents(sys.modules.get(module))
+        if imported.attribute is None or origin is place or origin.get(imported.attribute, MISSING) is not value:
             return None
-        if vars(origin).get(imported.attribute, MISSING) is not value:
-            return None
-        return self.value(vars(origin), imported.attribute, value, steps, done, writes=writes)
+        return self.value(origin, imported.attribute, value, steps, done, writes=writes)
 
     def module(self, name: str, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
         """What attributes of a module stand for."""
@@ -238,12 +262,13 @@ class Walk:
         if done == len(steps) or steps[done] == CALLED:
             return Resolved(f"module:{name}", done)
         step = steps[done]
-        module = sys.modules.get(name)
-        if module is not None and step in vars(module):
-            return self.value(vars(module), step, vars(module)[step], steps, done + 1, writes=writes)
+        module = contents(sys.modules.get(name))
+        self.reached.name(sys.modules, name, sys.modules.get(name, MISSING))
+        if step in module:
+            return self.value(module, step, module[step], steps, done + 1, writes=writes)
         if f"{name}.{step}" in sys.modules:
             return self.module(f"{name}.{step}", steps, done + 1, writes=writes)
-        found = source_of_module(name) if module is None else None
+        found = source_of_module(name) if name not in sys.modules else None
         if found is not None and step in found[0].bound:
             return self.unimported(Unimported(name, found[1], found[0]), step, steps, done + 1)
         if source_of_module(f"{name}.{step}") is not None:
@@ -260,7 +285,7 @@ class Walk:
                 known = name in vars(builtins) and name not in names.source.bound
                 return Resolved(f"builtins.{name}" if known else f"?{name}", done)
             case _ if (literal := literal_text(bound)) is not None:
-                return Resolved(self._slot(bound, name, Constant(MISSING, literal, changed=True)), done)
+                return Resolved(self._slot(names.source, name, Constant(MISSING, literal, changed=True)), done)
         text = self._add(Unit(bound, names), id(bound))
         return Resolved(text, done, self._parameters(text))
 
@@ -286,26 +311,35 @@ class Walk:
                 found = self.attribute(cls, steps[first:], writes=writes)
                 if found is not None:
                     return Resolved(found.text, first + found.steps, found.parameters)
-            return Resolved(f"table:{qualified_name(cls)}", done)
+            near = module_of(cls) in (module_of(self._class), *MAIN)
+            return Resolved(f"table:{'' if near else module_of(cls)}:{qualified_name(cls)}", done)
         members = namespace(cls).get("_member_map_")
         if type(members) is dict and done < len(steps) and steps[done] in members:
             name = steps[done]
             return Resolved(self._slot(cls, name, Constant(members[name], None)), done + 1)
         tree = tree_of_class(cls)
-        module = sys.modules.get(module_of(cls))
-        names = Names({} if module is None else vars(module))
-        self._watch(cls)
-        if tree is None and isinstance(bound, ast.expr) and not isinstance(place, type):
-            tree_or_class: ast.AST | type = bound  # a named tuple, as its call says it
-        else:
-            tree_or_class = tree or cls
-        return Resolved(self._add(Unit(tree_or_class, names), id(cls)), done)
+        names = Names(module_dict(cls))
+        if tree is not None:
+            return Resolved(self._add(Unit(tree, names, replaced=self._replaced(cls, tree)), id(cls)), done)
+        named_tuple = isinstance(bound, ast.expr) and not is_a(place, type)
+        return Resolved(self._add(Unit(bound if named_tuple and bound else cls, names), id(cls)), done)
 
-    def _watch(self, cls: type) -> None:
+    def _replaced(self, cls: type, tree: ast.ClassDef) -> str:
+        """What of a class is not as its source says: methods and constants that were set later."""
+        if (id(cls),) in self._numbers:
+            return ""
+        written, found = unique_bindings(tree.body), []
         for name, value in namespace(cls).items():
-            if isinstance(value, FunctionType):
+            if is_a(value, FunctionType):
                 self.reached.name(cls, name, value)
                 self.reached.function(value)
+                if value.__qualname__ != f"{qualified_name(cls)}.{name}" and list(self._functions(value)):
+                    found.append(f"{name}={self._function(value, None, cls)}")
+            elif (bound := written.get(name)) is not None and (text := text_of(value)) is not None:
+                self.reached.name(cls, name, value)
+                if literal_text(bound) not in (None, text) and not is_a(value, enum.Enum):
+                    found.append(f"{name}={text}")
+        return ";".join(found)
 
     # --- values ----------------------------------------------------------------------------------------------------
 
@@ -317,7 +351,12 @@ class Walk:
         """
         literal = None if bound is None else literal_text(bound)
         text = text_of(value)
-        if bound is not None and literal is None and (text is None or computed(bound)) and not self._functions_first(bound):
+        if (
+            bound is not None
+            and literal is None
+            and (text is None or computed(bound))
+            and not self._functions_first(bound)
+        ):
             return self._add(Unit(bound, names_of(place)), id(bound))
         if text is not None:
             return self._slot(place, name, Constant(value, literal), writes=writes)
@@ -325,7 +364,7 @@ class Walk:
         if not functions and isinstance(bound, Function):
             return self._add(Unit(bound, names_of(place)), id(bound))
         kind = type(value)
-        if isinstance(value, BuiltinFunctionType | FunctionType):
+        if is_a(value, BuiltinFunctionType) or is_a(value, FunctionType):
             shown = f"{value.__module__}.{value.__qualname__}"
         else:
             shown = f"{module_of(kind)}.{qualified_name(kind)}"
@@ -349,7 +388,7 @@ class Walk:
         if id(place) not in self._bound:
             self._alive.append(place)
             found: Mapping[str, ast.AST | None] = {}
-            if isinstance(place, type):
+            if is_a(place, type):
                 tree = tree_of_class(place)
                 found = {} if tree is None else unique_bindings(tree.body)
             elif isinstance(place, dict) and isinstance(file := place.get("__file__"), str):
@@ -417,10 +456,15 @@ def _dunder(node: ast.AST) -> bool:
 
 def names_of(place: object) -> Names:
     """The names that an expression at the top of a module, or of a class, sees."""
-    if isinstance(place, type):
-        module = sys.modules.get(module_of(place))
-        return Names({} if module is None else vars(module))
-    return Names(place if isinstance(place, dict) else {})
+    if is_a(place, type):
+        return Names(module_dict(place), body=place)
+    return Names(place if is_a(place, dict) else {})
+
+
+def module_dict(cls: type) -> dict[str, Any]:
+    """The dict of the module that a class is defined in."""
+    found = contents(sys.modules.get(module_of(cls)))
+    return found if isinstance(found, dict) else {}
 
 
 def absolute(imported: Imported, place: object) -> str:

@@ -16,7 +16,7 @@ NOTHING = {
     "no docstring": (H, '    """Smooth."""\n', ""),
     "the docstring of the class": (T, '    """The rate."""\n', ""),
     "blank lines": (T, "        model = Model", "\n\n\n        model = Model"),
-    "formatting": (T, 'row["x"] * self.gain for', '(\n row [ \'x\' ]\n * self . gain)\n for'),
+    "formatting": (T, 'row["x"] * self.gain for', "(\n row [ 'x' ]\n * self . gain)\n for"),
     "an annotation": (T, "width: int = 3", "width = 3"),
     "annotations of parameters": (H, "def window(values):", "def window(values: list[int]) -> list[int]:"),
     "an annotation alone": (T, "        model = Model", "        model: object\n        model = Model"),
@@ -27,7 +27,11 @@ NOTHING = {
     "a nested function": (T, "nested", "inner"),
     "a parameter of a lambda": (T, "lambda one: one +", "lambda each: each +"),
     "self": (T, "def offset(self, key)", "def offset(this, key)"),
-    "the key": (T, 'def offset(self, key):\n        return key["session"]', 'def offset(self, k):\n        return k["session"]'),
+    "the key": (
+        T,
+        'def offset(self, key):\n        return key["session"]',
+        'def offset(self, k):\n        return k["session"]',
+    ),
     "moved lines": (T, "THRESHOLD = 0.5\n", "\n\n\n\nTHRESHOLD = 0.5\n"),
     "how numpy is imported": (T, "import numpy as np", "import numpy as np, os as _os"),
     "an unused method": (T, "return 17", "return 18"),
@@ -35,7 +39,7 @@ NOTHING = {
     "an unused constant": (C, "OTHER = 62", "OTHER = 63"),
     "the make of a table that is read": (T, 'return "other"', 'return "another"'),
     "another member of an enumeration": (H, "SLOW = 2", "SLOW = 3"),
-    "the definition": (T, "session : int32\n    \"\"\"", "session : int64\n    \"\"\""),
+    "the definition": (T, 'session : int32\n    """', 'session : int64\n    """'),
     "a pass": (H, "    return values[1:-1]", "    pass\n    return values[1:-1]"),
     "how a number is written": (H, "SCALE = 100", "SCALE = 0x64"),
     "how a text is written": (T, '"rate": total', "'rate': total"),
@@ -106,26 +110,40 @@ def test_what_changes_it(imprint: Imprint, change: str) -> None:
 SEVERAL = {
     "a parameter that calls name": ((H, "width", "size"), (T, "width=width", "size=width")),
     "how numpy is named": ((T, "import numpy as np", "import numpy"), (T, "np.linalg", "numpy.linalg")),
-    "what of numpy is imported": ((T, "import numpy as np", "from numpy.linalg import norm"), (T, "np.linalg.norm", "norm")),
+    "what of numpy is imported": (
+        (T, "import numpy as np", "from numpy.linalg import norm"),
+        (T, "np.linalg.norm", "norm"),
+    ),
     "where numpy is imported": (
         (T, "import numpy as np\n", ""),
         (T, "        global COUNTS\n", "        global COUNTS\n        from numpy import linalg as la\n"),
         (T, "np.linalg.norm", "la.norm"),
     ),
     "how a helper is imported": ((T, "import smooth as s", "import smooth as t"), (T, "s(values,", "t(values,")),
-    "through what a helper is imported": ((T, "smooth as s, ", ""), (T, "s(values, width", "helpers.smooth(values, width")),
+    "through what a helper is imported": (
+        (T, "smooth as s, ", ""),
+        (T, "s(values, width", "helpers.smooth(values, width"),
+    ),
     "how its module is imported": ((T, "from . import helpers", "import lab.helpers as helpers"),),
     "where a helper is imported": (
         (T, "smooth as s, ", ""),
         (T, "        global COUNTS\n", "        global COUNTS\n        from lab.helpers import smooth as s\n"),
     ),
     "the order of methods": (
-        (T, "    def unused(self):\n        return 17\n", "    def offset(self, key):\n        return key['session'] - 1\n"),
+        (
+            T,
+            "    def unused(self):\n        return 17\n",
+            "    def offset(self, key):\n        return key['session'] - 1\n",
+        ),
         (T, '    def offset(self, key):\n        return key["session"] - 1\n', ""),
     ),
     "the order of methods of a class that is made": (
         (H, "    def step(self, values):\n        return max(values) * self.tolerance\n", ""),
-        (H, "    tolerance = 0.01\n", "    tolerance = 0.01\n    def step(self, it):\n        return max(it) * self.tolerance\n"),
+        (
+            H,
+            "    tolerance = 0.01\n",
+            "    tolerance = 0.01\n    def step(self, it):\n        return max(it) * self.tolerance\n",
+        ),
     ),
     "where a constant comes from": ((T, "import LIMIT", "import LIMIT as MOST"), (T, "limit=LIMIT", "limit=MOST")),
 }
