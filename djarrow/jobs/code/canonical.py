@@ -32,9 +32,11 @@ CALLED = "()"
 
 LEFT_OUT = {"ctx", "kind", "type_comment", "annotation", "returns", "type_params", "simple"}
 
-CHANGING = frozenset(
-    ["add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert", "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort", "symmetric_difference_update", "update"]
-)
+CHANGING = {
+    *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert"),
+    *("intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort"),
+    *("symmetric_difference_update", "update"),
+}
 """Methods of the containers of Python that change them."""
 
 
@@ -105,8 +107,11 @@ class Canonical:
             case ast.Delete(targets=targets):
                 self._changes(targets)
                 return self._fields(node)
-            case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar() | ast.MatchMapping():
-                return self._fields(node)
+            case ast.BinOp():
+                return self._sum(node)
+            case ast.JoinedStr(values=values):
+                # Python 3.12.1 has empty texts between the values
+                return f"JoinedStr({','.join(self.text(one) for one in values if not _is_empty(one))})"
             case _:
                 return self._fields(node)
 
@@ -123,6 +128,17 @@ class Canonical:
             else:
                 parts.append(f"{name}={self._value(value)}")
         return f"{type(node).__name__}({','.join(parts)})"
+
+    def _sum(self, node: ast.BinOp) -> str:
+        """An operation. Its left sides are gone through in a loop, as a sum can be long."""
+        operations, left = [node], node.left
+        while isinstance(left, ast.BinOp):
+            operations.append(left)
+            left = left.left
+        text = self.text(left)
+        for one in reversed(operations):
+            text = f"BinOp({text},{type(one.op).__name__},{self.text(one.right)})"
+        return text
 
     def _value(self, value: object) -> str:
         match value:
@@ -289,3 +305,7 @@ class Canonical:
             self._written.add(id(node))
             if isinstance(node, ast.Tuple | ast.List):
                 self._changes(node.elts)
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""

@@ -85,7 +85,7 @@ def _classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
             yield from _classes(inner, f"{prefix}{name}.")
         elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _classes(inner, f"{prefix}{name}.<locals>.")
-        else:
+        elif not isinstance(inner, ast.expr):
             yield from _classes(inner, prefix)
 
 

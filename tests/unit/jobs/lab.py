@@ -193,7 +193,7 @@ def forget(package: str) -> None:
 
 def write(folder: Path, files: Mapping[str, str], package: str = "lab") -> Path:
     """Write the files of a package to a new folder."""
-    (folder / package).mkdir(parents=True)
     for name, text in files.items():
+        (folder / package / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / package / name).write_text(text, "utf-8")
     return folder
