@@ -26,6 +26,7 @@ from djarrow.jobs.code.scopes import (
     first_parameter,
     function_scope,
 )
+from djarrow.jobs.code.values import text_of
 
 CALLED = "()"
 """The step of a chain that is a call without arguments: `Session().rate` is Session, (), rate."""
@@ -94,7 +95,7 @@ class Canonical:
             case ast.Call():
                 return self._call(node)
             case ast.Constant(value=value):
-                return f"{type(value).__name__}:{value!r}"
+                return str(text_of(value))
             case ast.AnnAssign(target=target, value=value):
                 given = [] if value is None else [self.text(value)]
                 return f"Assign({','.join([self.text(target), *given])})"
@@ -286,7 +287,8 @@ class Canonical:
 
     def _call(self, node: ast.Call) -> str:
         if isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
-            self._written.add(id(node.func))
+            self._written.update((id(node.func), id(node)))
+            self._changes([node.func.value])
         if not node.args and not node.keywords and isinstance(node.func, ast.Name | ast.Attribute):
             return self._chain(node)
         function, known = self._resolved(node.func)

@@ -1,7 +1,7 @@
 """The source of functions and classes, if it is that of the code that is loaded: a file may have changed since.
 
-Sources are taken from `linecache`, which also knows the cells of notebooks. A function's tree counts only where the source,
-compiled, gives the function's own code; so a worker that runs for days does not take new code for what it runs.
+Sources are taken from `linecache`, which also knows the cells of notebooks. A function's tree counts only where the
+source, compiled, gives the function's own code; so a worker that runs for days does not take new code for what it runs.
 """
 
 from __future__ import annotations

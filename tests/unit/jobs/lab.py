@@ -180,7 +180,7 @@ def changed(*changes: tuple[str, str, str]) -> dict[str, str]:
     files = dict(FILES)
     for file, old, new in changes:
         pattern = rf"\b{old}\b" if old.isidentifier() else re.escape(old)
-        files[file], count = re.subn(pattern, lambda _, new=new: new, files[file])
+        files[file], count = re.subn(pattern, new.replace("\\", "\\\\"), files[file])
         assert count, (file, old)
     return files
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from djarrow.jobs.fingerprint import fingerprint
-from tests.unit.jobs.lab import Imprint, forget, write
+from tests.unit.jobs.lab import FILES, Imprint, forget, write
 
 MAKE = """
 import djarrow as dj
@@ -133,7 +132,8 @@ FORMS: dict[str, tuple[str, str, str, str]] = {
         "maxsize=2",
     ),
     "a generic function": (
-        "from functools import singledispatch\n@singledispatch\ndef f(x):\n    return x\n@f.register\ndef _(x: int):\n    return 1",
+        "import functools\n@functools.singledispatch\ndef f(x):\n    return x\n"
+        "@f.register\ndef _(x: int):\n    return 1",
         "f(key)",
         "return 1",
         "return 2",
@@ -144,7 +144,9 @@ FORMS: dict[str, tuple[str, str, str, str]] = {
     "a constant of a constant": ("A = 1\nB = A * 2\nC = (B, str(B))", "C[0]", "A = 1", "A = 3"),
     "a set": ("A = {'a', 'b', 'c'}", "A", "'c'", "'d'"),
     "minus zero": ("A = 0.0", "A", "0.0", "-0.0"),
-    "a huge number": (f"A = {10**1000}", "A", "0000001"[:6] if False else f"{10**1000}", f"{10**1000 + 1}"),
+    "a huge number": (f"A = {10**1000}", "A", f"{10**1000}", f"{10**1000 + 1}"),
+    "a number of more digits than are written": ("A = 10**5000", "A", "5000", "5001"),
+    "a literal of more digits": ("A = 0x1" + "0" * 5000, "A + 0x2" + "0" * 5000, "0x2", "0x3"),
     "a surrogate": ("A = '\\ud800'", "A", "ud800", "ud801"),
     "a deep sum": ("def f(x):\n    return " + "x + " * 600 + "1", "f(key)", "+ 1\n", "+ 2\n"),
     "a long sum that a constant is": ("A = " + "1 + " * 600 + "1", "A", "+ 1\n", "+ 2\n"),
@@ -247,7 +249,12 @@ def test_every_form_of_make(imprint: Imprint, number: int) -> None:
 
 def test_bases_of_another_package(imprint: Imprint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A make that a base of another package defines counts, with the methods that it calls."""
-    base = "import djarrow as dj\nclass Base(dj.Computed):\n    def make(self, key): return self.step()\n    def step(self): return 1\n"
+    base = textwrap.dedent("""
+        import djarrow as dj
+        class Base(dj.Computed):
+            def make(self, key): return self.step()
+            def step(self): return 1
+        """)
     found = []
     for number in (1, 2):
         folder = write(
@@ -387,3 +394,64 @@ def test_no_make(imprint: Imprint) -> None:
     assert imprint(one_module("class Rate(dj.Computed): pass")) == imprint(
         one_module("class Rate(dj.Manual): gain = 1")
     )
+
+
+MEMOS = {
+    "__init__.py": "",
+    "memo.py": "KNOWN = {}\nLAST = None\nSEEN = [[]]\nclass State: pass\nSTATE = State()\nSTATE.count = 0\n",
+    "tables.py": """
+import functools
+import djarrow as dj
+from . import memo
+from .memo import KNOWN
+
+def counter():
+    count = 0
+    def counted():
+        nonlocal count
+        count += 1
+        return count
+    return counted
+
+counted = counter()
+
+@functools.lru_cache
+def cached(x):
+    return x
+
+def collecting(x, into=[]):
+    into.append(x)
+    return into
+
+class Rate(dj.Computed):
+    memo = {}
+    calls = 0
+    def make(self, key):
+        KNOWN[key] = 1
+        memo.KNOWN.setdefault(key, 2)
+        memo.LAST = key
+        memo.SEEN[0].append(key)
+        memo.STATE.count += 1
+        self.memo[key] = 3
+        Rate.calls += 1
+        return counted(), cached(key), collecting(key), memo.LAST, self.calls
+""",
+}
+
+
+def test_a_make_that_ran(imprint: Imprint) -> None:
+    """What a make leaves behind in memos, counters, closures and defaults is not in the fingerprint of the next."""
+    first = imprint(MEMOS)
+    rate = sys.modules["lab.tables"].Rate
+    rate.make(rate, 1)
+    assert fingerprint(rate) == first
+    del rate._fingerprint
+    assert fingerprint(rate) == first
+
+
+def test_the_form_is_kept(imprint: Imprint) -> None:
+    """The fingerprint itself, which databases hold: a change of it, as by another Python, makes all results stale."""
+    texts = [MAKE.format(before=before, make=make) for before, make, _, _ in FORMS.values()]
+    found = [imprint(FILES), *(imprint({"__init__.py": "", "tables.py": text}) for text in texts)]
+    digest = hashlib.sha256("".join(found).encode()).hexdigest()
+    assert digest == "e08b053df23bf5388bd2b153c2d72dfaa8ccbf95ef6163a823325499e811d8fb"
