@@ -273,7 +273,8 @@ class Walk:
                     found.append(f"{name}={self.function(value, None, cls)}")
             elif (bound := written.get(name)) is not None and (text := text_of(value)) is not None:
                 self.reached.name(cls, name, value)
-                if literal_text(bound) not in (None, text) and not is_a(value, enum.Enum):
+                written_text = "" if isinstance(bound, Function) else literal_text(bound)
+                if written_text not in (None, text) and not is_a(value, enum.Enum):
                     found.append(f"{name}={text}")
         return ";".join(found)
 

@@ -297,6 +297,8 @@ def test_modules_that_are_imported_later(imprint: Imprint, monkeypatch: pytest.M
     found.Rate().make([1])
     assert "lab.deep.deeper" in sys.modules
     assert fingerprint(found.Rate) == first
+    monkeypatch.setattr(sys.modules["lab.late"], "LIMIT", 100)
+    assert fingerprint(found.Rate) != first
 
 
 @pytest.mark.parametrize("number", range(1, 8))
@@ -447,6 +449,27 @@ def test_a_make_that_ran(imprint: Imprint) -> None:
     assert fingerprint(rate) == first
     del rate._fingerprint
     assert fingerprint(rate) == first
+
+
+PLACES = """
+    import os, time, socket
+    from pathlib import Path
+    HERE = os.path.join(os.path.dirname(__file__), "data")
+    FOLDER = Path(__file__).parent
+    STARTED = time.time()
+    WHERE = f"{socket.gethostname()} {os.getpid()} {__name__}"
+
+    class Rate(dj.Computed):
+        def make(self, key): return HERE, FOLDER, STARTED, WHERE
+    """
+
+
+def test_constants_of_a_machine(imprint: Imprint) -> None:
+    """What differs by folder, process and time counts as it is written."""
+    first = imprint(one_module(PLACES))
+    assert imprint(one_module(PLACES)) == first
+    assert imprint(one_module(PLACES.replace('"data"', '"other"'))) != first
+    assert imprint(one_module(PLACES.replace("getpid", "getppid"))) != first
 
 
 def test_the_form_is_kept(imprint: Imprint) -> None:

@@ -194,7 +194,17 @@ def test_kept(lab: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["THRESHOLD", "helpers.SCALE", "helpers.window", "Rate.offset", "Rate.gain", "Base.shared"]
+    "name",
+    [
+        "THRESHOLD",
+        "helpers.SCALE",
+        "helpers.window",
+        "Rate.offset",
+        "Rate.gain",
+        "Base.shared",
+        "Model.tolerance",
+        "Model.fit",
+    ],
 )
 def test_changes_of_what_is_loaded(lab: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A constant, function or method that is replaced in the process counts, and its return, too."""
@@ -204,6 +214,13 @@ def test_changes_of_what_is_loaded(lab: ModuleType, monkeypatch: pytest.MonkeyPa
         patched.setattr(getattr(lab, owner) if owner else lab, attribute, 1000)
         assert fingerprint(lab.Rate) != first
     assert fingerprint(lab.Rate) == first
+
+
+def test_a_method_that_is_replaced(lab: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A method of a class that make uses counts as it is loaded, not as the source of the class has it."""
+    first = fingerprint(lab.Rate)
+    monkeypatch.setattr(lab.Model, "fit", lab.helpers.window)
+    assert fingerprint(lab.Rate) != first
 
 
 def test_changes_within_a_constant(lab: ModuleType) -> None:
@@ -233,11 +250,11 @@ def test_what_the_code_itself_changes(lab: ModuleType) -> None:
     assert fingerprint(lab.Rate) == first
 
 
-def test_a_file_that_changed_before(imprint: Imprint, lab: ModuleType) -> None:
+@pytest.mark.parametrize("new", ['key["session"] - 2', 'key["session"] + 1', 'key["other"] - 1'])
+def test_a_file_that_changed_before(imprint: Imprint, lab: ModuleType, new: str) -> None:
     """New code in the file is not taken for the old code that is loaded."""
-    rewrite(lab, 'key["session"] - 1', 'key["session"] - 2')
-    old = changed(("tables.py", 'key["session"] - 1', 'key["session"] - 2'))
-    assert fingerprint(lab.Rate) != imprint(old)
+    rewrite(lab, 'key["session"] - 1', new)
+    assert fingerprint(lab.Rate) != imprint(changed(("tables.py", 'key["session"] - 1', new)))
 
 
 def test_a_file_that_changed_after(lab: ModuleType) -> None:
