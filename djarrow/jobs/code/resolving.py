@@ -12,7 +12,9 @@ from attrs import frozen
 from djarrow.jobs.code.canonical import CALLED, Resolved
 from djarrow.jobs.code.names import Names, contents, in_place, is_a, module_of
 from djarrow.jobs.code.scopes import Imported
+from djarrow.jobs.code.sources import unique_bindings
 from djarrow.jobs.code.units import Unimported, Unit
+from djarrow.jobs.code.values import literal_text
 
 if TYPE_CHECKING:
     from djarrow.jobs.code.walk import Walk
@@ -105,3 +107,13 @@ def absolute(imported: Imported, place: object) -> str:
     parts = package.split(".")
     above = parts[: len(parts) - imported.level + 1]
     return ".".join([*above, *([imported.module] if imported.module else [])])
+
+
+def literal_of_class(tree: ast.ClassDef, steps: Sequence[str]) -> str | None:
+    """The text of an attribute that the body of a class gives as a literal, as that of the imported class would be."""
+    bound = unique_bindings(tree.body).get(steps[0]) if steps else None
+    literal = None if bound is None else literal_text(bound)
+    if literal is None:
+        return None
+    enumeration = any(ast.unparse(base).endswith(("Enum", "Flag")) for base in tree.bases)
+    return f"{tree.name}.{steps[0]}={literal}" if enumeration else literal

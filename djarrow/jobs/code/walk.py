@@ -35,6 +35,7 @@ from djarrow.jobs.code.resolving import (
     absolute,
     computed,
     library_name,
+    literal_of_class,
     module_dict,
     names_of,
     outside,
@@ -222,6 +223,9 @@ class Walk:
                 return Resolved(f"builtins.{name}" if known else f"?{name}", done)
             case _ if (literal := literal_text(bound)) is not None:
                 return Resolved(self._slot(names.source, name, Constant(MISSING, literal, changed=True)), done)
+            case ast.ClassDef() if (literal := literal_of_class(bound, steps[done:])) is not None:
+                slot = self._slot(bound, steps[done], Constant(MISSING, literal, changed=True))
+                return Resolved(slot, done + 1)
         text = self._add(Unit(bound, names), id(bound))
         return Resolved(text, done, self._parameters(text))
 
@@ -253,6 +257,8 @@ class Walk:
         if type(members) is dict and done < len(steps) and steps[done] in members:
             name = steps[done]
             return Resolved(self._slot(cls, name, Constant(members[name], None)), done + 1)
+        if done < len(steps) and _is_constant(value := namespace(cls).get(steps[done], MISSING)):
+            return self.value(cls, steps[done], value, steps, done + 1, writes=writes)
         tree = tree_of_class(cls)
         names = Names(module_dict(cls))
         if tree is not None:
@@ -324,3 +330,8 @@ class Walk:
                 found = {} if source is None else source.bound
             self._bound[id(place)] = found
         return self._bound[id(place)]
+
+
+def _is_constant(value: object) -> bool:
+    """Whether an attribute of a class counts by itself, without the rest of the class."""
+    return text_of(value) is not None or is_a(value, type)

@@ -273,14 +273,15 @@ LATE = """
             from .late import smooth, LIMIT
             from lab import late as other
             import lab.deep.deeper as deeper
-            return smooth(key, LIMIT), other.second(key), deeper.third()
+            return smooth(key, LIMIT), other.second(key), deeper.third(), other.Settings.width, other.Mode.FAST
     """
 
 LATE_FILES = {
     "__init__.py": "",
     "tables.py": "import djarrow as dj\n" + textwrap.dedent(LATE),
     "late.py": "import numpy as np\nfrom .more import base\nLIMIT = 1\nSCALE = np.float64(2)\n"
-    "def smooth(x, limit=3):\n    return base(x) + SCALE + len(x)\ndef second(x):\n    return 4\n",
+    "def smooth(x, limit=3):\n    return base(x) + SCALE + len(x)\ndef second(x):\n    return 4\n"
+    "import enum\nclass Mode(enum.Enum):\n    FAST = 8\nclass Settings:\n    width = 9\n    other = 10\n",
     "more.py": "class A:\n    def b(self): return 5\ndef base(x):\n    return A().b() + 6\n",
     "deep/__init__.py": "",
     "deep/deeper.py": "from ..more import base\ndef third():\n    return base(7)\n",
@@ -301,7 +302,7 @@ def test_modules_that_are_imported_later(imprint: Imprint, monkeypatch: pytest.M
     assert fingerprint(found.Rate) != first
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", range(1, 10))
 def test_changes_of_modules_that_are_imported_later(imprint: Imprint, number: int) -> None:
     """A change in such a module, and in those that it imports, counts."""
     text = str(number)
@@ -449,6 +450,26 @@ def test_a_make_that_ran(imprint: Imprint) -> None:
     assert fingerprint(rate) == first
     del rate._fingerprint
     assert fingerprint(rate) == first
+
+
+SETTINGS = """
+    class Settings:
+        width = 1
+        other = 2
+        class Deep:
+            height = 3
+            other = 4
+
+    class Rate(dj.Computed):
+        def make(self, key): return Settings.width, Settings.Deep.height
+    """
+
+
+@pytest.mark.parametrize("number", range(1, 5))
+def test_a_class_of_constants(imprint: Imprint, number: int) -> None:
+    """Of a class that is a list of settings, those that are read count."""
+    same = imprint(one_module(SETTINGS.replace(f"= {number}", "= 5"))) == imprint(one_module(SETTINGS))
+    assert same == (number in (2, 4))
 
 
 PLACES = """
