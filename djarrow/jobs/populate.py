@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from djarrow.errors import InvalidCondition, LeaseLost, TransactionError
+from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, TransactionError
 from djarrow.expr.nodes import Node
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
@@ -136,19 +136,27 @@ class _Run:
             made = self.maker.make(key, job)
         except BaseException as error:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
-            if not isinstance(error, Exception):
-                raise
-            if queue is not None and job is not None and not isinstance(error, LeaseLost):
-                if not self.table.key_source & key:  # what it was to be made of is gone
-                    queue.done(job)
-                    self.skipped += 1
-                    return
-                queue.failed(job, error)
-            if not self.options.suppress_errors:
+            if isinstance(error, ConnectionFailed):
+                queue = None  # nothing can be told; the job is taken back when the lease is over
+            if queue is not None and job is not None and self._is_settled(error, key, job, queue):
+                return
+            if not self.options.suppress_errors or not isinstance(error, Exception):
                 raise
             self.failures.append(Failure(key, error))
         else:
             self.done, self.skipped = self.done + made, self.skipped + (not made)
+
+    def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, queue: Queue) -> bool:
+        """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone."""
+        if not isinstance(error, Exception):
+            queue.give_back([job])
+        elif not isinstance(error, LeaseLost):
+            if not self.table.key_source & key:
+                queue.done(job)
+                self.skipped += 1
+                return True
+            queue.failed(job, error)
+        return False
 
 
 # --- keys as they are listed -----------------------------------------------------------------------------------------

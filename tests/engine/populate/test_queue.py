@@ -299,3 +299,17 @@ def test_a_key_that_is_gone_is_no_error(pipeline: SimpleNamespace, connection: P
     found = pipeline.Stats.populate(reserve_jobs=True)
     assert (found.done, found.skipped, found.failed) == (9, 1, 0)
     assert jobs(connection, pipeline.schema) == []
+
+
+def test_an_interrupted_job_is_given_back(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """Ctrl-C in a make: its key is pending at once, as those that were not come to."""
+
+    def behave(key: dict[str, Any]) -> None:
+        if key["scan_id"] == 6:
+            raise KeyboardInterrupt
+
+    pipeline.made.behave = behave
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.Stats.populate(reserve_jobs=True, suppress_errors=True)
+    assert [job["status"] for job in jobs(connection, pipeline.schema)] == ["pending"] * 4
+    assert len(pipeline.Stats) == 6
