@@ -31,7 +31,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
 
     `make(self, key)`, which fetches, computes and inserts the rows of a key; the same as a generator that yields what
     it has fetched, and again when it has computed; or `make_fetch(self, key)`, `make_compute(self, key, fetched)` and
-    `make_insert(self, key, fetched, computed)`. key: the primary-key values of one row of the key source.
+    `make_insert(self, key, fetched, computed)`. key: the primary-key values of one row of the key source. For many keys
+    at once, `make_batch(self, keys)` with a frame of them, or `make_query(self)`, a query: docs/computing.md.
     """
 
     @property
@@ -50,17 +51,20 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         max_calls: int | None = None,
         display_progress: bool = False,
         make_kwargs: Mapping[str, Any] | None = None,
+        batch_size: int | None = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
         restrictions: conditions on the key source that must all hold. suppress_errors: collect errors and go on
         instead of raising the first. max_calls: at most so many makes. display_progress: show a bar. make_kwargs:
-        further arguments of make, or make_fetch.
+        further arguments of make, or make_fetch. batch_size: how many keys make_batch gets at once, or make_query is
+        asked for; without it, as many as take make_batch two seconds, and make_query all. Of these forms max_calls
+        counts batches.
 
         Returns what was done. Raises what a make raises, or MakeError where one ends without its row; the rows of
         earlier makes stay. Specification: 001 9.1.2.
         """
-        options = Options(suppress_errors, max_calls, display_progress, dict(make_kwargs or {}))
+        options = Options(suppress_errors, max_calls, display_progress, dict(make_kwargs or {}), batch_size)
         return populate(self, restrictions, options)
 
     @on_class_too

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from djarrow.errors import TransactionError
-from djarrow.jobs.forms import form_of
+from djarrow.errors import InvalidCondition, TransactionError
+from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
@@ -31,7 +31,11 @@ class Failure:
 
 @frozen
 class Populated:
-    """What a populate did. done: keys that were made; skipped: keys that another process made meanwhile; seconds."""
+    """What a populate did. done: keys that were made; seconds: how long it took.
+
+    skipped: keys that were passed over: another process made them meanwhile, or make_query has no row for them, which
+    stay pending.
+    """
 
     done: int
     failures: tuple[Failure, ...] = field(default=())
@@ -52,6 +56,7 @@ class Options:
     max_calls: int | None = None
     display_progress: bool = False
     make_kwargs: Mapping[str, Any] = field(factory=dict)
+    batch_size: int | None = None
 
 
 def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options) -> Populated:
@@ -60,12 +65,19 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
-    pending = pending_keys(table, restrictions)
+    keys, form = source_keys(table, restrictions), form_of(table)
+    if form in (Form.BATCH, Form.QUERY):
+        from djarrow.jobs.sets import populate_sets
+
+        return populate_sets(table, form, keys, options)
+    if options.batch_size is not None:
+        text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
+        raise InvalidCondition(text)
+    pending = keys - table.proj()
     if options.max_calls is not None:
         pending = pending.top(options.max_calls)
     total = len(pending) if options.display_progress else None
     bar = progress_bar(str(table.spec.name), total, shown=options.display_progress)
-    form = form_of(table)
     ensure_makes(database, table)
     maker = Maker(table, form, options.make_kwargs)
     done, skipped, failures = 0, 0, []

@@ -105,6 +105,12 @@ def finish(spec: TableSpec, key: Mapping[str, Any], make: Make) -> str:
     return f"{_insert(spec.name, make)}\nWHERE {_exists(spec, key)}\nRETURNING 'made'"
 
 
+def keep(table: TableName, make: Make, *, unless: str | None = None) -> str:
+    """Keep a make of several keys: an INSERT that gives one row, and none where the SELECT `unless` has one."""
+    where = "" if unless is None else f"\nWHERE NOT EXISTS (\n{unless}\n)"
+    return f"{_insert(table, make)}{where}\nRETURNING 'made'"
+
+
 def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:
     same = " AND ".join(f"t.{identifier(name)} = {_literal(spec, name, value)}" for name, value in key.items())
     return f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'})"

@@ -35,7 +35,7 @@ def insert_many(
     """
     if not isinstance(rows, Mapping):
         raise InvalidCondition(f"insert_many takes a mapping of table classes to their rows, not {told(rows)}.")
-    tables = _by_name(rows)
+    tables = by_name(rows)
     if not tables:
         return {}
     options = Options.of(
@@ -53,13 +53,14 @@ def insert_many(
     done = {}
     within = database.in_transaction
     with savepoint(database, "djarrow_many") if within else database.begin(isolation="READ COMMITTED"):
-        for name in _in_order(tables):
+        for name in in_order(tables):
             table, given = tables[name]
             done[str(name)] = insert(table, given, options)
     return done
 
 
-def _by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
+def by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
+    """Name of the table -> it, and what is given for it. Raises DefinitionError, or InvalidCondition of one twice."""
     from djarrow.table.table import Table
 
     found: dict[TableName, tuple[Table, Any]] = {}
@@ -73,7 +74,7 @@ def _by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
     return found
 
 
-def _in_order(tables: Mapping[TableName, tuple[Table, Any]]) -> tuple[TableName, ...]:
+def in_order(tables: Mapping[TableName, tuple[Table, Any]]) -> tuple[TableName, ...]:
     """Parents before children, also where a table between two of these is not among them."""
     known = {}
     for table, _ in tables.values():
