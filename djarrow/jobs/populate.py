@@ -81,8 +81,8 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     ensure_makes(database, table)
     maker = Maker(table, form, options.make_kwargs)
     done, skipped, failures = 0, 0, []
-    with bar as advance, closing(_keys(pending)) as keys:
-        for key in keys:
+    with bar as advance, closing(_keys(pending)) as stream:
+        for key in stream:
             try:
                 made = maker.make(key)
             except Exception as error:
