@@ -95,7 +95,7 @@ class BatchMaker:
         missing = self._missing(pending)
         text = compiler.source(missing, Dialect.POSTGRES, missing.heading.names).text
         make = self._author.make(number, time.monotonic() - started, len(pending))
-        if self._database.write(makes.keep(self._spec.name, make, unless=text)):
+        if self._database.write(makes.finish_batch(self._spec.name, make, text)):
             return
         left, some = count(self._database, missing), Keys.read(self._database, missing, TOLD)
         shown = ", ".join(map(str, some.dicts(SHOWN)))

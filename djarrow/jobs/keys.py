@@ -135,8 +135,12 @@ def among(query: Node, keys: Node) -> Node:
 
 def count(database: Database, node: Node) -> int:
     """How many rows a query has."""
+    return int(database.read(counting(node), few=True).column("n")[0].as_py())
+
+
+def counting(node: Node) -> str:
+    """The statement that says so, as `n`."""
     from djarrow.sql import compile as compiler
     from djarrow.sql.dialects import Dialect
 
-    text = compiler.count(node, Dialect(database.dialect)).text
-    return int(database.read(text, few=True).column("n")[0].as_py())
+    return compiler.count(node, Dialect.POSTGRES).text

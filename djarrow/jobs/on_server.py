@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from djarrow.errors import MakeError, QueryError, told
-from djarrow.jobs.keys import among, count, with_row_of, without_row
+from djarrow.jobs.keys import among, count, counting, with_row_of, without_row
 from djarrow.jobs.provenance import Author
 from djarrow.jobs.whole import Made, begun_anew, kept_whole
 from djarrow.sql import makes
@@ -56,7 +56,7 @@ class QueryMaker:
         """
         return begun_anew(
             lambda: self._attempt(keys),
-            lambda: count(self._database, without_row(keys, self._spec)),
+            lambda: count(self._database, self._missing(keys)),
             lambda: None,
         )
 
@@ -114,17 +114,20 @@ class QueryMaker:
                     self._fill(filling, made if filling.after else pending)
 
         def finish() -> Made:
-            done = count(self._database, with_row_of(keys, self._spec, number))
-            if done:
-                make = self._author.make(number, time.monotonic() - started, done)
-                self._database.write(makes.keep(self._spec.name, make))
-            return Made(done, count(self._database, without_row(keys, self._spec)))
+            make = self._author.make(number, time.monotonic() - started, 0)
+            made, left = (counting(node) for node in (with_row_of(keys, self._spec, number), self._missing(keys)))
+            for done, skipped in self._database.write(makes.finish_counted(self._spec.name, make, made, left)):
+                return Made(done, skipped)
+            return Made(0, count(self._database, self._missing(keys)))
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
 
+    def _missing(self, keys: Node) -> Node:
+        return without_row(keys, self._spec)
+
     def _pending(self, keys: Node) -> Node:
         """The keys that are to be made: they have no row, and the query gives one."""
-        pending = without_row(keys, self._spec)
+        pending = self._missing(keys)
         if len(self._fillings) == 1:
             return pending
         (own,) = (filling.query.node for filling in self._fillings if filling.table.spec.name == self._spec.name)

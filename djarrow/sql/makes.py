@@ -105,10 +105,18 @@ def finish(spec: TableSpec, key: Mapping[str, Any], make: Make) -> str:
     return f"{_insert(spec.name, make)}\nWHERE {_exists(spec, key)}\nRETURNING 'made'"
 
 
-def keep(table: TableName, make: Make, *, unless: str | None = None) -> str:
-    """Keep a make of several keys: an INSERT that gives one row, and none where the SELECT `unless` has one."""
-    where = "" if unless is None else f"\nWHERE NOT EXISTS (\n{unless}\n)"
-    return f"{_insert(table, make)}{where}\nRETURNING 'made'"
+def finish_batch(table: TableName, make: Make, missing: str) -> str:
+    """Keep a make of several keys: an INSERT that gives one row, and none where the SELECT of missing keys has any."""
+    return f"{_insert(table, make)}\nWHERE NOT EXISTS (\n{missing}\n)\nRETURNING 'made'"
+
+
+def finish_counted(table: TableName, make: Make, made: str, left: str) -> str:
+    """Keep a make of as many keys as a SELECT counts: an INSERT that gives how many were made, and how many are left.
+
+    made, left: the SELECTs that count these; made has the column `n`. Where none were made, it gives no row.
+    """
+    insert = _insert(table, make, keys="made.n")
+    return f"{insert}\nFROM (\n{made}\n) AS made\nWHERE made.n > 0\nRETURNING {identifier('keys')}, (\n{left}\n)"
 
 
 def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:
@@ -121,8 +129,11 @@ def _literal(spec: TableSpec, name: str, value: Any) -> str:
     return literal(normalise(value, kind), kind, _PG)
 
 
-def _insert(table: TableName, make: Make) -> str:
-    """INSERT of what is kept of a make, without its WHERE. It began so long ago as it has taken."""
+def _insert(table: TableName, make: Make, keys: str | None = None) -> str:
+    """INSERT of what is kept of a make, without its FROM and WHERE. It began so long ago as it has taken.
+
+    keys: the expression for how many it was for, where make does not tell.
+    """
     values = {
         "make": make.number,
         "table_name": table.table,
@@ -138,6 +149,8 @@ def _insert(table: TableName, make: Make) -> str:
     }
     heading = makes_spec(table.schema).heading
     given = [literal(normalise(value, heading[name].type), heading[name].type, _PG) for name, value in values.items()]
+    if keys is not None:
+        given[list(values).index("keys")] = keys
     began = f"clock_timestamp() - make_interval(secs => {given[2]})"
     columns = ", ".join(map(identifier, (*values, "started")))
     return f"INSERT INTO {full_name(TableName(table.schema, MAKES))} ({columns})\nSELECT {', '.join(given)}, {began}"
