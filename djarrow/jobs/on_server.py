@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from djarrow.errors import MakeError, QueryError, told
+from djarrow.expr.nodes import tables
 from djarrow.jobs.keys import among, count, counting, with_row_of, without_row
 from djarrow.jobs.provenance import Author
 from djarrow.jobs.whole import Made, begun_anew, kept_whole
@@ -51,8 +52,9 @@ class QueryMaker:
     def make(self, keys: Node) -> Made:
         """Make those of the keys that have no row and for which the query gives one, in one transaction.
 
-        keys: a query, of constants or of the key source. Those for which it gives none are passed over. Begun anew
-        where the server ended it for the sake of another transaction, and where others made some keys meanwhile.
+        keys: a query, of constants or of the key source, for which `stay` holds. Those for which there is no row are
+        passed over. Begun anew where the server ended it for the sake of another transaction, and where others made
+        some keys meanwhile.
         """
         return begun_anew(
             lambda: self._attempt(keys),
@@ -68,12 +70,12 @@ class QueryMaker:
             raise self._error("make_query is a method, `def make_query(self)`, which returns the query.")
         with during(Making(self._spec.name, None, inserting=False)):
             given = user.make_query(**self._options)
-        tables = by_name(given if isinstance(given, Mapping) else {self._table: given})
-        if self._spec.name not in tables:
+        queries = by_name(given if isinstance(given, Mapping) else {self._table: given})
+        if self._spec.name not in queries:
             raise self._error("make_query gives no query for the table itself, without which no key is made.")
-        order = in_order(tables)
+        order = in_order(queries)
         own = order.index(self._spec.name)
-        return tuple(self._filling(*tables[name], after=place > own) for place, name in enumerate(order))
+        return tuple(self._filling(*queries[name], after=place > own) for place, name in enumerate(order))
 
     def _filling(self, table: Table, given: Any, *, after: bool) -> Filling:
         query = as_expression(given)
@@ -100,6 +102,10 @@ class QueryMaker:
                     f"the query for {filling.table.spec.name} lacks {', '.join(map(repr, missing))}, so that nothing "
                     "tells which of its rows belong to the keys that are pending."
                 )
+
+    def stay(self, keys: Node) -> bool:
+        """Whether a query gives the same keys after they were made: it reads no table that rows go into."""
+        return tables(keys).isdisjoint(filling.table.spec.name for filling in self._fillings)
 
     def _error(self, text: str) -> MakeError:
         return MakeError(text, table=str(self._spec.name))

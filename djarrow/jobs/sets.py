@@ -82,10 +82,17 @@ class Work:
         """Make all pending ones of the keys at once; in batches where that is wished, or to find which of them fail."""
         maker.check(keys.node)
         at_once = self._options.batch_size is None and self._options.max_calls != 0
-        if at_once and self._once(lambda: maker.make(keys.node), lambda: "all pending keys") is None:
-            advance(self.done + self.skipped)
-            return
-        self.by_batches(lambda batch: maker.make(batch.node), pending, advance)
+        if at_once and maker.stay(keys.node):
+            error = self._once(lambda: maker.make(keys.node), lambda: "all pending keys")
+            if error is None:
+                advance(self.done + self.skipped)
+                return
+
+        def make(batch: Keys) -> Made:
+            done = maker.make(batch.node).done
+            return Made(done, len(batch) - done)
+
+        self.by_batches(make, pending, advance)
 
     def _make(self, make: MakeKeys, keys: Keys) -> bool:
         """Make keys. Where they fail and errors are collected: each half of them, until those that fail are alone.

@@ -23,6 +23,7 @@ from djarrow.errors import (
     QueryError,
     UnknownField,
 )
+from djarrow.sql.literals import identifier
 
 
 @pytest.fixture
@@ -241,6 +242,67 @@ def test_batches(
     assert result.done == sum(kept)
     assert [row["keys"] for row in makes(connection, schema)] == kept
     assert len(Result.Item) == sum(range(sum(kept)))
+
+
+@pytest.mark.parametrize("restriction", [True, "a query"])
+def test_a_key_source_that_reads_what_is_made(
+    pipeline: SimpleNamespace, schema: dj.Schema, connection: PostgresConnection, restriction: Any
+) -> None:
+    """A key source without the keys that have rows, or by a table that rows go into, gives the same keys to the end."""
+
+    def make_query(self: Any) -> Any:
+        log = pipeline.Scan.proj(entry="'made'")
+        return {pipeline.Log: log, self: pipeline.Scan.proj(x="value"), self.Item: pipeline.Spike}
+
+    Result = pipeline.result(make_query, key_source=property(lambda self: pipeline.Scan - self.proj()))
+    given = restriction if restriction is True else pipeline.Scan.proj() - Result.Item.proj()
+    assert Result.populate("scan_id < 4", given).done == 4
+    assert Result.populate(given).done == 6
+    assert (len(Result), len(Result.Item), len(pipeline.Log)) == (10, 45, 10)
+    kept = makes(connection, schema)
+    assert [row["keys"] for row in kept] == [4, 6]
+    assert numbers(connection, Result()) == {row["make"] for row in kept}
+
+
+def test_names_that_need_quotes(connection: PostgresConnection) -> None:
+    """Names of schemas with quotes, spaces and percent signs are names in every statement."""
+    name = 'odd "name" 100 % it\'s; --'
+    connection.execute(f"CREATE SCHEMA {identifier(name)}")
+    odd = dj.Schema(name, connection=connection, create_schema=False)
+
+    @odd
+    class Scan(dj.Manual):
+        definition = "scan_id : uint8\n---\nvalue : float64"
+
+    class Part(dj.Part):
+        definition = "-> master\n---"
+
+    def batch(self: Any, keys: pl.DataFrame) -> Any:
+        return {self: keys.with_columns(x=pl.lit(0.5)), self.Part: keys}
+
+    def query(self: Any) -> Any:
+        return {self: Scan.proj(x="value"), self.Part: Scan.proj()}
+
+    try:
+        Scan.insert([(number, 0.5) for number in range(5)])
+        for kind, form in (("Batched", {"make_batch": batch}), ("Queried", {"make_query": query})):
+            part = type("Part", (dj.Part,), {"definition": Part.definition})
+            body = {"definition": "-> Scan\n---\nx : float64", "Part": part, **form}
+            table: Any = odd(type(kind, (dj.Computed,), body))
+            assert table.populate().done == 5
+            assert (len(table), len(table.Part)) == (5, 5)
+    finally:
+        odd.drop(prompt=False)
+
+
+def test_tables_of_other_software(pipeline: SimpleNamespace, schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Tables without the column for the number of a make get it with their first one, parts too."""
+    Result = pipeline.result(lambda self: {self: pipeline.Scan.proj(x="value"), self.Item: pipeline.Spike})
+    for table in (Result(), Result.Item()):
+        table.declare()
+        connection.execute(f'ALTER TABLE {table.full_table_name} DROP COLUMN "_make"')
+    assert Result.populate().done == 10
+    assert numbers(connection, Result.Item()) == {row["make"] for row in makes(connection, schema)}
 
 
 def test_progress_is_shown_in_keys(pipeline: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
