@@ -124,6 +124,26 @@ def test_two_populates_share_the_keys(pipeline: SimpleNamespace) -> None:
     assert len(pipeline.Result) == 20
 
 
+def test_four_populates_of_every_batch_size(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """However the batches of several processes overlap, each key is made once, as a ledger without a key tells."""
+    ledger = f'"{pipeline.Result().spec.name.schema}"."Ledger"'
+    connection.execute(f"CREATE TABLE {ledger} (scan int)")
+
+    def behave(table: Any, keys: pl.DataFrame) -> None:
+        values = ", ".join(f"({key})" for key in keys["scan_id"])
+        connection.execute(f"INSERT INTO {ledger} VALUES {values}")
+
+    pipeline.made.behave = behave
+    pipeline.Scan.insert([{"scan_id": number} for number in range(20, 250)])
+    with ThreadPoolExecutor(4) as pool:
+        sizes = (3, 7, 40, None)
+        results = list(pool.map(lambda size: pipeline.Result.populate(batch_size=size, suppress_errors=True), sizes))
+    assert [result.failures for result in results] == [()] * 4
+    assert sum(result.done for result in results) == 250
+    written = connection.query(f"SELECT scan FROM {ledger} ORDER BY scan").column("scan").to_pylist()
+    assert written == list(range(250))
+
+
 def test_a_conflict_is_tried_again(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
     """A batch that loses to another's update of a row (40001) runs again and then commits."""
     update = f"UPDATE {pipeline.Scan().full_table_name} SET uses = uses + 1"
