@@ -32,7 +32,7 @@ class Ratio:
         verdict = "reached" if self.reached else "NOT REACHED"
         return (
             f"{self.name}: {self.ours * 1000:,.0f} ms against {self.theirs * 1000:,.0f} ms of {self.peer}; "
-            f"ratio {self.ratio:.2f} ({self.low:.2f} to {self.high:.2f}), wanted {self.reach:.2f} at most: {verdict}"
+            f"ratio {self.ratio:.3g} ({self.low:.3g} to {self.high:.3g}), wanted {self.reach:.3g} at most: {verdict}"
         )
 
 

@@ -525,13 +525,17 @@ class UnknownSetting(ConfigError, AttributeError, KeyError):
 
 
 class MakeError(DjarrowError, RuntimeError):
-    """A make could not do its work. table: whose make; key: for which key, None where it is none's in particular."""
+    """A make could not do its work. table: whose make; key: for which key, None where it is none's in particular.
 
-    def __init__(self, message: str, *, table: str, key: Mapping[str, Any] | None = None) -> None:
+    keys: a Polars frame of those of a batch that have no row, of a thousand at most; None of other errors.
+    """
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any] | None = None, keys: Any = None) -> None:
         of = "" if key is None else f", key {dict(key)}"
         super().__init__(f"Table {table!r}{of}: {message}")
         self.table = table
         self.key = None if key is None else dict(key)
+        self.keys = keys
 
 
 class InputsChanged(MakeError):

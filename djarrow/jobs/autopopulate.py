@@ -31,7 +31,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
 
     `make(self, key)`, which fetches, computes and inserts the rows of a key; the same as a generator that yields what
     it has fetched, and again when it has computed; or `make_fetch(self, key)`, `make_compute(self, key, fetched)` and
-    `make_insert(self, key, fetched, computed)`. key: the primary-key values of one row of the key source.
+    `make_insert(self, key, fetched, computed)`. key: the primary-key values of one row of the key source. For many keys
+    at once, `make_batch(self, keys)` with a frame of them, or `make_query(self)`, a query: docs/computing.md.
     """
 
     @property
@@ -54,6 +55,7 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         display_progress: bool = False,
         make_kwargs: Mapping[str, Any] | None = None,
         priority: int | None = None,
+        batch_size: int | None = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
@@ -61,7 +63,9 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         queue, which processes on all machines share, and keep there what failed; a key whose job says error or ignore
         is passed over. suppress_errors: collect errors and go on instead of raising the first. order: "original",
         "reverse" or "random". limit: at most so many keys; max_calls: at most so many makes. display_progress: show a
-        bar. make_kwargs: further arguments of make, or make_fetch. priority: no jobs that come after this one.
+        bar. make_kwargs: further arguments of make, make_fetch, make_batch or make_query. priority: no jobs that come
+        after this one. batch_size: how many keys make_batch gets at once, or make_query is asked for; without it, as
+        many as take make_batch two seconds, and make_query all. Of these forms max_calls counts batches.
 
         Returns what was done. Raises what a make raises, MakeError where one ends without its row, and LeaseLost where
         this process was away for too long and another has the key; the rows of earlier makes stay. Specification: 001
@@ -76,6 +80,7 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
             display_progress=display_progress,
             make_kwargs=dict(make_kwargs or {}),
             priority=priority,
+            batch_size=batch_size,
         )
         return populate(self, restrictions, options)
 

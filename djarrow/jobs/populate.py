@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, TransactionError
 from djarrow.expr.nodes import Node
-from djarrow.jobs.forms import form_of
+from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
@@ -36,7 +36,11 @@ class Failure:
 
 @frozen
 class Populated:
-    """What a populate did. done: keys that were made; skipped: keys that another process made meanwhile; seconds."""
+    """What a populate did. done: keys that were made; seconds: how long it took.
+
+    skipped: keys that were passed over: another process made them meanwhile, or make_query has no row for them, which
+    stay pending.
+    """
 
     done: int
     failures: tuple[Failure, ...] = field(default=())
@@ -67,6 +71,7 @@ class Options:
     display_progress: bool = False
     make_kwargs: Mapping[str, Any] = field(factory=dict)
     priority: int | None = None
+    batch_size: int | None = None
     refresh: bool = True
     stop: Callable[[], bool] = field(default=lambda: False)
 
@@ -90,8 +95,16 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
-    pending = pending_keys(table, restrictions)
-    maker = Maker(table, form_of(table), options.make_kwargs)
+    keys, form = source_keys(table, restrictions), form_of(table)
+    if form in (Form.BATCH, Form.QUERY):
+        from djarrow.jobs.sets import populate_sets
+
+        return populate_sets(table, form, keys, options)
+    if options.batch_size is not None:
+        text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
+        raise InvalidCondition(text)
+    pending = keys - table.proj()
+    maker = Maker(table, form, options.make_kwargs)
     ensure_makes(database, table)
     run = _Run(table, maker, options)
     total = _total(pending, options) if options.display_progress else None

@@ -143,6 +143,28 @@ def values_of(spec: TableSpec, number: uuid.UUID, seconds: float, keys: int, key
     return [f"'{number}'", repr(seconds), str(keys), *(_literal(spec, name, value) for name, value in key.items())]
 
 
+def finish_batch(table: TableName, author: Author, values: Sequence[str], missing: str) -> str:
+    """Keep a make of several keys: an INSERT that gives one row, and none where the SELECT of missing keys has any.
+
+    values: the make's number, the seconds it took, and how many keys it was for.
+    """
+    return f"{_filled(table, author, values)}\nWHERE NOT EXISTS (\n{missing}\n)\nRETURNING 'made'"
+
+
+def finish_counted(table: TableName, author: Author, values: Sequence[str], made: str, left: str) -> str:
+    """Keep a make of as many keys as a SELECT counts: an INSERT that gives how many were made, and how many are left.
+
+    values: the make's number and the seconds it took. made, left: the SELECTs that count; made has the column `n`.
+    Where none were made, it gives no row.
+    """
+    insert = _filled(table, author, [*values, "made.n"])
+    return f"{insert}\nFROM (\n{made}\n) AS made\nWHERE made.n > 0\nRETURNING {identifier('keys')}, (\n{left}\n)"
+
+
+def _filled(table: TableName, author: Author, values: Sequence[str]) -> str:
+    return Finishing(tuple(_insert(table, author)), ()).text(values)
+
+
 def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:
     same = " AND ".join(f"t.{identifier(name)} = {_literal(spec, name, value)}" for name, value in key.items())
     return f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'})"

@@ -120,6 +120,19 @@ def test_the_example_of_updates(schema: dj.Schema, tmp_path: Path, monkeypatch: 
     assert [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])] == list(heading)
 
 
+def test_the_examples_of_computing(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The examples of docs/computing.md run, and make what its comments say."""
+    page = (DOCUMENTS / "computing.md").read_text("utf-8")
+    text = "import polars as pl\n" + "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert (found.first.done, found.missing, found.total) == (2, 1, 3)
+    assert found.Length.to_dicts() == [{"recording": 2, "seconds": 2.5}, {"recording": 3, "seconds": 4.0}]
+    assert (found.by_batch.done, found.by_query.done) == (3, 3)
+    assert found.Speed.fetch("fast").tolist() == [False, True, True]
+    assert found.Speed.Step.fetch("at").tolist() == [0.0, 0.01, 0.0, 0.005, 0.0, 0.005]
+    assert found.Samples.fetch("kilo").tolist() == [0.5, 0.5, 0.8]
+
+
 def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of docs/settings.md runs."""
     (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)

@@ -37,7 +37,7 @@ def insert_many(
     """
     if not isinstance(rows, Mapping):
         raise InvalidCondition(f"insert_many takes a mapping of table classes to their rows, not {told(rows)}.")
-    tables = _by_name(rows)
+    tables = by_name(rows)
     if not tables:
         return {}
     options = Options.of(
@@ -52,7 +52,7 @@ def insert_many(
         names = ", ".join(map(str, tables))
         raise InsertRefused("they live in different databases, which no transaction spans.", table=names)
     (database,) = databases.values()
-    order = _in_order(tables)
+    order = in_order(tables)
 
     def whole() -> dict[str, Inserted]:
         return {str(name): insert(*tables[name], options) for name in order}
@@ -76,7 +76,8 @@ def _can_be_read_again(rows: Any, table: str) -> bool:
     return as_expression(rows) is not None or given(rows, table, Size()).again
 
 
-def _by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
+def by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
+    """Name of the table -> it, and what is given for it. Raises DefinitionError, or InvalidCondition of one twice."""
     from djarrow.table.table import Table
 
     found: dict[TableName, tuple[Table, Any]] = {}
@@ -90,7 +91,7 @@ def _by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:
     return found
 
 
-def _in_order(tables: Mapping[TableName, tuple[Table, Any]]) -> tuple[TableName, ...]:
+def in_order(tables: Mapping[TableName, tuple[Table, Any]]) -> tuple[TableName, ...]:
     """Parents before children, also where a table between two of these is not among them."""
     known = {}
     for table, _ in tables.values():

@@ -1,0 +1,28 @@
+"""How many keys a batch has: as many as are made in about two seconds, found by what the last ones took."""
+
+from __future__ import annotations
+
+SECONDS = 2.0
+"""What a batch is to take: the cost of a transaction does not count any more, and little is lost with one."""
+
+FIRST = 100
+LEAST, MOST = 1, 1_000_000
+
+STEP = 4
+"""A batch has at most so many times the keys of the last one, and at least such a part of them."""
+
+
+class Pace:
+    """The size of the next batch. fixed: it, where the user says so."""
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed
+        self.size = fixed or FIRST
+
+    def took(self, keys: int, seconds: float) -> None:
+        """A batch of so many keys took so long: the next one is to come closer to the time wished."""
+        if self._fixed is not None or not keys:
+            return
+        wished = keys * SECONDS / max(seconds, 1e-9)
+        step = min(max(wished, self.size / STEP), self.size * STEP)
+        self.size = int(min(max(step, LEAST), MOST))

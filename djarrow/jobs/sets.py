@@ -1,0 +1,125 @@
+"""populate by sets of keys: batch after batch by make_batch, or all of them by make_query. One set: batch.py and
+on_server.py.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from djarrow.errors import ConnectionFailed, InvalidCondition, MakeError
+from djarrow.jobs.batch import BatchMaker
+from djarrow.jobs.forms import Form
+from djarrow.jobs.keys import Keys, KeyStream
+from djarrow.jobs.on_server import QueryMaker
+from djarrow.jobs.pace import Pace
+from djarrow.jobs.populate import Failure, Options, Populated
+from djarrow.jobs.provenance import ensure_makes
+from djarrow.jobs.whole import Made
+from djarrow.show.progress import Advance, progress_bar
+
+if TYPE_CHECKING:
+    from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.table.expression import QueryExpression
+
+MakeKeys = Callable[[Keys], Made]
+"""Makes keys in one transaction. Raises what goes wrong; then nothing was kept."""
+
+
+def populate_sets(table: AutoPopulated, form: Form, keys: QueryExpression, options: Options) -> Populated:
+    """What populate does by make_batch or make_query. keys: those of the key source, so restricted."""
+    started = time.monotonic()
+    pending = keys - table.proj()
+    _check(table, pending, options)
+    database = table.schema.writable(table.spec.name)
+    ensure_makes(database, table)
+    work = Work(table, form, options)
+    total = len(pending) if options.display_progress else None
+    with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
+        if form is Form.BATCH:
+            work.by_batches(BatchMaker(table, options.make_kwargs).make, pending, advance)
+        else:
+            work.on_server(QueryMaker(table, options.make_kwargs), keys, pending, advance)
+    return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started)
+
+
+def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> None:
+    size = options.batch_size
+    if size is not None and (type(size) is not int or size < 1):
+        raise InvalidCondition(f"populate: batch_size is a number of keys, from 1 up, not {size!r}.")
+    if not pending.primary_key:
+        text = "its key has no attributes, so that there is one key at most: define `make(self, key)` for it."
+        raise MakeError(text, table=str(table.spec.name))
+
+
+class Work:
+    """A populate by sets, and what it has done so far."""
+
+    def __init__(self, table: AutoPopulated, form: Form, options: Options) -> None:
+        self.done = self.skipped = 0
+        self.failures: list[Failure] = []
+        self._name = str(table.spec.name)
+        self._form = form
+        self._options = options
+
+    def by_batches(self, make: MakeKeys, pending: QueryExpression, advance: Advance) -> None:
+        """Make all pending keys, as many at a time as the pace is. Those of a batch are held, no others."""
+        pace, left = Pace(self._options.batch_size), self._options.max_calls
+        with closing(KeyStream(pending)) as keys:
+            while left is None or left > 0:
+                batch = keys.take(pace.size)
+                if batch is None:
+                    return
+                begun = time.monotonic()
+                if self._make(make, batch):
+                    pace.took(len(batch), time.monotonic() - begun)
+                advance(len(batch))
+                left = left and left - 1
+
+    def on_server(self, maker: QueryMaker, keys: QueryExpression, pending: QueryExpression, advance: Advance) -> None:
+        """Make all pending ones of the keys at once; in batches where that is wished, or to find which of them fail."""
+        maker.check(keys.node)
+        at_once = self._options.batch_size is None and self._options.max_calls != 0
+        if at_once and maker.stay(keys.node):
+            error = self._once(lambda: maker.make(keys.node), lambda: "all pending keys")
+            if error is None:
+                advance(self.done + self.skipped)
+                return
+
+        def make(batch: Keys) -> Made:
+            done = maker.make(batch.node).done
+            return Made(done, len(batch) - done)
+
+        self.by_batches(make, pending, advance)
+
+    def _make(self, make: MakeKeys, keys: Keys) -> bool:
+        """Make keys. Where they fail and errors are collected: each half of them, until those that fail are alone.
+
+        Gives whether all went well.
+        """
+        error = self._once(lambda: make(keys), lambda: _told(keys))
+        if error is not None and len(keys) == 1:
+            self.failures.append(Failure(keys.dicts()[0], error))
+        elif error is not None:
+            for half in keys.halves():
+                self._make(make, half)
+        return error is None
+
+    def _once(self, work: Callable[[], Made], which: Callable[[], str]) -> Exception | None:
+        """Count what it made. An error is given where errors are collected; that of the connection is no key's."""
+        try:
+            made = work()
+        except Exception as error:
+            if not self._options.suppress_errors or isinstance(error, ConnectionFailed):
+                error.add_note(f"In the {self._form.value} of {self._name} for {which()}.")
+                raise
+            return error
+        self.done, self.skipped = self.done + made.done, self.skipped + made.skipped
+        return None
+
+
+def _told(keys: Keys) -> str:
+    (first,) = keys.dicts(1)
+    return f"the key {first}" if len(keys) == 1 else f"{len(keys)} keys, the first of them {first}"

@@ -1,0 +1,71 @@
+"""What makes of many keys have in common: a transaction that is kept whole, and begun anew where others came first."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from attrs import frozen
+
+from djarrow.engine.base import may_come_of_keeping
+from djarrow.errors import DuplicateKey, EngineError, MakeError, TransactionError
+from djarrow.sql.ddl import MAKING
+from djarrow.sql.locks import ATTEMPTS, RETRIED
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+
+Result = TypeVar("Result")
+
+
+@frozen
+class Made:
+    """What became of the keys of one transaction: how many were made, and how many were passed over."""
+
+    done: int = 0
+    skipped: int = 0
+
+
+def kept_whole(
+    database: Database, number: uuid.UUID, insert: Callable[[], None], finish: Callable[[], Result], *, name: str
+) -> Result:
+    """Insert the rows of the make of this number, then finish, in one transaction. Gives what finish does.
+
+    name: of the table. Raises MakeError where insert passed over an error of the database.
+    """
+    inserted = False
+    try:
+        with database.begin(settings={MAKING: str(number)}):  # by which its rows take the number
+            insert()
+            inserted = True
+            return finish()
+    except TransactionError as error:
+        if not inserted or type(error) is not TransactionError:
+            raise
+        text = "it passed over an error of the database, so that nothing of it could be kept. Let the error out."
+        raise MakeError(text, table=name) from error
+
+
+def begun_anew(work: Callable[[], Result], missing: Callable[[], int], before: Callable[[], int | None]) -> Result:
+    """What work gives, which is a whole transaction; begun anew where the server ended it for the sake of another one,
+    and where others made some of its keys meanwhile.
+
+    missing: counts the keys that have no row; before: how many these were when work began, None where it did not ask.
+    """
+    conflicts, known, kept = 0, None, False
+    while True:
+        try:
+            return work()
+        except DuplicateKey:
+            left = missing()
+            if left == (before() if known is None else known):
+                raise  # of its own doing: nobody has made any of its keys
+            known = left
+        except EngineError as error:
+            if may_come_of_keeping(error) and not kept:
+                kept = True
+                continue
+            conflicts += 1
+            if conflicts == ATTEMPTS or error.sqlstate not in RETRIED:
+                raise

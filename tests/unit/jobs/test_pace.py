@@ -1,0 +1,62 @@
+"""The size of the next batch, by what the last one took."""
+
+from __future__ import annotations
+
+import pytest
+
+from djarrow.jobs.pace import FIRST, MOST, SECONDS, Pace
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds", "size"),
+    [
+        (100, 2.0, 100),
+        (100, 1.0, 200),
+        (100, 4.0, 50),
+        (100, 0.001, 400),
+        (100, 0.0, 400),
+        (100, 1000.0, 25),
+        (50, 1.0, 100),
+        (3, 0.03, 200),
+    ],
+)
+def test_the_next_batch_comes_closer_to_the_time(keys: int, seconds: float, size: int) -> None:
+    """As many keys as take two seconds, and no more than four times or a quarter of the last size at once."""
+    pace = Pace()
+    assert pace.size == FIRST == 100
+    pace.took(keys, seconds)
+    assert pace.size == size
+
+
+def test_it_arrives_and_stays() -> None:
+    """At a constant speed the size is found in a few steps, from above and from below."""
+    pace = Pace()
+    for each in (0.001, 0.5):
+        for _ in range(8):
+            pace.took(pace.size, pace.size * each)
+        assert pace.size * each == pytest.approx(SECONDS)
+
+
+def test_bounds() -> None:
+    """However fast or slow keys are, a batch has one at least and a million at most."""
+    pace = Pace()
+    for _ in range(20):
+        pace.took(pace.size, 0.0)
+    assert pace.size == MOST == 1_000_000
+    for _ in range(20):
+        pace.took(pace.size, 1e9)
+    assert pace.size == 1
+
+
+def test_a_fixed_size_stays() -> None:
+    """Where the user says how many keys, that is how many."""
+    pace = Pace(7)
+    pace.took(7, 1e-6)
+    assert pace.size == 7
+
+
+def test_no_keys_say_nothing() -> None:
+    """A batch of which nothing was left does not tell how long keys take."""
+    pace = Pace()
+    pace.took(0, 5.0)
+    assert pace.size == FIRST
