@@ -361,6 +361,14 @@ class UnknownAttribute(QueryError, KeyError):
         self.where = where
 
 
+class NotUpstream(QueryError, LookupError):
+    """What depends on rows was asked of a table that they do not depend on. table: that table."""
+
+    def __init__(self, message: str, *, table: str) -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class IncompatibleOperands(QueryError, ValueError):
     """Two operands cannot be matched: a namesake has different origins, or the keys do not fit."""
 
