@@ -361,7 +361,7 @@ class UnknownAttribute(QueryError, KeyError):
         self.where = where
 
 
-class NotUpstream(QueryError, LookupError):
+class NotUpstream(QueryError, KeyError):
     """What depends on rows was asked of a table that they do not depend on. table: that table."""
 
     def __init__(self, message: str, *, table: str) -> None:
@@ -524,6 +524,23 @@ class MakeError(DjarrowError, RuntimeError):
         super().__init__(f"Table {table!r}, key {dict(key)}: {message}")
         self.table = table
         self.key = dict(key)
+
+
+class StrictReadError(MakeError):
+    """A make read what is not upstream of its key, where `strict_reads` is "error".
+
+    table, key: of the make; read: the table that it read; file, line: where.
+    """
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any], read: str, file: str, line: int) -> None:
+        super().__init__(f"{message} At {file}:{line}.", table=table, key=key)
+        self.read = read
+        self.file = file
+        self.line = line
+
+
+class StrictReadWarning(UserWarning):
+    """A make read what is not upstream of its key, where `strict_reads` is "warn"."""
 
 
 # --- repositories ------------------------------------------------------------------------------------------------

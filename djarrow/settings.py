@@ -37,6 +37,12 @@ COUNT = Kind(
 )
 
 
+def _one_of(*words: str) -> Kind:
+    """One of these words, which a variable may have in any case."""
+    says = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+    return Kind(says, lambda value: value in words, lambda text: text.strip().lower())
+
+
 @frozen
 class Setting:
     """One setting. name: with its section of datajoint.toml before a dot."""
@@ -64,6 +70,9 @@ SETTINGS = {
         Setting("safemode", True, BOOLEAN, "whether what would be lost is shown and asked for first"),
         Setting("display.limit", 12, COUNT, "the rows of a preview"),
         Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
+        Setting(
+            "strict_reads", "warn", _one_of("error", "warn", "off"), "what a make may not read: raise, warn, or allow"
+        ),
     )
 }
 """Every setting by name."""

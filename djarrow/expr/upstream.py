@@ -21,8 +21,8 @@ from djarrow.model.upstream import Pairs, Reached, Via
 from djarrow.model.values import normalise
 
 MOST = 1000
-"""Tables that one query may read: where references outside of primary keys part and meet again and again, a table has as
-many ways to it as there are paths, and its query would be too long to be planned."""
+"""Tables that one query may read: where references outside of primary keys part and meet again and again, a table has
+as many ways to it as there are paths, and its query would be too long to be planned."""
 
 
 @define
@@ -64,7 +64,8 @@ class Upstream:
         one, stored = self.plan[name], self._stored(name)
         node: Node
         if name == self.first:
-            assert not isinstance(self.start, Mapping), "the first table has no rows yet"
+            if isinstance(self.start, Mapping):
+                raise TypeError(f"{name} has no rows yet, and of its key only values are known")
             node = self.start
         else:
             node = restrict(stored, self._condition(one, stored))
@@ -79,8 +80,8 @@ class Upstream:
         """Which rows of a table are reached. By many ways: those among the keys of all, so that an index finds them."""
         if len(one.vias) == 1:
             via = one.vias[0]
-            if self._is_known(via):
-                return self._equal(via, stored)
+            if (values := self._known(via)) is not None:
+                return _equal(via, stored, values)
             return Matches(self._renamed(via), tuple(own for own, _ in via.pairs))
         key = stored.heading.primary_key
         keys = [Distinct(self._reached(via, stored), key) for via in one.vias]
@@ -89,21 +90,13 @@ class Upstream:
             every = United(every, more)
         return Matches(every, key)
 
-    def _is_known(self, via: Via) -> bool:
-        return via.source == self.first and isinstance(self.start, Mapping)
+    def _known(self, via: Via) -> Mapping[str, Any] | None:
+        """The values that rows are reached by, where these are known and no query is needed."""
+        return self.start if via.source == self.first and isinstance(self.start, Mapping) else None
 
     def _reached(self, via: Via, stored: Stored) -> Node:
-        return Restricted(stored, self._equal(via, stored)) if self._is_known(via) else self._renamed(via)
-
-    def _equal(self, via: Via, stored: Stored) -> Condition:
-        """Equality with the values that are known."""
-        assert isinstance(self.start, Mapping)
-        equalities = []
-        for own, there in via.pairs:
-            attribute = stored.heading[own]
-            value = Value(normalise(self.start[there], attribute.type), attribute.type)
-            equalities.append(Holds(Call("=", (column(attribute), value), BOOL, nullable=attribute.nullable)))
-        return all_of(equalities)
+        values = self._known(via)
+        return self._renamed(via) if values is None else Restricted(stored, _equal(via, stored, values))
 
     def _renamed(self, via: Via) -> Node:
         """The rows that refer, with the names that the attributes have where they refer to."""
@@ -112,6 +105,16 @@ class Upstream:
         absent = [Holds(Call("is null", (column(heading[name]),), BOOL, nullable=False)) for name in via.present]
         source = restrict(source, all_of([negate(each) for each in absent]))
         return renamed(source, via.pairs)
+
+
+def _equal(via: Via, stored: Stored, values: Mapping[str, Any]) -> Condition:
+    """Equality of a table's attributes with values that are known."""
+    equalities = []
+    for own, there in via.pairs:
+        attribute = stored.heading[own]
+        value = Value(normalise(values[there], attribute.type), attribute.type)
+        equalities.append(Holds(Call("=", (column(attribute), value), BOOL, nullable=attribute.nullable)))
+    return all_of(equalities)
 
 
 def renamed(source: Node, pairs: Pairs) -> Projected:

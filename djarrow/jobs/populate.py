@@ -13,7 +13,7 @@ from djarrow.errors import DjarrowError, DuplicateKey, EngineError, MakeError, T
 from djarrow.jobs.key_source import source_keys
 from djarrow.show.progress import progress_bar
 from djarrow.sql.locks import ATTEMPTS, RETRIED
-from djarrow.table.writing.permission import making
+from djarrow.table.writing.permission import Making, making
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -111,7 +111,7 @@ def _attempt(table: AutoPopulated, key: dict[str, Any]) -> bool:
     with table.schema.writable().transaction:
         if table & key:
             return False
-        token = making.set(table.spec.name)
+        token = making.set(Making(table.spec.name, dict(key), table))
         try:
             table.make(dict(key))
         finally:

@@ -212,9 +212,8 @@ class _Search:
         members = self.members(head)
         key = self.specs[head].heading.primary_key
         for name in members:
-            below = (
-                dict((its, own) for own, its in self.owners[name][1]) if name in self.owners else {n: n for n in key}
-            )
+            owned = self.owners[name][1] if name in self.owners else tuple((own, own) for own in key)
+            below = {its: own for own, its in owned}
             for reference in self.specs[name].foreign_keys:
                 if reference.parent in members:
                     above = dict(self._of_head(reference))

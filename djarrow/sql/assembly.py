@@ -245,7 +245,7 @@ class Assembly:
         climbing, rising = self._alias(), self._alias()
         start = self.opened(self.select(node.source))
         first = start.select([aliased(start.columns[name].copy(), name) for name in key])
-        steps = [self._rise(rise, key) for rise in node.rises]
+        steps: list[exp.Query] = [self._rise(rise, key) for rise in node.rises]
         union = reduce(lambda one, other: exp.Union(this=one, expression=other, distinct=False), steps)
         above = exp.Subquery(this=union, alias=exp.TableAlias(this=plain_name(rising)))
         pairs = [exp.EQ(this=column(rising, f"_{n}"), expression=column(climbing, name)) for n, name in enumerate(key)]

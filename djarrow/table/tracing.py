@@ -87,7 +87,7 @@ def found_name(given: TableName | str, among: Mapping[TableName, Any]) -> TableN
 
 
 def as_query(found: Upstream, name: TableName, given: Any, home: Home, *others: QueryExpression) -> QueryExpression:
-    """The rows of a table upstream as a query. given: how the user named the table; its class serves where it is one."""
+    """The rows of a table upstream as a query. given: how the user named it; if by its class, that serves."""
     table = as_expression(given)
     if not isinstance(table, Table):
         (cls,) = classes_of([found.specs[name]], home).values()
@@ -121,10 +121,6 @@ class Trace(Mapping[Any, QueryExpression]):
 
     def __len__(self) -> int:
         return len(self.upstream.plan)
-
-    def get(self, table: Any, default: Any = None) -> Any:
-        """The rows of a table, or the default where it is not upstream."""
-        return self[table] if table in self else default
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has; those without rows are left out. One statement a table."""

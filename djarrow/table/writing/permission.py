@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
 
 from djarrow.errors import InsertRefused
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
@@ -12,8 +15,20 @@ from djarrow.table.source import current_offline
 if TYPE_CHECKING:
     from djarrow.table.table import Table
 
-making: ContextVar[TableName | None] = ContextVar("djarrow_making", default=None)
-"""The auto-populated table whose make runs in this context: only it and its parts take rows then."""
+
+@frozen
+class Making:
+    """A make that runs: of which table, and for which key. maker: the table's instance, whose schema knows what it
+    depends on; without it, `strict_reads` has nothing to go by.
+    """
+
+    table: TableName
+    key: Mapping[str, Any]
+    maker: Table | None = field(default=None, eq=False, repr=False)
+
+
+making: ContextVar[Making | None] = ContextVar("djarrow_making", default=None)
+"""The make that runs in this context: only its table and parts take rows then, and what it reads is looked at."""
 
 
 def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
@@ -29,7 +44,7 @@ def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
 
 def _check_making(table: Table) -> None:
     current = making.get()
-    if current is None or current not in (table.spec.name, table.spec.master):
+    if current is None or current.table not in (table.spec.name, table.spec.master):
         raise InsertRefused(
             "rows of an auto-populated table come from its `make`, called by `populate()`. "
             "To insert here all the same, pass allow_direct_insert=True.",
