@@ -209,7 +209,7 @@ def test_warnings_once_a_line_and_table(lab: SimpleNamespace) -> None:
     """By default each line that reads a table it should not warns once, however many makes pass it."""
 
     def make(*_: Any) -> None:
-        for _ in range(2):
+        for _again in range(2):
             list(map(len, (lab.Stray(), lab.Room())))
         lab.Stray.to_dicts()
 
