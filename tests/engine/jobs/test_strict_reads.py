@@ -112,6 +112,10 @@ REFUSED: dict[str, tuple[Read, str]] = {
     "a part of another key": (lambda m: len(m.Session.Trial & "trial = 1"), "Session.Trial"),
     "a mother": (lambda m: (m.Subject & {"subject": 2}).to_dicts(), "Subject"),
     "rows beside a left join": (lambda m: m.Session.extend(m.Room).to_dicts(), "Session"),
+    "rows beside a left join that the key restricts": (
+        lambda m: m.Subject.extend((m.Subject & {"subject": 3}).proj()).to_dicts(),
+        "Subject",
+    ),
     "groups": (lambda m: m.Session.aggr(m.Session.Trial & m.key, n="count(*)").to_dicts(), "Session"),
     "one side of a union": (lambda m: ((m.Session & m.key).proj() + m.Session.proj()).to_dicts(), "Session"),
     "no lookup of it": (lambda m: m.Stray.to_dicts(), "Stray"),
