@@ -14,6 +14,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.errors import StrictReadError, StrictReadWarning
+from djarrow.table.strict import permitted
 
 Key = dict[str, Any]
 Read = Callable[[Any], Any]
@@ -257,3 +258,26 @@ def test_keys_of_every_type(schema: dj.Schema) -> None:
     Thing.insert1((*row, 2**64 - 1, "12:30:00"))
     Thing.insert1((*row, 1, "12:30:00"))
     assert Result.populate().done == 2
+
+
+def test_tables_that_come_later_are_known(lab: SimpleNamespace) -> None:
+    """What may be read is found once, and anew when the schemas have other tables."""
+    key = {"subject": 3, "session": 1}
+    first = permitted(lab.Speed(), key)
+    assert permitted(lab.Speed(), key) is first
+
+    @lab.schema
+    class Later(dj.Manual):
+        definition = "-> Session\n---"
+
+    again = permitted(lab.Speed(), key)
+    assert again is not first
+    assert Later().spec.name in again.specs
+
+
+def test_reads_that_differ_in_the_key_are_proved_once(lab: SimpleNamespace) -> None:
+    """The proof is kept by structure: makes of other keys add none, and a query of another structure does."""
+    with dj.config.override(strict_reads="off"):
+        lab.run(lambda _, key: (lab.Session & key).fetch1(), True)
+    proved = permitted(lab.Speed(), {"subject": 3, "session": 1})._proved
+    assert len(proved) <= 2  # one where subject and session have different values, one where they are the same
