@@ -241,3 +241,26 @@ def test_a_trace_offline(filled: SimpleNamespace, tmp_path: Path) -> None:
     repository = dj.open(tmp_path / "out")
     with repository.using(filled.schema):
         assert dj.trace(filled.Speed & {"subject": 3}).counts() == expected
+
+
+def test_hostile_names(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Names with quotes, percent signs and brackets, of tables of other software, are names and nothing else."""
+    place, odd = schema.name, 'we""ird %s'
+    connection.execute(f'CREATE SCHEMA "{place}"')
+    connection.execute(
+        f'CREATE TABLE "{place}"."{odd}" '
+        f'("a ""q"" %s" integer PRIMARY KEY, "up ]" integer REFERENCES "{place}"."{odd}")'
+    )
+    connection.execute(f'COMMENT ON TABLE "{place}"."{odd}" IS \'x"] --> y <b>%%{{init}}%%\'')
+    connection.execute(
+        f'CREATE TABLE "{place}"."child" (id integer PRIMARY KEY, "r \' f" integer REFERENCES "{place}"."{odd}")'
+    )
+    connection.execute(f'INSERT INTO "{place}"."{odd}" VALUES (1, NULL), (2, 1), (3, NULL)')
+    connection.execute(f'INSERT INTO "{place}"."child" VALUES (1, 2), (2, 3)')
+    traced = dj.trace(dj.virtual(place, connection=connection)["child"] & {"id": 1})
+    name = f'{place}.we"ird %s'
+    assert traced.counts() == {f"{place}.child": 1, name: 2}
+    assert f"  {name}  2 rows" in repr(traced).splitlines()
+    boxes = [line for line in traced.diagram().splitlines() if "<br/>" in line]
+    assert len(boxes) == 2
+    assert "we#34;ird #37;s<br/>x#34;#93; --#62; y #60;b#62;" in boxes[1]
