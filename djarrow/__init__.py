@@ -18,6 +18,7 @@ from djarrow.table.existing.virtual import VirtualModule, list_schemas, virtual
 from djarrow.table.expression import QueryExpression
 from djarrow.table.schema import Schema
 from djarrow.table.table import Lookup, Manual, Part, Table
+from djarrow.table.tracing import Trace, trace
 from djarrow.table.universal import U
 from djarrow.table.writing.many import insert_many
 
@@ -41,6 +42,7 @@ __all__ = [
     "Schema",
     "Table",
     "Top",
+    "Trace",
     "U",
     "VirtualModule",
     "__version__",
@@ -55,6 +57,7 @@ __all__ = [
     "list_schemas",
     "open",
     "schema",
+    "trace",
     "virtual",
     "virtual_schema",
 ]

@@ -376,6 +376,14 @@ class UnknownAttribute(QueryError, KeyError):
         self.where = where
 
 
+class NotUpstream(QueryError, KeyError):
+    """What depends on rows was asked of a table that they do not depend on. table: that table."""
+
+    def __init__(self, message: str, *, table: str) -> None:
+        super().__init__(message)
+        self.table = table
+
+
 class IncompatibleOperands(QueryError, ValueError):
     """Two operands cannot be matched: a namesake has different origins, or the keys do not fit."""
 
@@ -544,6 +552,23 @@ class InputsChanged(MakeError):
 
 class LeaseLost(MakeError):
     """A worker was away for longer than its lease, and its key was given to another one: nothing of it was kept."""
+
+
+class StrictReadError(MakeError):
+    """A make read what is not upstream of its key, where `strict_reads` is "error".
+
+    table, key: of the make; read: the table that it read; file, line: where.
+    """
+
+    def __init__(self, message: str, *, table: str, key: Mapping[str, Any], read: str, file: str, line: int) -> None:
+        super().__init__(f"{message} At {file}:{line}.", table=table, key=key)
+        self.read = read
+        self.file = file
+        self.line = line
+
+
+class StrictReadWarning(UserWarning):
+    """A make read what is not upstream of its key, where `strict_reads` is "warn"."""
 
 
 # --- repositories ------------------------------------------------------------------------------------------------

@@ -54,6 +54,12 @@ SECONDS_OR_NONE = Kind(
 )
 
 
+def _one_of(*words: str) -> Kind:
+    """One of these words, which a variable may have in any case."""
+    says = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+    return Kind(says, lambda value: value in words, lambda text: text.strip().lower())
+
+
 @frozen
 class Setting:
     """One setting. name: with its section of datajoint.toml before a dot."""
@@ -79,6 +85,9 @@ SETTINGS = {
     setting.name: setting
     for setting in (
         Setting("safemode", True, BOOLEAN, "whether what would be lost is shown and asked for first"),
+        Setting(
+            "strict_reads", "warn", _one_of("error", "warn", "off"), "what a make may not read: raise, warn, or allow"
+        ),
         Setting("display.limit", 12, COUNT, "the rows of a preview"),
         Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
         Setting("jobs.lease", 60, SECONDS, "seconds for which a worker's keys are its own after it was last heard of"),

@@ -11,7 +11,19 @@ from typing import assert_never
 
 from attrs import frozen
 
-from djarrow.expr.nodes import Aggregated, Distinct, First, Joined, Node, Projected, Restricted, Rows, Stored, United
+from djarrow.expr.nodes import (
+    Aggregated,
+    Climbed,
+    Distinct,
+    First,
+    Joined,
+    Node,
+    Projected,
+    Restricted,
+    Rows,
+    Stored,
+    United,
+)
 from djarrow.expr.terms import Column, Term
 
 
@@ -38,6 +50,8 @@ def identified(node: Node) -> Identified | None:
             return identified(node.source)
         case Projected():
             return _renamed(identified(node.source), node.columns)
+        case Climbed():
+            return identified(node.table)
         case Joined():
             return identified(node.left)
         case Aggregated():

@@ -219,7 +219,33 @@ class First:
         return f"{self.source} & Top(...)"
 
 
-Node = Stored | Rows | Restricted | Projected | Joined | United | Distinct | Aggregated | First
+@frozen(cache_hash=True)
+class Rise:
+    """References among the rows of one master: in each row of table, from the key in below to the key in above."""
+
+    table: Stored
+    below: tuple[str, ...]
+    above: tuple[str, ...]
+
+
+@frozen(cache_hash=True)
+class Climbed:
+    """The rows of source, which are rows of table, and all rows of table that references lead to, to any depth."""
+
+    source: Node
+    table: Stored
+    rises: tuple[Rise, ...]
+
+    @cached_property
+    def heading(self) -> Heading:
+        """The table's."""
+        return self.table.heading
+
+    def __str__(self) -> str:
+        return f"{self.table} above {self.source}"
+
+
+Node = Stored | Rows | Restricted | Projected | Joined | United | Distinct | Aggregated | First | Climbed
 
 
 def operands(node: Node) -> tuple[Node, ...]:
@@ -235,6 +261,8 @@ def operands(node: Node) -> tuple[Node, ...]:
             return (node.left, node.right)
         case Aggregated():
             return (node.groups, node.source)
+        case Climbed():
+            return (node.source, node.table, *(rise.table for rise in node.rises))
         case _:
             assert_never(node)
 

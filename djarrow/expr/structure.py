@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated
 from djarrow.expr.nodes import (
     Aggregated,
+    Climbed,
     Distinct,
     First,
     Joined,
@@ -85,7 +86,7 @@ class _Taking:
             case First():
                 source = self.node(node.source)
                 return node if source is node.source else First(source, node.order, node.limit, node.offset)
-            case Projected() | Distinct():
+            case Projected() | Distinct() | Climbed():
                 return _changed(node, source=self.node(node.source))
             case Joined() | United():
                 return _changed(node, left=self.node(node.left), right=self.node(node.right))

@@ -10,6 +10,7 @@ from typing import Any
 
 from djarrow.jobs.key_source import default_key_source, source_keys
 from djarrow.jobs.populate import Options, Populated, pending_keys, populate
+from djarrow.jobs.upstream import UpstreamRows
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
 from djarrow.table.methods import on_class_too
@@ -42,6 +43,11 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         A subclass may override it with any query over the same attributes. Specification: 000 "Key Source".
         """
         return default_key_source(self)
+
+    @property
+    def upstream(self) -> UpstreamRows:
+        """Inside of make, the rows that the key depends on: `self.upstream[Session]` is a query. docs/provenance.md."""
+        return UpstreamRows(self)
 
     @on_class_too
     def populate(

@@ -80,7 +80,7 @@ def prepared(
 
 def _plain(table: AutoPopulated, key: dict[str, Any], options: Mapping[str, Any]) -> None:
     user: Any = table
-    with during(Making(table.spec.name, key)):
+    with during(Making(table.spec.name, key, maker=table)):
         user.make(dict(key), **options)
 
 
@@ -89,14 +89,14 @@ def _in_parts(table: AutoPopulated, key: dict[str, Any], options: Mapping[str, A
     with _fetching(table, key, database):
         fetched = user.make_fetch(dict(key), **options)
     before = _digest(fetched, table, key)
-    with during(Making(table.spec.name, key, inserting=False)):
+    with during(Making(table.spec.name, key, inserting=False, maker=table)):
         computed = user.make_compute(dict(key), fetched)
 
     def insert() -> None:
-        with during(Making(table.spec.name, key, inserting=False)):
+        with during(Making(table.spec.name, key, inserting=False, maker=table)):
             again = user.make_fetch(dict(key), **options)
         _compare(before, again, table, key)
-        with during(Making(table.spec.name, key)):
+        with during(Making(table.spec.name, key, maker=table)):
             user.make_insert(dict(key), fetched, computed)
 
     return insert
@@ -111,16 +111,16 @@ def _as_generator(
     running = make(dict(key), **options)
     with _fetching(table, key, database):
         before = _digest(_step(running, table, key), table, key)
-    with during(Making(table.spec.name, key, inserting=False)):
+    with during(Making(table.spec.name, key, inserting=False, maker=table)):
         _step(running, table, key)
 
     def insert() -> None:
         second = make(dict(key), **options)
-        with during(Making(table.spec.name, key, inserting=False)):
+        with during(Making(table.spec.name, key, inserting=False, maker=table)):
             again = _step(second, table, key)
             second.close()
         _compare(before, again, table, key)
-        with during(Making(table.spec.name, key)):
+        with during(Making(table.spec.name, key, maker=table)):
             for _ in running:  # DataJoint-Python's have a third yield, at their end
                 pass
 
@@ -138,7 +138,7 @@ def _step(running: Generator[Any, None, None], table: AutoPopulated, key: Mappin
 @contextmanager
 def _fetching(table: AutoPopulated, key: Mapping[str, Any], database: Database) -> Generator[None, None, None]:
     """All reads see one snapshot, and nothing can be written."""
-    with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False)):
+    with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False, maker=table)):
         yield
 
 

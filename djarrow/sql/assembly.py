@@ -8,6 +8,7 @@ order of appearance, so that the same query gives the same text. Design section 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import assert_never
 
 from sqlglot import exp
@@ -17,6 +18,7 @@ from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matche
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
     Aggregated,
+    Climbed,
     Distinct,
     First,
     Joined,
@@ -24,6 +26,7 @@ from djarrow.expr.nodes import (
     Order,
     Projected,
     Restricted,
+    Rise,
     Rows,
     Stored,
     United,
@@ -88,6 +91,8 @@ class Assembly:
                 return self._aggregated(node)
             case First():
                 return self._first(node)
+            case Climbed():
+                return self._climbed(node)
             case _:
                 assert_never(node)
 
@@ -232,6 +237,36 @@ class Assembly:
         found.limit, found.offset = node.limit, node.offset
         found.closed = True
         return found
+
+    def _climbed(self, node: Climbed) -> Select:
+        """The table's rows whose keys a recursion finds: those of source, and step by step those that they refer to."""
+        found = self._stored(node.table)
+        key = node.table.heading.primary_key
+        climbing, rising = self._alias(), self._alias()
+        start = self.opened(self.select(node.source))
+        first = start.select([aliased(start.columns[name].copy(), name) for name in key])
+        steps: list[exp.Query] = [self._rise(rise, key) for rise in node.rises]
+        union = reduce(lambda one, other: exp.Union(this=one, expression=other, distinct=False), steps)
+        above = exp.Subquery(this=union, alias=exp.TableAlias(this=plain_name(rising)))
+        pairs = [exp.EQ(this=column(rising, f"_{n}"), expression=column(climbing, name)) for n, name in enumerate(key)]
+        step = Select(exp.Table(this=plain_name(climbing)), {}, [join_to(above, pairs)])
+        more = step.select([column(rising, name) for name in key])
+        named = exp.TableAlias(this=plain_name(climbing), columns=[quoted_name(name) for name in key])
+        reached = exp.CTE(this=exp.Union(this=first, expression=more, distinct=True), alias=named)
+        chosen = Select(exp.Table(this=plain_name(climbing)), {}).select([column(climbing, name) for name in key])
+        chosen.set("with_", exp.With(expressions=[reached], recursive=True))
+        keys = self._around(chosen, key)
+        found.joins.append(
+            join_to(keys.source, [exp.EQ(this=found.columns[n].copy(), expression=keys.columns[n]) for n in key])
+        )
+        return found
+
+    def _rise(self, rise: Rise, key: Sequence[str]) -> exp.Select:
+        """The references of a table as pairs of keys: below as _0, _1, above by the names of the key."""
+        found = self._stored(rise.table)
+        below = [exp.Alias(this=found.columns[own], alias=quoted_name(f"_{n}")) for n, own in enumerate(rise.below)]
+        above = [aliased(found.columns[own].copy(), name) for own, name in zip(rise.above, key, strict=True)]
+        return found.select([*below, *above])
 
     def _ordered(self, order: Order, node: Expression) -> Expression:
         """One term of ORDER BY. Where there are no NULLs, PostgreSQL's own place for them lets it use an index."""

@@ -74,7 +74,7 @@ def preview(expression: QueryExpression, reader: Reader, limit: int | None, widt
 
 def _shown(expression: QueryExpression) -> Preview | Unread:
     try:
-        reader = _open_reader(expression)
+        reader = open_reader(expression)
         return Unread(_outline(expression), NOT_CONNECTED) if reader is None else _read(expression, reader)
     except Exception as error:  # noqa: BLE001 - shown instead: a repr that raises hides what one wanted to see
         return Unread(_outline(expression), _reason(expression, error))
@@ -102,7 +102,7 @@ def _tables(expression: QueryExpression) -> Iterator[Table]:
     return (root for root in expression._roots if isinstance(root, Table))
 
 
-def _open_reader(expression: QueryExpression) -> Reader | None:
+def open_reader(expression: QueryExpression) -> Reader | None:
     """The engine that answers the query, where it is open. Raises where a class disagrees with its table."""
     offline = current_offline()
     if offline is not None:

@@ -14,6 +14,8 @@ from djarrow.errors import InvalidCondition, NotOneRow, QueryError, told
 from djarrow.table.methods import on_class_too
 from djarrow.table.selection import OrderBy, Selection
 from djarrow.table.source import check_held, current_offline
+from djarrow.table.strict import check_read
+from djarrow.table.writing.permission import making
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,8 @@ class Reading:
         def _reader(self) -> Reader: ...
 
     def _active_reader(self) -> Reader:
+        if (make := making.get()) is not None:
+            check_read(self.node, make)
         offline = current_offline()
         if offline is None:
             return self._reader()

@@ -180,6 +180,12 @@ class Schema:
         held = [spec for schema in linked for spec in schema.held.specs.values()]
         return graph.parents_of([*held, *(spec for schema in linked for spec in schema.specs.values())])
 
+    def tables_known(self) -> tuple[int, ...]:
+        """A number for each of them: others where what is known of the tables may have changed."""
+        linked = self.linked_schemas()
+        known = [*(s._classes.values() for s in linked), *(s.held.specs.values() for s in linked)]
+        return tuple(id(each) for some in known for each in some)
+
     def parent_spec(self, name: TableName) -> TableSpec:
         """The spec of a table of this schema, or of one that its tables refer to."""
         linked = self.linked_schemas()

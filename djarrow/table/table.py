@@ -81,6 +81,10 @@ class Home(Protocol):
         """Table -> the tables that it refers to, of these and of those that they refer to."""
         ...
 
+    def tables_known(self) -> tuple[int, ...]:
+        """A number for each of these: others where what is known of the tables may have changed."""
+        ...
+
     def reference_to(self, name: TableName) -> str:
         """How a definition here refers to a table."""
         ...

@@ -133,6 +133,17 @@ def test_the_examples_of_computing(schema: dj.Schema, tmp_path: Path, monkeypatc
     assert found.Samples.fetch("kilo").tolist() == [0.5, 0.5, 0.8]
 
 
+def test_the_example_of_a_trace(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/provenance.md runs, and gives what its comments say; its make reads what is upstream only."""
+    (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "provenance.md").read_text("utf-8"), re.DOTALL)
+    with dj.config.override(strict_reads="error"):
+        found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert found.mothers == [{"subject": 1, "mother": None}, {"subject": 2, "mother": 1}]
+    assert found.trials == 1
+    assert found.text.startswith("flowchart TB\n")
+    assert found.Speed.to_dicts("speed") == [{"speed": 2.0}, {"speed": 2.0}]
+
+
 def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of docs/settings.md runs."""
     (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)

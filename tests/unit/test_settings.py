@@ -37,6 +37,7 @@ def test_defaults() -> None:
     """Without any source each setting has its default, which it could be set to."""
     assert dict(dj.config) == {
         "safemode": True,
+        "strict_reads": "warn",
         "jobs.lease": 60,
         "jobs.heartbeat": 0,
         "jobs.keep_completed": False,
@@ -177,8 +178,8 @@ def test_no_form_tells_a_password(project: Path, monkeypatch: pytest.MonkeyPatch
 def test_shown() -> None:
     """The repr has a line for each setting: name, value, and what it means."""
     config["display.limit"] = 5
-    assert repr(config).splitlines()[1] == "display.limit = 5  # the rows of a preview"
-    assert repr(config.display) == "\n".join(repr(config).splitlines()[1:3])
+    assert repr(config).splitlines()[2] == "display.limit = 5  # the rows of a preview"
+    assert repr(config.display) == "\n".join(repr(config).splitlines()[2:4])
     assert {"safemode", "display", "override"} <= set(dir(config))
     assert dir(config.display) == ["limit", "width"]
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from djarrow.errors import InsertRefused
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
@@ -19,15 +19,21 @@ if TYPE_CHECKING:
 
 @frozen
 class Making:
-    """A make that runs. table, key: for what; None of one for many keys. inserting: whether its rows may go in now."""
+    """A make that runs. table, key: for what; None of one for many keys. inserting: whether its rows may go in now.
+
+    maker: the table's instance, whose schema knows what it depends on; without it, and of many keys, `strict_reads` has
+    nothing to go by.
+    """
 
     table: TableName
     key: Mapping[str, Any] | None
     inserting: bool = True
+    maker: Table | None = field(default=None, eq=False, repr=False)
 
 
 making: ContextVar[Making | None] = ContextVar("djarrow_making", default=None)
-"""The make that runs in this context. Of the tables that fill themselves, only its own and its parts take rows then."""
+"""The make that runs in this context. Of the tables that fill themselves, only its own and its parts take rows then,
+and what it reads is looked at."""
 
 
 @contextmanager

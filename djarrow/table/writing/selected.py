@@ -20,9 +20,11 @@ from djarrow.errors import (
 from djarrow.model.values import within
 from djarrow.sql.insert import Conflict
 from djarrow.sql.locks import repeated
+from djarrow.table.strict import check_read
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.inserted import Inserted, inserted
 from djarrow.table.writing.log import ensure_log
+from djarrow.table.writing.permission import making
 from djarrow.table.writing.replacing import replaced
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def insert_selected(table: Table, database: Database, query: QueryExpression, op
     """Insert the rows of a query of the same database."""
     if options.chunk_size is not None:
         raise InvalidCondition("insert: a query goes from table to table on the server at once, without chunk_size.")
+    if (make := making.get()) is not None:
+        check_read(query.node, make)
     statement = _statement(table.spec, query, options)
     query._reader()  # tables that it reads are made on first use, outside of the transaction
     if database.in_transaction:

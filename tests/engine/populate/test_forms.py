@@ -225,7 +225,8 @@ def test_frames_are_compared(schema: dj.Schema, scan: Any) -> None:
         make_compute=lambda self, key, fetched: fetched.filter(pl.col("value").is_not_nan())["value"].sum(),
         make_insert=lambda self, key, fetched, computed: self.insert1({**key, "x": computed}),
     )
-    assert Result.populate().done == 3
+    with dj.config.override(strict_reads="off"):
+        assert Result.populate().done == 3
     assert Result.to_polars("x")["x"].to_list() == [2.5] * 3
 
 
