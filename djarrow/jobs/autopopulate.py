@@ -54,6 +54,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         display_progress: bool = False,
         make_kwargs: Mapping[str, Any] | None = None,
         priority: int | None = None,
+        processes: int | None = 1,
+        executor: Any = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
@@ -62,6 +64,9 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         is passed over. suppress_errors: collect errors and go on instead of raising the first. order: "original",
         "reverse" or "random". limit: at most so many keys; max_calls: at most so many makes. display_progress: show a
         bar. make_kwargs: further arguments of make, or make_fetch. priority: no jobs that come after this one.
+        processes: make in so many new processes, None for one a processor. executor: make in those of a
+        `concurrent.futures.Executor` or a `dask.distributed.Client`. This process then hands keys out; the others find
+        the class by its module and name, and connect by themselves: docs/executors.md.
 
         Returns what was done. Raises what a make raises, MakeError where one ends without its row, and LeaseLost where
         this process was away for too long and another has the key; the rows of earlier makes stay. Specification: 001
@@ -76,6 +81,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
             display_progress=display_progress,
             make_kwargs=dict(make_kwargs or {}),
             priority=priority,
+            processes=processes,
+            executor=executor,
         )
         return populate(self, restrictions, options)
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -17,7 +17,7 @@ from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
-from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
+from djarrow.jobs.queue import Job, Lease, Queue, Reserved, ensure_queue, refresh
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
 
@@ -65,7 +65,14 @@ class Options:
     make_kwargs: Mapping[str, Any] = field(factory=dict)
     priority: int | None = None
     refresh: bool = True
+    processes: int | None = 1
+    executor: Any = None
     stop: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether other processes make, and this one hands out keys."""
+        return self.executor is not None or self.processes != 1
 
     def check(self) -> None:
         """Raise InvalidCondition for what no populate can be told."""
@@ -74,6 +81,12 @@ class Options:
         for name, value in (("limit", self.limit), ("max_calls", self.max_calls)):
             if value is not None and (type(value) is not int or value < 0):
                 raise InvalidCondition(f"populate: {name} is a number of keys, not {value!r}.")
+        if self.processes is not None and (type(self.processes) is not int or self.processes < 1):
+            raise InvalidCondition(
+                f"populate: processes is a number from 1, or None for one a processor, not {self.processes!r}."
+            )
+        if self.executor is not None and self.processes != 1:
+            raise InvalidCondition("populate: pass processes or executor, not both: an executor has its own.")
         if self.priority is not None and (type(self.priority) is not int or not self.reserve_jobs):
             raise InvalidCondition(
                 "populate: priority is a whole number, and only jobs have one: pass reserve_jobs=True."
@@ -90,11 +103,15 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     pending = pending_keys(table, restrictions)
     maker = Maker(table, form_of(table), options.make_kwargs)
     ensure_makes(database, table)
-    run = _Run(table, maker, options)
+    run = Run(table, maker, options)
     total = _total(pending, options) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
-        if options.reserve_jobs:
-            _reserved(run, table, restrictions, advance)
+        if options.is_elsewhere:
+            from djarrow.jobs.executors import hand_out
+
+            hand_out(run, restrictions, pending, advance)
+        elif options.reserve_jobs:
+            _reserved(run, restrictions, advance)
         else:
             _listed(run, pending, advance)
     return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started)
@@ -111,8 +128,8 @@ def _total(pending: QueryExpression, options: Options) -> int:
 
 
 @define
-class _Run:
-    """The makes of one populate, and what came of them."""
+class Run:
+    """The makes of one populate, or those of it that one process does, and what came of them."""
 
     table: AutoPopulated
     maker: Maker
@@ -127,7 +144,7 @@ class _Run:
         calls = self.done + self.skipped + len(self.failures)
         return calls == self.options.max_calls or self.options.stop()
 
-    def make(self, key: dict[str, Any], job: Job | None = None, queue: Queue | None = None) -> None:
+    def make(self, key: dict[str, Any], job: Job | None = None, reserved: Reserved | None = None) -> None:
         """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
         try:
             made = self.maker.make(key, job)
@@ -135,8 +152,8 @@ class _Run:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
             if not isinstance(error, Exception):
                 raise
-            if queue is not None and job is not None and not isinstance(error, LeaseLost):
-                queue.failed(job, error)
+            if reserved is not None and job is not None and not isinstance(error, LeaseLost):
+                reserved.failed(job, error)
             if not self.options.suppress_errors:
                 raise
             self.failures.append(Failure(key, error))
@@ -147,9 +164,9 @@ class _Run:
 # --- keys as they are listed -----------------------------------------------------------------------------------------
 
 
-def _listed(run: _Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
+def _listed(run: Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
     """Every key that is pending now."""
-    with closing(_keys(pending, run.options)) as keys:
+    with closing(keys_of(pending, run.options)) as keys:
         for key in keys:
             if run.is_over:
                 return
@@ -157,7 +174,7 @@ def _listed(run: _Run, pending: QueryExpression, advance: Callable[[int], None])
             advance(1)
 
 
-def _keys(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
+def keys_of(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
     """The keys, streamed. Closing it gives back the stream's connection, also where a make raised."""
     if options.limit is not None:
         pending = pending.top(options.limit)
@@ -182,17 +199,10 @@ AIM = 2.0
 MOST = 1000
 
 
-def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
+def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
-    options, schema = run.options, table.schema
-    database = schema.writable(table.spec.name)
-    ensure_queue(database, schema)
-    if options.refresh:
-        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
-    keys = source_keys(table, restrictions)
-    with Lease(database, table.spec.name.schema) as lease:
-        queue = Queue(table, keys.heading, lease)
-        for job in _jobs(queue, run, keys.node if restrictions else None):
+    with reserving(run, restrictions) as (queue, among):
+        for job in _jobs(queue, run, among):
             if job.made:
                 queue.done(job)
                 run.skipped += 1
@@ -201,7 +211,20 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
             advance(1)
 
 
-def _jobs(queue: Queue, run: _Run, among: Node | None) -> Iterator[Job]:
+@contextmanager
+def reserving(run: Run, restrictions: Sequence[Any]) -> Generator[tuple[Queue, Node | None], None, None]:
+    """The queue of the table, with its pending keys, while this process has a lease; and among which it reserves."""
+    table, options = run.table, run.options
+    database = table.schema.writable(table.spec.name)
+    ensure_queue(database, table.schema)
+    if options.refresh:
+        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
+    keys = source_keys(table, restrictions)
+    with Lease(database, table.spec.name.schema) as lease:
+        yield Queue(table, keys.heading, lease), keys.node if restrictions else None
+
+
+def _jobs(queue: Queue, run: Run, among: Node | None) -> Iterator[Job]:
     """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back."""
     most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
     while left and not run.is_over:
