@@ -76,8 +76,8 @@ def _source(
     run: Run, restrictions: Sequence[Any], pending: QueryExpression, advance: Callable[[int], None]
 ) -> Generator[Source, None, None]:
     if run.options.reserve_jobs:
-        with reserving(run, restrictions) as (queue, among):
-            yield Reserving(queue, run, among, advance, run.options.limit)
+        with reserving(run, restrictions) as (queue, among, fill):
+            yield Reserving(queue, run, among, fill, advance, run.options.limit, filled=not run.options.refresh)
     else:
         with closing(keys_of(pending, run.options)) as keys:
             yield Listed(keys)
@@ -102,13 +102,19 @@ class Listed:
 
 @define
 class Reserving:
-    """Keys of the queue, under the lease of this process. left: so many more may be taken, where that is bounded."""
+    """Keys of the queue, under the lease of this process.
+
+    fill: enters pending keys, once what had been entered is taken. left: so many more may be taken, where that is
+    bounded.
+    """
 
     queue: Queue
     run: Run
     among: Node | None
+    fill: Callable[[], None]
     advance: Callable[[int], None]
     left: int | None
+    filled: bool
 
     def take(self, most: int) -> list[Item]:
         """The next ones that have no row yet."""
@@ -123,8 +129,11 @@ class Reserving:
                     self.run.skipped += 1
                     self.advance(1)
             items = [Item(job.key, job) for job in found if not job.made]
-            if items or not found:
+            if items or (not found and (self.filled or not wanted)):
                 return items
+            if not found:
+                self.fill()
+                self.filled = True
 
     def give_back(self, items: Iterable[Item]) -> None:
         """They are pending again, where they are still ours."""

@@ -98,7 +98,7 @@ class Maker:
         text = "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
         raise self._error(text, key)
 
-    def _finishing(self, names: tuple[str, ...], job: bool) -> makes.Finishing:  # noqa: FBT001
+    def _finishing(self, names: tuple[str, ...], job: bool) -> makes.Finishing:
         """The statement that ends a make, which is the same for all keys."""
         found = self._statements.get((names, job))
         if found is None:

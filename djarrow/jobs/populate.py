@@ -54,7 +54,10 @@ ORDERS = ("original", "reverse", "random")
 
 @frozen
 class Options:
-    """How a table is populated, as `populate` takes it. stop: asked between two keys whether to end."""
+    """How a table is populated, as `populate` takes it.
+
+    refresh: whether keys are entered into the queue when it has none left. stop: asked between two keys whether to end.
+    """
 
     suppress_errors: bool = False
     reserve_jobs: bool = False
@@ -153,6 +156,10 @@ class Run:
             if not isinstance(error, Exception):
                 raise
             if reserved is not None and job is not None and not isinstance(error, LeaseLost):
+                if not self.table.key_source & key:  # what it was to be made of is gone
+                    reserved.done(job)
+                    self.skipped += 1
+                    return
                 reserved.failed(job, error)
             if not self.options.suppress_errors:
                 raise
@@ -201,8 +208,8 @@ MOST = 1000
 
 def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
-    with reserving(run, restrictions) as (queue, among):
-        for job in _jobs(queue, run, among):
+    with reserving(run, restrictions) as (queue, among, fill):
+        for job in _jobs(queue, run, among, fill):
             if job.made:
                 queue.done(job)
                 run.skipped += 1
@@ -212,25 +219,37 @@ def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], No
 
 
 @contextmanager
-def reserving(run: Run, restrictions: Sequence[Any]) -> Generator[tuple[Queue, Node | None], None, None]:
-    """The queue of the table, with its pending keys, while this process has a lease; and among which it reserves."""
-    table, options = run.table, run.options
+def reserving(
+    run: Run, restrictions: Sequence[Any]
+) -> Generator[tuple[Queue, Node | None, Callable[[], None]], None, None]:
+    """The queue of the table, while this process has a lease; among which keys it reserves; and what enters them."""
+    table = run.table
     database = table.schema.writable(table.spec.name)
     ensure_queue(database, table.schema)
-    if options.refresh:
-        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
     keys = source_keys(table, restrictions)
+
+    def fill() -> None:
+        refresh(table, restrictions, order=run.options.order, priority=USUAL_PRIORITY)
+
     with Lease(database, table.spec.name.schema) as lease:
-        yield Queue(table, keys.heading, lease), keys.node if restrictions else None
+        yield Queue(table, keys.heading, lease), keys.node if restrictions else None, fill
 
 
-def _jobs(queue: Queue, run: Run, among: Node | None) -> Iterator[Job]:
-    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back."""
+def _jobs(queue: Queue, run: Run, among: Node | None, fill: Callable[[], None]) -> Iterator[Job]:
+    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
+
+    fill: enters pending keys, once what had been entered is done: that takes time where there are many.
+    """
     most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
+    filled = not run.options.refresh
     while left and not run.is_over:
         reserved = queue.reserve(min(most, left), priority=run.options.priority, among=among)
-        if not reserved:
+        if not reserved and filled:
             return
+        if not reserved:
+            fill()
+            filled = True
+            continue
         started, waiting = time.monotonic(), deque(reserved)
         try:
             while waiting and not run.is_over:

@@ -1,4 +1,4 @@
-"""Workers that are killed and stopped in the midst of makes: each key is made once, and by one. See tests/nursery.py."""
+"""Workers that are killed and stopped in the midst of makes: each key is made once, and by one.."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ def test_killed_workers_lose_nothing(connection: PostgresConnection, schema: dj.
     with nursery(connection, str(schema.name), tmp_path) as opened:
         killed = kill_workers(opened, keys=250, kills=60)
     assert killed.kills == 60
-    print(killed)
 
 
 def _await(condition: Callable[[], object], seconds: float = 20) -> None:
