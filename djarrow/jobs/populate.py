@@ -6,18 +6,19 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
 
-from djarrow.errors import InvalidCondition, LeaseLost, TransactionError
+from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, TransactionError
 from djarrow.expr.nodes import Node
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
+from djarrow.model.names import TableName
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
 
@@ -49,12 +50,27 @@ class Populated:
         return len(self.failures)
 
 
+@frozen
+class Outcome:
+    """What came of a key, for whoever is told of each. made: False where its row was there already, or it failed."""
+
+    table: TableName
+    key: Mapping[str, Any]
+    seconds: float
+    made: bool = False
+    error: Exception | None = None
+
+
 ORDERS = ("original", "reverse", "random")
 
 
 @frozen
 class Options:
-    """How a table is populated, as `populate` takes it. stop: asked between two keys whether to end."""
+    """How a table is populated, as `populate` takes it.
+
+    stop: asked between two keys whether to end. report: told of every key. lease: under which keys are reserved; where
+    there is none, the populate takes one for itself.
+    """
 
     suppress_errors: bool = False
     reserve_jobs: bool = False
@@ -66,6 +82,8 @@ class Options:
     priority: int | None = None
     refresh: bool = True
     stop: Callable[[], bool] = field(default=lambda: False)
+    report: Callable[[Outcome], None] = field(default=lambda outcome: None)
+    lease: Lease | None = None
 
     def check(self) -> None:
         """Raise InvalidCondition for what no populate can be told."""
@@ -120,6 +138,8 @@ class _Run:
     done: int = 0
     skipped: int = 0
     failures: list[Failure] = field(factory=list)
+    _cut: set[str] = field(factory=set)
+    """The jobs, by hash, in whose make the connection was lost."""
 
     @property
     def is_over(self) -> bool:
@@ -129,19 +149,44 @@ class _Run:
 
     def make(self, key: dict[str, Any], job: Job | None = None, queue: Queue | None = None) -> None:
         """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
+        started = time.monotonic()
         try:
             made = self.maker.make(key, job)
         except BaseException as error:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
             if not isinstance(error, Exception):
                 raise
-            if queue is not None and job is not None and not isinstance(error, LeaseLost):
-                queue.failed(job, error)
+            self._tell(key, time.monotonic() - started, error=error)
+            if queue is not None and job is not None:
+                self._keep(error, job, queue)
             if not self.options.suppress_errors:
                 raise
             self.failures.append(Failure(key, error))
         else:
+            self._tell(key, time.monotonic() - started, made=made)
             self.done, self.skipped = self.done + made, self.skipped + (not made)
+
+    def skip(self, job: Job, queue: Queue) -> None:
+        """Pass over a job whose row is there already."""
+        queue.done(job)
+        self._tell(job.key, 0.0)
+        self.skipped += 1
+
+    def _keep(self, error: Exception, job: Job, queue: Queue) -> None:
+        """Have the job of a key keep what its make raised.
+
+        A lost connection is none of its faults, and the key is pending again; but where it is lost twice, maybe it is.
+        """
+        if isinstance(error, LeaseLost):
+            return
+        if isinstance(error, ConnectionFailed) and job.hash not in self._cut:
+            self._cut.add(job.hash)
+            queue.give_back([job])
+        else:
+            queue.failed(job, error)
+
+    def _tell(self, key: dict[str, Any], seconds: float, *, made: bool = False, error: Exception | None = None) -> None:
+        self.options.report(Outcome(self.table.spec.name, key, seconds, made, error))
 
 
 # --- keys as they are listed -----------------------------------------------------------------------------------------
@@ -190,12 +235,12 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
     if options.refresh:
         refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
     keys = source_keys(table, restrictions)
-    with Lease(database, table.spec.name.schema) as lease:
+    own = nullcontext(options.lease) if options.lease is not None else Lease(database, table.spec.name.schema)
+    with own as lease:
         queue = Queue(table, keys.heading, lease)
         for job in _jobs(queue, run, keys.node if restrictions else None):
             if job.made:
-                queue.done(job)
-                run.skipped += 1
+                run.skip(job, queue)
             else:
                 run.make(job.key, job, queue)
             advance(1)
