@@ -48,8 +48,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 A repository offers the classes of its tables, those of computed ones among them, hence jobs; it is read through DuckDB.
 """
 
-ANNOTATIONS: dict[str, tuple[str, ...]] = {"table": ("engine.postgres",), "repo": ("engine.postgres",)}
-"""What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given."""
+ANNOTATIONS: dict[str, tuple[str, ...]] = {
+    "table": ("engine.postgres", "jobs.view", "jobs.many"),
+    "jobs": ("engine.postgres",),
+    "repo": ("engine.postgres",),
+}
+"""What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given, and what a
+schema gives of its jobs.
+"""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "adbc_driver_postgresql": ("engine",),
@@ -187,7 +193,8 @@ def test_the_table_has_no_cycle() -> None:
         ("table.declaring.declare", "def f():\n    from djarrow.engine import postgres"),
         ("table.table", "from djarrow.jobs.populate import populate"),
         ("jobs.populate", "import djarrow.repo"),
-        ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
+        ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.duckdb import DuckDB"),
+        ("table.schema", "from djarrow.jobs.view import Jobs"),
         ("table.reading", "import duckdb"),
         ("repo.export", "import adbc_driver_postgresql.dbapi as adbc"),
         ("cli.main", "from adbc_driver_manager import dbapi"),

@@ -82,7 +82,7 @@ class Options:
     priority: int | None = None
     refresh: bool = True
     stop: Callable[[], bool] = field(default=lambda: False)
-    report: Callable[[Outcome], None] = field(default=lambda outcome: None)
+    report: Callable[[Outcome], None] = field(default=lambda _: None)
     lease: Lease | None = None
 
     def check(self) -> None:

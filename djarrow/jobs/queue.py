@@ -72,9 +72,11 @@ def refresh(
     order: str = "original",
     priority: int = jobs.USUAL_PRIORITY,
     delay: float = 0,
+    ignored: bool = False,
 ) -> tuple[int, int]:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
+    ignored: they are entered as such, and strike nothing off; pending jobs of theirs and those that failed become so.
     Gives how many were added and removed. One statement, whatever their number. Raises TransactionError inside of a
     transaction.
     """
@@ -82,7 +84,15 @@ def refresh(
     every = source_keys(table, ()) - table.proj()
     chosen = source_keys(table, restrictions) - table.proj() if restrictions else every
     every._reader(), chosen._reader()  # tables that they read are made on first use
-    text = jobs.refresh(table.spec, chosen.node, order, priority=priority, delay=delay, forget=every.node)
+    text = jobs.refresh(
+        table.spec,
+        chosen.node,
+        order,
+        priority=priority,
+        delay=delay,
+        forget=None if ignored else every.node,
+        ignored=ignored,
+    )
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_refresh(table.spec.name), few=True)
         found = database.read(text, few=True)
