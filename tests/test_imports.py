@@ -65,8 +65,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Driver or library -> the layers that may import it."""
 
-NAMED_BY_USERS = ("table.declaring.references",)
-"""Modules that may import what a user names: the linking module that `activate` is given."""
+NAMED_BY_USERS = ("table.declaring.references", "cli.targets")
+"""Modules that may import what a user names: the linking module that `activate` is given, what a worker works on."""
 
 LAZY = {
     "adbc_driver_manager",

@@ -138,7 +138,9 @@ def progress(what: Any, /, *, seconds: float | None = None) -> pl.DataFrame:
 
     A row a table, parents first: table, total (keys of its key source), done (those that have a row), pending, and of
     the others, by their jobs, reserved, error and ignored; done and these four make up the total. One statement a
-    table. Without classes, as of `dj.virtual`, a key source that a class would override is not known. seconds: that it may take, outside of a transaction; where it takes longer, the table's numbers are NULL.
+    table. seconds: that it may take, outside of a transaction; where it takes longer, the table's numbers are NULL.
+
+    Without classes, as of `dj.virtual`, a key source that a class would override is not known.
     """
     if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds <= sys.maxsize):
         raise InvalidCondition(f"progress: seconds is a number above 0, not {seconds!r}.")

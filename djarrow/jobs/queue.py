@@ -119,6 +119,11 @@ class Lease:
         self._lost = threading.Event()
 
     @property
+    def database(self) -> Database:
+        """Where the schema is."""
+        return self._database
+
+    @property
     def lost(self) -> bool:
         """Whether the lease was given away."""
         return self._lost.is_set()
