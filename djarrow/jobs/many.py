@@ -99,7 +99,7 @@ def populate(what: Any, /, *restrictions: Any, suppress_errors: bool = True, **o
             calls = None if limits["limit"] is None else _left(limits["limit"], _tried(before))
             if calls == 0 or left == 0:
                 continue
-            failed = [failure.key for failure in before.failures]
+            failed = [] if options.get("reserve_jobs") else [failure.key for failure in before.failures]
             new = table.populate(
                 *restrictions,
                 *([Not(failed)] if failed else []),

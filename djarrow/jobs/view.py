@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from djarrow.errors import EngineError, InvalidCondition, NoSchema, QueryError
 from djarrow.expr.nodes import Rows, Stored
 from djarrow.jobs.key_source import source_keys
+from djarrow.jobs.populate import ORDERS
 from djarrow.jobs.queue import ensure_queue, has_queue, refresh
 from djarrow.settings import config
 from djarrow.sql import jobs
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
-
-ORDERS = ("original", "reverse", "random")
 
 PRIORITIES = range(-32_768, 32_768)
 
@@ -95,6 +94,31 @@ class Jobs(QueryExpression):
     def _database(self) -> PostgresConnection:
         return self._schema.connection
 
+    @property
+    def pending(self) -> Jobs:
+        """Those that are to be made."""
+        return self & 'status = "pending"'
+
+    @property
+    def reserved(self) -> Jobs:
+        """Those that a worker has."""
+        return self & 'status = "reserved"'
+
+    @property
+    def errors(self) -> Jobs:
+        """Those whose make failed."""
+        return self & 'status = "error"'
+
+    @property
+    def ignored(self) -> Jobs:
+        """Those that are passed over."""
+        return self & 'status = "ignore"'
+
+    @property
+    def completed(self) -> Jobs:
+        """Those that are done: none, unless the setting `jobs.keep_completed` is on."""
+        return self & 'status = "success"'
+
     # --- which jobs ----------------------------------------------------------------------------------------------
 
     def of(self, table: Any, *restrictions: Any) -> Jobs:
@@ -154,20 +178,22 @@ class Jobs(QueryExpression):
         again = self & 'status in ("error", "ignore")'
         return again._changed(lambda chosen: jobs.change(self._schema.name, chosen, "pending"))
 
-    def ignore(self, table: Any = None, *restrictions: Any) -> int:
+    def ignore(self, *what: Any) -> int:
         """Have the keys passed over, until `retry` or `clear`. Gives how many.
 
-        Without arguments those of these jobs. table, restrictions: those of its key source that these leave and that
-        have no row, whether they are in the queue or not: `schema.jobs.ignore(Stats, "scan_id = 3")`.
+        Without arguments those of these jobs. what: of a table, `Stats.jobs.ignore({"scan_id": 3})`, conditions on its
+        key source: the keys that they leave and that have no row, whether they are in the queue or not; of a schema,
+        after the table, `schema.jobs.ignore(Stats, {"scan_id": 3})`.
         """
-        if table is None:
+        if not what:
             others = self & 'status <> "ignore"'
             return others._changed(lambda chosen: jobs.change(self._schema.name, chosen, "ignore"))
-        if self._whole is None:
-            raise InvalidCondition("keys of a table are ignored by `schema.jobs.ignore(Table, condition)`.")
-        one = self._own(table)
+        tables, restrictions = self._told("ignore", what)
+        keys = source_keys(tables[0], restrictions)
+        if keys._unmatched:  # it would mean all keys
+            raise InvalidCondition(_matches_nothing(keys._unmatched[0], "the key source"))
         ensure_queue(self._database, self._schema)
-        added, _ = refresh(one, self._meant(one, restrictions), ignored=True)
+        added, _ = refresh(tables[0], restrictions, ignored=True)
         return added
 
     def schedule(self, *, priority: int | None = None, delay: float | None = None) -> int:
@@ -182,35 +208,48 @@ class Jobs(QueryExpression):
 
     def refresh(
         self,
-        *tables: Any,
+        *what: Any,
         restrictions: Any = (),
         order: str = "original",
         priority: int = jobs.USUAL_PRIORITY,
         delay: float = 0,
     ) -> Refreshed:
-        """Enter the keys that are missing: of all tables of the schema that fill themselves, or of these.
+        """Enter the keys that are missing: of all tables of the schema that fill themselves, or of some.
 
-        restrictions: conditions on the key sources that must all hold, a single one or a list. order: "original",
-        "reverse" or "random", for jobs of one priority. priority: the smallest goes first. delay: seconds before which
-        they are not made. Jobs that are in the queue already stay as they are; `schedule` changes them. Pending jobs
-        of keys that are not missing any more are struck off.
+        what: of a schema, the tables; of a table, conditions on its key source. restrictions: such conditions, too, a
+        single one or a list; all must hold. order: "original", "reverse" or "random", for jobs of one priority.
+        priority: the smallest goes first. delay: seconds before which they are not made. Jobs that are in the queue
+        already stay as they are; `schedule` changes them. Pending jobs of keys that are not missing any more are struck
+        off.
 
         Gives how many were entered, with `removed`. Raises TransactionError inside of a transaction.
         """
-        if self._whole is None:
-            raise InvalidCondition("refresh is of `schema.jobs` or `Table.jobs`. Pass conditions as `restrictions`.")
         if order not in ORDERS:
             raise InvalidCondition(f"refresh: order is one of {', '.join(ORDERS)}, not {order!r}.")
         _check(priority, delay)
-        chosen = [self._own(table) for table in tables] or list(self._whole) or self._all()
-        given = restrictions if isinstance(restrictions, list | tuple) else [restrictions]
+        tables, conditions = self._told("refresh", what)
+        given = [*conditions, *(restrictions if isinstance(restrictions, list | tuple) else [restrictions])]
         done = Refreshed()
-        if chosen:
+        if tables:
             ensure_queue(self._database, self._schema)
-        for one in chosen:
+        for one in tables:
             added, removed = refresh(one, given, order=order, priority=priority, delay=delay)
             done = Refreshed(done + added, done.removed + removed)
         return done
+
+    def _told(self, method: str, what: tuple[Any, ...]) -> tuple[list[AutoPopulated], tuple[Any, ...]]:
+        """The tables that are meant, and conditions on their key sources."""
+        from djarrow.jobs.gather import tables_of
+
+        if self._whole is None:
+            raise InvalidCondition(
+                f"{method} of keys is of `schema.jobs` or `Table.jobs`, which no condition restricts."
+            )
+        if self._whole:
+            return list(self._whole), what
+        if method == "ignore":
+            return [self._own(what[0])], what[1:]
+        return [self._own(table) for table in what] or tables_of(self._schema), ()
 
     @on_class_too
     def delete(self, prompt: bool | None = None, *, dry_run: bool = False, part_integrity: str = "enforce") -> Deleted:
@@ -225,18 +264,6 @@ class Jobs(QueryExpression):
         if asks and not confirm(f"Delete {len(free):,} jobs of {self._schema.name}?", prompt=prompt):
             return Deleted()
         return Deleted(name, {name: self.clear()})
-
-    def _all(self) -> list[AutoPopulated]:
-        from djarrow.jobs.gather import tables_of
-
-        return tables_of(self._schema)
-
-    def _meant(self, table: AutoPopulated, restrictions: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Restrictions of the key source, if they restrict it: a mapping without its attributes would mean all keys."""
-        keys = source_keys(table, restrictions)
-        if keys._unmatched:
-            raise InvalidCondition(_matches_nothing(keys._unmatched[0], "the key source"))
-        return restrictions
 
     def _check_meant(self) -> None:
         if self._unmatched:

@@ -114,9 +114,12 @@ def test_ignored_keys_are_passed_over(pipeline: SimpleNamespace) -> None:
     assert (pipeline.schema.jobs & "key.scan_id = 1").ignore() == 1
     assert pipeline.schema.jobs.ignore(pipeline.Other, "scan_id > 3") == 2
     assert pipeline.schema.jobs.ignore(pipeline.Other, "scan_id > 3") == 0
-    assert pipeline.Stats.jobs.ignore(pipeline.Stats, {"scan_id": 4}) == 1
+    assert pipeline.Stats.jobs.ignore({"scan_id": 4}) == 1
     assert pipeline.Other.populate(reserve_jobs=True).done == 4
     assert statuses(pipeline.Stats.jobs) == {1: "ignore", 4: "ignore"}
+    jobs = pipeline.Stats.jobs
+    by_status = (jobs.pending, jobs.reserved, jobs.errors, jobs.ignored, jobs.completed)
+    assert [len(each) for each in by_status] == [0, 0, 0, 2, 0]
     assert statuses(pipeline.Other.jobs) == {4: "ignore", 5: "ignore"}
     assert pipeline.Other.jobs.retry() == 2
     assert pipeline.Other.populate(reserve_jobs=True).done == 2
@@ -127,6 +130,8 @@ def test_refresh_enters_what_is_missing(pipeline: SimpleNamespace) -> None:
     schema, Stats, Other = pipeline.schema, pipeline.Stats, pipeline.Other
     some = schema.jobs.refresh(Stats, restrictions="scan_id < 2", priority=1)
     assert (some, some.removed) == (2, 0)
+    assert Other.jobs.refresh("scan_id < 3", "scan_id > 1", restrictions={"scan_id": 2}) == 1
+    assert Other.jobs.clear() == 1
     assert schema.jobs.refresh() == 10
     assert sorted(Stats.jobs.fetch("priority")) == [1, 1, 5, 5, 5, 5]
     assert len(Other.jobs) == 6
@@ -244,7 +249,7 @@ def test_what_jobs_are_not_of(pipeline: SimpleNamespace, connection: PostgresCon
     other = dj.Schema("another", connection=connection)
     with pytest.raises(InvalidCondition, match="another schema"):
         other.jobs.of(pipeline.Stats)
-    with pytest.raises(InvalidCondition, match="restrictions"):
+    with pytest.raises(InvalidCondition, match="no condition"):
         (jobs & "priority = 5").refresh()
     with pytest.raises(InvalidCondition):
         jobs.schedule()
