@@ -50,7 +50,6 @@ A repository offers the classes of its tables, those of computed ones among them
 
 ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "table": ("engine.postgres", "jobs.view", "jobs.many"),
-    "jobs": ("engine.postgres",),
     "repo": ("engine.postgres",),
 }
 """What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given, and what a
@@ -193,7 +192,7 @@ def test_the_table_has_no_cycle() -> None:
         ("table.declaring.declare", "def f():\n    from djarrow.engine import postgres"),
         ("table.table", "from djarrow.jobs.populate import populate"),
         ("jobs.populate", "import djarrow.repo"),
-        ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.duckdb import DuckDB"),
+        ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
         ("table.schema", "from djarrow.jobs.view import Jobs"),
         ("table.reading", "import duckdb"),
         ("repo.export", "import adbc_driver_postgresql.dbapi as adbc"),

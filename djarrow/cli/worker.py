@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _FAILED = 1
 
+_LONGEST = 500
+"""Characters of an error in the log. The queue keeps more, and the stack."""
+
 
 def worker(
     what: Annotated[
@@ -89,7 +92,7 @@ def line(outcome: Outcome) -> str:
         case LeaseLost():
             result = "lease lost"
         case error:
-            first = next(iter(str(error).splitlines()), "")
+            first = next(iter(str(error).splitlines()), "")[:_LONGEST]
             result = f"error: {type(error).__name__}: {first}"
     return _printable(f"{time} {outcome.table} {key} {outcome.seconds:.3f} s {result}")
 

@@ -30,7 +30,7 @@ from djarrow.table.writing.log import no_rows
 if TYPE_CHECKING:
     import polars as pl
 
-    from djarrow.engine.postgres import PostgresConnection
+    from djarrow.engine.base import Database
     from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
 
@@ -91,7 +91,7 @@ class Jobs(QueryExpression):
         return schema
 
     @property
-    def _database(self) -> PostgresConnection:
+    def _database(self) -> Database:
         return self._schema.connection
 
     @property

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from djarrow.errors import ConnectionFailed, LeaseLost
+from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.populate import Options, Outcome, Populated, populate
 from djarrow.jobs.queue import Lease, ensure_queue
 from djarrow.sql import jobs
+from djarrow.sql.locks import RETRIED
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -152,6 +153,11 @@ class Worker:
                     raise
                 self.orders.warn(f"The connection was lost, and is tried again in {self.orders.poll:g} s: {error}")
                 return 0
+            except EngineError as error:  # others that work on the same jobs
+                self._end_leases(error)
+                if error.sqlstate not in RETRIED:
+                    raise
+                had += 1  # it is worth another round
         return had
 
     def _turn(self, place: int, table: AutoPopulated) -> int:

@@ -38,3 +38,4 @@ def test_a_job_is_one_line_whatever_it_holds() -> None:
     assert text.isprintable()
     assert 'é \\"x\\"' in text
     assert str(uuid.UUID(int=1)) in text
+    assert len(line(Outcome(TABLE, {}, 1, error=ValueError("x" * 10_000)))) < 600
