@@ -9,6 +9,7 @@ from djarrow.codec import blob
 from djarrow.engine.connect import conn
 from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
+from djarrow.jobs.many import populate, progress
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.settings import config
@@ -56,6 +57,8 @@ __all__ = [
     "list_connections",
     "list_schemas",
     "open",
+    "populate",
+    "progress",
     "schema",
     "trace",
     "virtual",

@@ -48,8 +48,13 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 A repository offers the classes of its tables, those of computed ones among them, hence jobs; it is read through DuckDB.
 """
 
-ANNOTATIONS: dict[str, tuple[str, ...]] = {"table": ("engine.postgres",), "repo": ("engine.postgres",)}
-"""What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given."""
+ANNOTATIONS: dict[str, tuple[str, ...]] = {
+    "table": ("engine.postgres", "jobs.view", "jobs.many"),
+    "repo": ("engine.postgres",),
+}
+"""What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given, and what a
+schema gives of its jobs.
+"""
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "adbc_driver_postgresql": ("engine",),
@@ -59,9 +64,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Driver or library -> the layers that may import it."""
 
-NAMED_BY_USERS = ("table.declaring.references", "jobs.remote")
-"""Modules that may import what a user names: the linking module that `activate` is given, and the module of a class
-that another process populates."""
+NAMED_BY_USERS = ("table.declaring.references", "jobs.remote", "cli.targets")
+"""Modules that may import what a user names: the linking module that `activate` is given, the module of a class that
+another process populates, what a worker works on."""
 
 LAZY = {
     "adbc_driver_manager",
@@ -189,6 +194,7 @@ def test_the_table_has_no_cycle() -> None:
         ("table.table", "from djarrow.jobs.populate import populate"),
         ("jobs.populate", "import djarrow.repo"),
         ("jobs.populate", "if TYPE_CHECKING:\n    from djarrow.engine.postgres import PostgresConnection"),
+        ("table.schema", "from djarrow.jobs.view import Jobs"),
         ("table.reading", "import duckdb"),
         ("repo.export", "import adbc_driver_postgresql.dbapi as adbc"),
         ("cli.main", "from adbc_driver_manager import dbapi"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from djarrow._version import __version__
-from djarrow.cli import demo, server
+from djarrow.cli import demo, progress, server, worker
 from djarrow.cli.failure import CommandGroup
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they can hold a password
 )
 app.command()(demo.demo)
+app.command()(progress.progress)
+app.command()(worker.worker)
 app.add_typer(server.app, name="server")
 
 

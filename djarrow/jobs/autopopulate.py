@@ -6,15 +6,18 @@ Specification: 000 "Computation", 001 9.1 and 9.2; design section 10; docs/compu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from djarrow.jobs.key_source import default_key_source, source_keys
 from djarrow.jobs.populate import Options, Populated, pending_keys, populate
 from djarrow.jobs.upstream import UpstreamRows
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression
-from djarrow.table.methods import on_class_too
+from djarrow.table.methods import on_class_too, property_on_class_too
 from djarrow.table.table import BASES, Table, TableClass
+
+if TYPE_CHECKING:
+    from djarrow.jobs.view import Jobs
 
 
 class AutoPopulatedClass(TableClass):
@@ -101,6 +104,13 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
     def progress(self, *restrictions: Any) -> tuple[int, int]:
         """(keys without rows, keys in all) of the key source."""
         return len(pending_keys(self, restrictions)), len(source_keys(self, restrictions))
+
+    @property_on_class_too
+    def jobs(self) -> Jobs:
+        """The jobs of the table, `schema.jobs.of(Table)`: a query, with what can be done about them. docs/jobs.md."""
+        from djarrow.jobs.view import jobs_of
+
+        return jobs_of(self.schema).of(self)
 
 
 class Imported(AutoPopulated):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from djarrow.expr.upstream import Upstream
-from djarrow.sql import holding
 from djarrow.table.strict import permitted
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ def hold_inputs(table: AutoPopulated, key: Mapping[str, Any], database: Database
     Of a table that this user may not change, PostgreSQL lets them hold no rows: of these, what was fetched is only
     compared. Raises what the server says where a row was changed since the transaction's snapshot.
     """
+    from djarrow.sql import holding
+
     allowed = permitted(table, key)
     queries = Upstream(allowed.determined, allowed.specs, key)
     names = [name for name in allowed.determined if name != table.spec.name]

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -18,6 +18,7 @@ from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, Reserved, ensure_queue, refresh
+from djarrow.model.names import TableName
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
 
@@ -53,6 +54,17 @@ class Populated:
         return len(self.failures)
 
 
+@frozen
+class Outcome:
+    """What came of a key, for whoever is told of each. made: False where its row was there already, or it failed."""
+
+    table: TableName
+    key: Mapping[str, Any]
+    seconds: float
+    made: bool = False
+    error: Exception | None = None
+
+
 ORDERS = ("original", "reverse", "random")
 
 
@@ -61,6 +73,8 @@ class Options:
     """How a table is populated, as `populate` takes it.
 
     refresh: whether keys are entered into the queue when it has none left. stop: asked between two keys whether to end.
+    report: told of every key. lease: under which keys are reserved; where there is none, the populate takes one for
+    itself.
     """
 
     suppress_errors: bool = False
@@ -76,6 +90,8 @@ class Options:
     processes: int | None = 1
     executor: Any = None
     stop: Callable[[], bool] = field(default=lambda: False)
+    report: Callable[[Outcome], None] = field(default=lambda _: None)
+    lease: Lease | None = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -153,6 +169,8 @@ class Run:
     done: int = 0
     skipped: int = 0
     failures: list[Failure] = field(factory=list)
+    _cut: set[str] = field(factory=set)
+    """The jobs, by hash, in whose make the connection was lost."""
 
     @property
     def is_over(self) -> bool:
@@ -162,23 +180,34 @@ class Run:
 
     def make(self, key: dict[str, Any], job: Job | None = None, reserved: Reserved | None = None) -> None:
         """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
+        started = time.monotonic()
         try:
             made = self.maker.make(key, job)
         except BaseException as error:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
-            if isinstance(error, ConnectionFailed):
-                reserved = None  # nothing can be told; the job is taken back when the lease is over
+            seconds = time.monotonic() - started
             if reserved is not None and job is not None and self._is_settled(error, key, job, reserved):
+                self._tell(key, seconds)
                 return
-            if not self.options.suppress_errors or not isinstance(error, Exception):
+            if not isinstance(error, Exception):
+                raise
+            self._tell(key, seconds, error=error)
+            if not self.options.suppress_errors:
                 raise
             self.failures.append(Failure(key, error))
         else:
+            self._tell(key, time.monotonic() - started, made=made)
             self.done, self.skipped = self.done + made, self.skipped + (not made)
 
     def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, reserved: Reserved) -> bool:
-        """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone."""
+        """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone.
+
+        A lost connection is none of its faults, and the key is pending again; but where it is lost twice, maybe it is.
+        """
         if not isinstance(error, Exception):
+            reserved.give_back([job])
+        elif isinstance(error, ConnectionFailed) and job.hash not in self._cut:
+            self._cut.add(job.hash)
             reserved.give_back([job])
         elif not isinstance(error, LeaseLost):
             if not self.table.key_source & key:
@@ -187,6 +216,15 @@ class Run:
                 return True
             reserved.failed(job, error)
         return False
+
+    def skip(self, job: Job, reserved: Reserved) -> None:
+        """Pass over a job whose row is there already."""
+        reserved.done(job)
+        self._tell(job.key, 0.0)
+        self.skipped += 1
+
+    def _tell(self, key: dict[str, Any], seconds: float, *, made: bool = False, error: Exception | None = None) -> None:
+        self.options.report(Outcome(self.table.spec.name, key, seconds, made, error))
 
 
 # --- keys as they are listed -----------------------------------------------------------------------------------------
@@ -232,8 +270,7 @@ def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], No
     with reserving(run, restrictions) as (queue, among, fill):
         for job in _jobs(queue, run, among, fill):
             if job.made:
-                queue.done(job)
-                run.skipped += 1
+                run.skip(job, queue)
             else:
                 run.make(job.key, job, queue)
             advance(1)
@@ -252,7 +289,8 @@ def reserving(
     def fill() -> None:
         refresh(table, restrictions, order=run.options.order, priority=USUAL_PRIORITY)
 
-    with Lease(database, table.spec.name.schema) as lease:
+    own = run.options.lease
+    with Lease(database, table.spec.name.schema) if own is None else nullcontext(own) as lease:
         yield Queue(table, keys.heading, lease), keys.node if restrictions else None, fill
 
 

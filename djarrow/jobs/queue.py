@@ -72,17 +72,30 @@ def refresh(
     order: str = "original",
     priority: int = jobs.USUAL_PRIORITY,
     delay: float = 0,
+    ignored: bool = False,
 ) -> tuple[int, int]:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
-    Gives how many were added and removed. One statement, whatever their number.
+    ignored: they are entered as such, and strike nothing off; pending jobs of theirs and those that failed become so.
+    Gives how many were added and removed. One statement, whatever their number. Raises TransactionError inside of a
+    transaction.
     """
     database = table.schema.writable(table.spec.name)
     every = source_keys(table, ()) - table.proj()
     chosen = source_keys(table, restrictions) - table.proj() if restrictions else every
     every._reader(), chosen._reader()  # tables that they read are made on first use
-    text = jobs.refresh(table.spec, chosen.node, order, priority=priority, delay=delay, forget=every.node)
-    found = database.read(text, few=True)
+    text = jobs.refresh(
+        table.spec,
+        chosen.node,
+        order,
+        priority=priority,
+        delay=delay,
+        forget=None if ignored else every.node,
+        ignored=ignored,
+    )
+    with database.begin(isolation="READ COMMITTED"):
+        database.read(locks.lock_refresh(table.spec.name), few=True)
+        found = database.read(text, few=True)
     return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
 
 
@@ -104,6 +117,11 @@ class Lease:
     def _begin(self) -> None:
         self.worker = jobs.Worker(uuid.uuid4(), socket.gethostname(), os.getpid())
         self._lost = threading.Event()
+
+    @property
+    def database(self) -> Database:
+        """Where the schema is."""
+        return self._database
 
     @property
     def lost(self) -> bool:

@@ -137,12 +137,16 @@ def _in(seconds: float) -> str:
 # --- jobs ------------------------------------------------------------------------------------------------------------
 
 
-def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay: float, forget: Node | None) -> str:
+def refresh(
+    spec: TableSpec, pending: Node, order: str, *, priority: int, delay: float, forget: Node | None, ignored: bool
+) -> str:
     """Enter the keys of a query as pending jobs, those that were made once and are missing again among them.
 
     order: "original", "reverse" or "random". delay: seconds before which they are not made. forget: the keys that
-    are still to be made; pending jobs of others are struck off. Gives `added` and `removed`.
+    are still to be made; pending jobs of others are struck off. ignored: they are not to be made, and jobs that there
+    are become such, too, but for reserved ones. Gives `added` and `removed`.
     """
+    status, changed = ("ignore", "j.\"status\" NOT IN ('reserved', 'ignore')") if ignored else ("pending", _DONE)
     jobs, names = _jobs(spec.name.schema), pending.heading.primary_key
     source = _source(pending, names)
     columns = [f"q.{identifier(name)}" for name in names]
@@ -160,17 +164,19 @@ def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay:
         )
     return (
         f"WITH removed AS (\n{removed}\n),\nadded AS (\n"
-        f'INSERT INTO {jobs} AS j ("table_name", "key_hash", "key", "priority", "scheduled")\n'
-        f"SELECT {table}, {_HASH}, k, {int(priority)}, {when}\n"
+        f'INSERT INTO {jobs} AS j ("table_name", "key_hash", "status", "key", "priority", "scheduled")\n'
+        f"SELECT {table}, {_HASH}, {quoted(status)}, k, {int(priority)}, {when}\n"
         f"FROM (SELECT {_key_of(names)} AS k FROM ({source}) AS q ORDER BY {by or '1'}) AS s\n"
-        f'ON CONFLICT ("table_name", "key_hash") DO UPDATE SET "status" = \'pending\', "timestamp" = now(), '
-        f'"priority" = EXCLUDED."priority", "scheduled" = EXCLUDED."scheduled" WHERE j."status" = \'success\'\n'
+        'ON CONFLICT ("table_name", "key_hash") DO UPDATE SET "status" = EXCLUDED."status", "timestamp" = now(), '
+        f'"priority" = EXCLUDED."priority", "scheduled" = EXCLUDED."scheduled" WHERE {changed}\n'
         "RETURNING 1\n)\n"
         "SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM removed) AS removed"
     )
 
 
 _HASH = "md5(k::text)"
+
+_DONE = "j.\"status\" = 'success'"
 
 
 def _key_of(names: Sequence[str]) -> str:
@@ -204,10 +210,7 @@ def reserve(spec: TableSpec, heading: Heading, worker: Worker, wanted: Reservati
         source = _source(wanted.among, names)
         where.append(f"EXISTS (SELECT FROM ({source}) AS q WHERE {_equal('q', heading)})")
     made = f"EXISTS (SELECT FROM {full_name(spec.name)} AS q WHERE {_equal('q', heading)})"
-    columns = ", ".join(
-        f"({_typed(heading[name])}){'::text' if _leaves_as_text(heading[name]) else ''} AS {identifier(name)}"
-        for name in names
-    )
+    columns = _columns(heading.select(names))
     return (
         f'WITH picked AS (\nSELECT j."table_name", j."key_hash" FROM {jobs} AS j\nWHERE {" AND ".join(where)}\n'
         f'ORDER BY j."priority", j."_number" LIMIT {int(wanted.most)} FOR UPDATE SKIP LOCKED\n),\n'
@@ -221,6 +224,14 @@ def reserve(spec: TableSpec, heading: Heading, worker: Worker, wanted: Reservati
 
 def _equal(alias: str, heading: Heading) -> str:
     return " AND ".join(f"{alias}.{identifier(n)} = {_typed(heading[n])}" for n in heading.primary_key) or "TRUE"
+
+
+def _columns(heading: Heading) -> str:
+    """The key of a job j as columns, as results are read."""
+    return ", ".join(
+        f"({_typed(attribute)}){'::text' if _leaves_as_text(attribute) else ''} AS {identifier(attribute.name)}"
+        for attribute in heading
+    )
 
 
 def _typed(attribute: Attribute) -> str:
@@ -312,14 +323,90 @@ def clear(schema: str, chosen: Node) -> str:
     )
 
 
-def _source(node: Node, names: Sequence[str]) -> str:
-    from djarrow.sql import compile as compiler
+def schedule(schema: str, chosen: Node, *, priority: int | None, delay: float | None) -> str:
+    """Give the pending jobs of a query another priority, or another time not before which they are made, or both.
 
-    return compiler.source(node, Dialect.POSTGRES, tuple(names)).text
+    Gives the number `n`.
+    """
+    given = [] if priority is None else [f'"priority" = {int(priority)}']
+    given += [] if delay is None else [f'"scheduled" = {_in(delay) if delay > 0 else "clock_timestamp()"}']
+    return (
+        f"WITH changed AS (UPDATE {_jobs(schema)} AS j SET {', '.join(given)} FROM ({_keys(chosen)}) AS p "
+        f"WHERE {_same('j', 'p')} AND j.\"status\" = 'pending' RETURNING 1) SELECT count(*) AS n FROM changed"
+    )
 
 
 def _keys(chosen: Node) -> str:
     return _source(chosen, _KEY)
+
+
+# --- what is asked of it ---------------------------------------------------------------------------------------------
+
+
+def hashes(keys: Node) -> str:
+    """How the queue calls the keys of a query, as `key_hash`."""
+    names = keys.heading.primary_key
+    source = _source(keys, names)
+    return f"SELECT {_HASH} AS key_hash FROM (SELECT {_key_of(names)} AS k FROM ({source}) AS q) AS s"
+
+
+def keys(schema: str, chosen: Node, heading: Heading) -> str:
+    """The keys that the jobs of a query are for, in the types of this heading."""
+    return f"SELECT {_columns(heading)} FROM {_jobs(schema)} AS j JOIN ({_keys(chosen)}) AS p ON {_same('j', 'p')}"
+
+
+def counts(spec: TableSpec, every: Node, missing: Node, *, queued: bool) -> str:
+    """How many keys a table has: `total`, those that are `missing`, and of these, by their jobs, how many are
+    `reserved`, `error` and `ignored`. queued: whether there is a queue.
+    """
+    names = missing.heading.primary_key
+    source = _source(missing, names)
+    kept = '(SELECT 0 AS "reserved", 0 AS "error", 0 AS "ignored")'
+    if queued:
+        columns = {"reserved": "reserved", "error": "error", "ignored": "ignore"}
+        filtered = ", ".join(f'count(*) FILTER (WHERE j."status" = \'{columns[c]}\') AS "{c}"' for c in columns)
+        kept = (
+            f'(SELECT {filtered} FROM {_jobs(spec.name.schema)} AS j\nWHERE j."table_name" = '
+            f"{quoted(spec.name.table)} AND j.\"status\" IN ('reserved', 'error', 'ignore') "
+            f"AND EXISTS (SELECT FROM missing AS q WHERE {_equal('q', missing.heading)}))"
+        )
+    return (
+        f"WITH missing AS (\n{source}\n)\n"
+        f"SELECT ({_count(every)}) AS total, (SELECT count(*) FROM missing) AS missing, "
+        f'j."reserved", j."error", j."ignored"\nFROM {kept} AS j'
+    )
+
+
+def holders(schema: str, tables: Sequence[str]) -> str:
+    """Who has reserved jobs of these tables: a row a worker, `token` as text and when its lease `expires`.
+
+    expires: as text, NULL where it was struck off. over: whether it has passed.
+    """
+    names = ", ".join(map(quoted, tables))
+    return (
+        f'SELECT j."_token"::text AS token, w."expires"::text AS expires, '
+        f'coalesce(w."expires" < clock_timestamp(), TRUE) AS over\n'
+        f'FROM (SELECT DISTINCT "_token" FROM {_jobs(schema)} WHERE "status" = \'reserved\' '
+        f'AND "table_name" IN ({names})) AS j LEFT JOIN {_workers(schema)} AS w ON w."token" = j."_token"'
+    )
+
+
+# --- queries within statements ---------------------------------------------------------------------------------------
+
+
+def _source(query: Node, names: Sequence[str]) -> str:
+    from djarrow.sql import compile as compiler  # it loads the library of SQL trees, which `import djarrow` does not
+
+    return compiler.source(query, Dialect.POSTGRES, tuple(names)).text
+
+
+def _count(query: Node) -> str:
+    from djarrow.sql import compile as compiler
+
+    return compiler.count(query, Dialect.POSTGRES).text
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
 
 
 def _jobs(schema: str) -> str:

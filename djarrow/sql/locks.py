@@ -8,6 +8,7 @@ from typing import TypeVar
 from djarrow.errors import DjarrowError, EngineError
 from djarrow.model.names import TableName
 from djarrow.sql.ddl import full_name
+from djarrow.sql.literals import quoted
 
 Result = TypeVar("Result")
 
@@ -29,6 +30,11 @@ WAITED = "55P03"
 def lock_declarations() -> str:
     """Wait for other transactions that declare, alter or drop; held until ours ends."""
     return "SELECT pg_advisory_xact_lock(7305471234)"
+
+
+def lock_refresh(table: TableName) -> str:
+    """Wait for others that enter keys of a table into its queue: in another order, they would wait for each other."""
+    return f"SELECT pg_advisory_xact_lock(hashtextextended({quoted(full_name(table))}, 7305471234))"
 
 
 def wait_at_most() -> str:

@@ -19,6 +19,7 @@ from djarrow.errors import DefinitionError, MissingTable, NoSchema, QueryError
 from djarrow.model import graph, names
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
+from djarrow.table.computing import computing
 from djarrow.table.declaring import activation, members, pending
 from djarrow.table.declaring.activation import Options
 from djarrow.table.declaring.classes import adopt_parts
@@ -30,7 +31,11 @@ from djarrow.table.existing.virtual import SchemaModule
 from djarrow.table.table import Table, TableClass
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from djarrow.engine.postgres import PostgresConnection
+    from djarrow.jobs.many import Totals
+    from djarrow.jobs.view import Jobs
     from djarrow.table.expression import QueryExpression
 
 TableType = TypeVar("TableType", bound=type[Table])
@@ -351,6 +356,30 @@ class Schema:
         from djarrow.table.writing.log import updates_of
 
         return updates_of(self)
+
+    # --- computing -----------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> Jobs:
+        """The queue of the keys that are to be made, and of those whose make failed, as a query: docs/jobs.md.
+
+        `(schema.jobs & 'status = "error"').retry()`; also `clear`, `ignore`, `schedule`, `refresh`, `of`, `keys_of`.
+        Without rows as long as there is no queue; nothing is made by asking. Raises NoSchema before it is activated.
+        """
+        return computing().jobs(self)
+
+    def populate(self, *restrictions: Any, suppress_errors: bool = True, **options: Any) -> Totals:
+        """Populate all tables that fill themselves, parents first, again and again until a whole round makes nothing.
+
+        What `dj.populate(schema)` does.
+        """
+        return computing().populate(self, restrictions, {"suppress_errors": suppress_errors, **options})
+
+    def progress(self, seconds: float | None = None) -> pl.DataFrame:
+        """How far the tables are that fill themselves: a frame with a row for each. What `dj.progress(schema)` does."""
+        return computing().progress(self, seconds)
+
+    # --- its tables ----------------------------------------------------------------------------------------------
 
     def list_tables(self) -> list[str]:
         """The names of the tables in the database, parents first, also of those to be made on first use."""

@@ -144,6 +144,18 @@ def test_the_example_of_a_trace(schema: dj.Schema, tmp_path: Path, monkeypatch: 
     assert found.Speed.to_dicts("speed") == [{"speed": 2.0}, {"speed": 2.0}]
 
 
+def test_the_example_of_jobs(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/jobs.md runs, and says what its comments say; the page names every attribute and status."""
+    page = (DOCUMENTS / "jobs.md").read_text("utf-8")
+    (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert (found.first.done, found.first.failed, found.second.done) == (2, 1, 1)
+    assert found.message == "ZeroDivisionError: float division by zero"
+    assert found.scans == [{"scan_id": 2, "depth": 0.0}]
+    named = {name for row in page.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)`", row)}
+    assert named >= {*schema.jobs.heading.names, *schema.jobs.heading["status"].type.choices}
+
+
 def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of docs/settings.md runs."""
     (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)

@@ -57,10 +57,10 @@ def updates_of(schema: Schema) -> QueryExpression:
     log: Any = type("Updates", (Table,), {"_spec": spec, "_schema": schema})
     if _has_log(schema.connection, schema.name):
         return QueryExpression(Stored(spec.name, spec.heading), log())
-    return QueryExpression(Rows(spec.heading, _no_rows(spec.heading)), log())
+    return QueryExpression(Rows(spec.heading, no_rows(spec.heading)), log())
 
 
-def _no_rows(heading: Any) -> Any:
+def no_rows(heading: Any) -> Any:
     """A table without rows, in the form in which rows go to the database."""
     import pyarrow as pa
 

@@ -27,7 +27,7 @@ def pipeline(schema: dj.Schema) -> SimpleNamespace:
     class Scan(dj.Manual):
         definition = "scan_id : uint16\n---\nvalue : float64"
 
-    made = SimpleNamespace(calls=[], behave=lambda key: None)
+    made = SimpleNamespace(calls=[], behave=lambda _: None)
 
     @schema
     class Stats(dj.Computed):
@@ -86,7 +86,7 @@ def test_what_failed_is_kept_and_passed_over(pipeline: SimpleNamespace, connecti
     ]
     assert "in behave" in kept[0]["stack"]
     assert kept[0]["pid"] > 0
-    pipeline.made.behave = lambda key: None
+    pipeline.made.behave = lambda _: None
     assert pipeline.Stats.populate(reserve_jobs=True).done == 0
     connection.execute(f'DELETE FROM "{pipeline.schema.name}"."~jobs"')
     assert pipeline.Stats.populate(reserve_jobs=True).done == 2
