@@ -5,6 +5,7 @@ Keys are asked for as what they are: those of a whole key source by its query, t
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -82,12 +83,14 @@ class Keys:
 
 
 class KeyStream:
-    """The keys of a query in their order, which are taken from it as many at a time as is wished. Closing ends it."""
+    """The keys of a query, which are taken from it as many at a time as is wished. Closing ends it.
 
-    def __init__(self, query: QueryExpression) -> None:
+    order: "original", as the keys are ordered; "reverse"; or "random", for which all of them are held.
+    """
+
+    def __init__(self, query: QueryExpression, order: str = "original") -> None:
         self._heading = query.heading
-        batches: Any = query.to_batches(order_by="KEY")  # a generator, which closes
-        self._batches = batches
+        self._batches: Any = _shuffled(query) if order == "random" else query.to_batches(order_by=_ORDERS[order])
         self._waiting: list[pa.RecordBatch] = []
         self._held = 0
 
@@ -108,6 +111,16 @@ class KeyStream:
     def close(self) -> None:
         """Give back the connection that it reads from."""
         self._batches.close()
+
+
+_ORDERS = {"original": "KEY", "reverse": "KEY DESC"}
+
+
+def _shuffled(query: QueryExpression) -> Generator[pa.RecordBatch, None, None]:
+    import random
+
+    keys = query.to_arrow()
+    yield from keys.take(random.sample(range(keys.num_rows), keys.num_rows)).to_batches()
 
 
 def without_row(keys: Node, spec: TableSpec) -> Node:

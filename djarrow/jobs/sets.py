@@ -36,6 +36,8 @@ def populate_sets(table: AutoPopulated, form: Form, keys: QueryExpression, optio
     database = table.schema.writable(table.spec.name)
     ensure_makes(database, table)
     work = Work(table, form, options)
+    if options.limit is not None:
+        pending = pending.top(options.limit)
     total = len(pending) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
         if form is Form.BATCH:
@@ -46,6 +48,10 @@ def populate_sets(table: AutoPopulated, form: Form, keys: QueryExpression, optio
 
 
 def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> None:
+    if options.reserve_jobs:
+        raise InvalidCondition(
+            "populate: reserve_jobs is for makes of single keys. Batches leave out what other processes made."
+        )
     size = options.batch_size
     if size is not None and (type(size) is not int or size < 1):
         raise InvalidCondition(f"populate: batch_size is a number of keys, from 1 up, not {size!r}.")
@@ -67,8 +73,8 @@ class Work:
     def by_batches(self, make: MakeKeys, pending: QueryExpression, advance: Advance) -> None:
         """Make all pending keys, as many at a time as the pace is. Those of a batch are held, no others."""
         pace, left = Pace(self._options.batch_size), self._options.max_calls
-        with closing(KeyStream(pending)) as keys:
-            while left is None or left > 0:
+        with closing(KeyStream(pending, self._options.order)) as keys:
+            while (left is None or left > 0) and not self._options.stop():
                 batch = keys.take(pace.size)
                 if batch is None:
                     return
@@ -81,8 +87,7 @@ class Work:
     def on_server(self, maker: QueryMaker, keys: QueryExpression, pending: QueryExpression, advance: Advance) -> None:
         """Make all pending ones of the keys at once; in batches where that is wished, or to find which of them fail."""
         maker.check(keys.node)
-        at_once = self._options.batch_size is None and self._options.max_calls != 0
-        if at_once and maker.stay(keys.node):
+        if self._at_once and maker.stay(keys.node):
             error = self._once(lambda: maker.make(keys.node), lambda: "all pending keys")
             if error is None:
                 advance(self.done + self.skipped)
@@ -93,6 +98,13 @@ class Work:
             return Made(done, len(batch) - done)
 
         self.by_batches(make, pending, advance)
+
+    @property
+    def _at_once(self) -> bool:
+        """Whether nothing says that keys are to be cut, or none to be made."""
+        options = self._options
+        cut = options.batch_size is not None or options.limit is not None
+        return not cut and options.max_calls != 0 and not options.stop()
 
     def _make(self, make: MakeKeys, keys: Keys) -> bool:
         """Make keys. Where they fail and errors are collected: each half of them, until those that fail are alone.
