@@ -5,7 +5,7 @@ Keys are asked for as what they are: those of a whole key source by its query, t
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,16 +28,35 @@ if TYPE_CHECKING:
 
     from djarrow.engine.base import Database
     from djarrow.expr.nodes import Node
+    from djarrow.jobs.queue import Job
     from djarrow.model.spec import TableSpec
     from djarrow.table.expression import QueryExpression
 
 
 @frozen(eq=False, slots=False)
 class Keys:
-    """Keys of one key source, held in memory. heading: theirs; table: their values, as Arrow of the declared types."""
+    """Keys of one key source, held in memory. heading: theirs; table: their values, as Arrow of the declared types.
+
+    jobs: this process's reservations of them, in their order; none where they are not of the queue.
+    """
 
     heading: Heading
     table: pa.Table
+    jobs: tuple[Job, ...] = ()
+
+    @classmethod
+    def reserved(cls, heading: Heading, jobs: Sequence[Job]) -> Self:
+        """Those of jobs."""
+        import pyarrow as pa
+
+        from djarrow.frame import results
+        from djarrow.frame.columns import from_values
+        from djarrow.frame.problems import raising
+
+        refuse = raising("key source")
+        columns = [from_values([job.key[a.name] for job in jobs], a, refuse) for a in heading]
+        table = pa.table(columns, names=list(heading.names))
+        return cls(heading, results.declared(table, heading), tuple(jobs))
 
     @classmethod
     def read(cls, database: Database, node: Node, limit: int | None = None) -> Self:
@@ -79,7 +98,10 @@ class Keys:
     def halves(self) -> tuple[Keys, Keys]:
         """The first half of them and the rest."""
         middle = len(self) // 2
-        return Keys(self.heading, self.table.slice(0, middle)), Keys(self.heading, self.table.slice(middle))
+        return (
+            Keys(self.heading, self.table.slice(0, middle), self.jobs[:middle]),
+            Keys(self.heading, self.table.slice(middle), self.jobs[middle:]),
+        )
 
 
 class KeyStream:

@@ -250,14 +250,6 @@ def test_random_order_makes_all(pipeline: SimpleNamespace) -> None:
     assert seen != sorted(seen)
 
 
-def test_batches_are_not_reserved(pipeline: SimpleNamespace) -> None:
-    """reserve_jobs is refused before any make, and not passed over."""
-    Result = pipeline.batch(lambda _, keys: doubled(pipeline.Scan, keys))
-    with pytest.raises(InvalidCondition, match="reserve_jobs is for makes of single keys"):
-        Result.populate(reserve_jobs=True)
-    assert len(Result) == 0
-
-
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "10"])
 def test_a_batch_size_that_is_none(pipeline: SimpleNamespace, size: Any) -> None:
     """A batch has one key at least."""
