@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import InputsChanged, MakeError
+from djarrow.jobs.holding import hold_inputs
 from djarrow.jobs.inputs import Incomparable, digest
 from djarrow.table.writing.permission import Making, during
 
@@ -93,6 +94,7 @@ def _in_parts(table: AutoPopulated, key: dict[str, Any], options: Mapping[str, A
         computed = user.make_compute(dict(key), fetched)
 
     def insert() -> None:
+        hold_inputs(table, key, database)
         with during(Making(table.spec.name, key, inserting=False, maker=table)):
             again = user.make_fetch(dict(key), **options)
         _compare(before, again, table, key)
@@ -115,6 +117,7 @@ def _as_generator(
         _step(running, table, key)
 
     def insert() -> None:
+        hold_inputs(table, key, database)
         second = make(dict(key), **options)
         with during(Making(table.spec.name, key, inserting=False, maker=table)):
             again = _step(second, table, key)

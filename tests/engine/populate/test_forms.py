@@ -145,6 +145,37 @@ def test_inputs_that_always_change(schema: dj.Schema, scan: Any, form: str) -> N
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("change", ["update1", "delete"])
+def test_inputs_are_held_until_the_commit(schema: dj.Schema, scan: Any, form: str, change: str) -> None:
+    """Who would change what was fetched while it is inserted waits for the commit."""
+    changed = threading.Event()
+    others: list[threading.Thread] = []
+
+    def work() -> None:
+        if change == "update1":
+            scan.update1({"scan_id": 0, "value": 9.0})
+        else:
+            (scan & "scan_id = 0").delete(prompt=False)
+        changed.set()
+
+    def during(step: str, key: dict[str, Any]) -> None:
+        if step == "insert" and key["scan_id"] == 0 and not others:
+            others.append(threading.Thread(target=work))
+            others[0].start()
+            assert not changed.wait(0.5)
+
+    Result = in_form(schema, form, scan, during)
+    scan.update1({"scan_id": 2, "value": 3.0})  # the log is there already: making it would wait for nobody
+    assert Result.populate().done == 3
+    others[0].join(20)
+    assert changed.is_set()
+    left = {"update1": [0, 1, 2], "delete": [1, 2]}[change]
+    assert Result.to_polars("scan_id")["scan_id"].to_list() == left
+    if change == "update1":
+        assert (Result & "scan_id = 0").fetch1("x") == 1.0
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("step", ["fetch", "compute"])
 def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, step: str) -> None:
     """Rows of the table itself are refused before; a manual table takes none from make_fetch, which only reads."""
