@@ -59,8 +59,9 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 """Driver or library -> the layers that may import it."""
 
-NAMED_BY_USERS = ("table.declaring.references",)
-"""Modules that may import what a user names: the linking module that `activate` is given."""
+NAMED_BY_USERS = ("table.declaring.references", "jobs.remote")
+"""Modules that may import what a user names: the linking module that `activate` is given, and the module of a class
+that another process populates."""
 
 LAZY = {
     "adbc_driver_manager",

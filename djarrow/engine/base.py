@@ -114,6 +114,14 @@ class Database(Reader, Protocol):
     """An engine that also keeps tables: PostgreSQL."""
 
     @property
+    def url_of_children(self) -> str | None:
+        """What processes that this one starts connect with; None where they find the server as this one has.
+
+        It tells the password.
+        """
+        ...
+
+    @property
     def in_transaction(self) -> bool:
         """Whether this thread has a transaction open."""
         ...

@@ -116,6 +116,11 @@ class PostgresConnection:
             other.raw.close()
 
     @property
+    def url_of_children(self) -> str | None:
+        """What processes that this one starts connect with; None of an embedded server, which they join themselves."""
+        return self.url if self._restart is None else None
+
+    @property
     def is_connected(self) -> bool:
         """Whether the server answers this thread's session."""
         try:

@@ -62,6 +62,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         make_kwargs: Mapping[str, Any] | None = None,
         priority: int | None = None,
         batch_size: int | None = None,
+        processes: int | None = 1,
+        executor: Any = None,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
@@ -72,6 +74,9 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         bar. make_kwargs: further arguments of make, make_fetch, make_batch or make_query. priority: no jobs that come
         after this one. batch_size: how many keys make_batch gets at once, or make_query is asked for; without it, as
         many as take make_batch two seconds, and make_query all. Of these forms max_calls counts batches.
+        processes: make in so many new processes, None for one a processor. executor: make in those of a
+        `concurrent.futures.Executor` or a `dask.distributed.Client`. This process then hands keys out; the others find
+        the class by its module and name, and connect by themselves: docs/executors.md.
 
         Returns what was done. Raises what a make raises, MakeError where one ends without its row, and LeaseLost where
         this process was away for too long and another has the key; the rows of earlier makes stay. Specification: 001
@@ -87,6 +92,8 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
             make_kwargs=dict(make_kwargs or {}),
             priority=priority,
             batch_size=batch_size,
+            processes=processes,
+            executor=executor,
         )
         return populate(self, restrictions, options)
 

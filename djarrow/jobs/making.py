@@ -55,19 +55,20 @@ class Maker:
                 if not _may_pass(error):
                     raise
                 if job is not None and not self._holds(job):
-                    raise self._lost(key) from error
-                if self._is_made(key):
+                    raise self.lost(key) from error
+                if self.is_made(key):
                     return False
                 if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
                     raise
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
-    def _is_made(self, key: Mapping[str, Any]) -> bool:
+    def is_made(self, key: Mapping[str, Any]) -> bool:
+        """Whether the row of a key is there."""
         return bool(self._database.read(makes.is_made(self._spec, key), few=True).column("made")[0].as_py())
 
     def _attempt(self, key: dict[str, Any], job: Job | None) -> bool:
         started = time.monotonic()
-        if job is None and self._is_made(key):  # a job tells it
+        if job is None and self.is_made(key):  # a job tells it
             return False
         insert = prepared(self._form, self._table, key, self._options, self._database)
         number = uuid.uuid4()
@@ -92,8 +93,8 @@ class Maker:
         ready = Ready(statement.body, statement.types, f"({', '.join(values)})")
         if self._database.write(statement.text(values), ready=ready):
             return
-        if job is not None and self._is_made(key):
-            raise self._lost(key)
+        if job is not None and self.is_made(key):
+            raise self.lost(key)
         text = "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
         raise self._error(text, key)
 
@@ -110,7 +111,8 @@ class Maker:
         text = jobs.find(self._spec.name.schema, self._spec.name.table, job.hash, job.token)
         return bool(self._database.read(text, few=True).column("found")[0].as_py())
 
-    def _lost(self, key: Mapping[str, Any]) -> LeaseLost:
+    def lost(self, key: Mapping[str, Any]) -> LeaseLost:
+        """The error of a key whose job is another worker's by now."""
         return LeaseLost(
             "the worker was away for longer than its lease, and the key was given to another. Nothing was kept. "
             "If makes hold Python up for so long, set a longer `jobs.lease`.",

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -17,7 +17,7 @@ from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
-from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
+from djarrow.jobs.queue import Job, Lease, Queue, Reserved, ensure_queue, refresh
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
 
@@ -73,7 +73,14 @@ class Options:
     priority: int | None = None
     batch_size: int | None = None
     refresh: bool = True
+    processes: int | None = 1
+    executor: Any = None
     stop: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether other processes make, and this one hands out keys."""
+        return self.executor is not None or self.processes != 1
 
     def check(self) -> None:
         """Raise InvalidCondition for what no populate can be told."""
@@ -82,6 +89,12 @@ class Options:
         for name, value in (("limit", self.limit), ("max_calls", self.max_calls)):
             if value is not None and (type(value) is not int or value < 0):
                 raise InvalidCondition(f"populate: {name} is a number of keys, not {value!r}.")
+        if self.processes is not None and (type(self.processes) is not int or self.processes < 1):
+            raise InvalidCondition(
+                f"populate: processes is a number from 1, or None for one a processor, not {self.processes!r}."
+            )
+        if self.executor is not None and self.processes != 1:
+            raise InvalidCondition("populate: pass processes or executor, not both: an executor has its own.")
         if self.priority is not None and (type(self.priority) is not int or not self.reserve_jobs):
             raise InvalidCondition(
                 "populate: priority is a whole number, and only jobs have one: pass reserve_jobs=True."
@@ -106,11 +119,15 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     pending = keys - table.proj()
     maker = Maker(table, form, options.make_kwargs)
     ensure_makes(database, table)
-    run = _Run(table, maker, options)
+    run = Run(table, maker, options)
     total = _total(pending, options) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
-        if options.reserve_jobs:
-            _reserved(run, table, restrictions, advance)
+        if options.is_elsewhere:
+            from djarrow.jobs.executors import hand_out
+
+            hand_out(run, restrictions, pending, advance)
+        elif options.reserve_jobs:
+            _reserved(run, restrictions, advance)
         else:
             _listed(run, pending, advance)
     return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started)
@@ -127,8 +144,8 @@ def _total(pending: QueryExpression, options: Options) -> int:
 
 
 @define
-class _Run:
-    """The makes of one populate, and what came of them."""
+class Run:
+    """The makes of one populate, or those of it that one process does, and what came of them."""
 
     table: AutoPopulated
     maker: Maker
@@ -143,15 +160,15 @@ class _Run:
         calls = self.done + self.skipped + len(self.failures)
         return calls == self.options.max_calls or self.options.stop()
 
-    def make(self, key: dict[str, Any], job: Job | None = None, queue: Queue | None = None) -> None:
+    def make(self, key: dict[str, Any], job: Job | None = None, reserved: Reserved | None = None) -> None:
         """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
         try:
             made = self.maker.make(key, job)
         except BaseException as error:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
             if isinstance(error, ConnectionFailed):
-                queue = None  # nothing can be told; the job is taken back when the lease is over
-            if queue is not None and job is not None and self._is_settled(error, key, job, queue):
+                reserved = None  # nothing can be told; the job is taken back when the lease is over
+            if reserved is not None and job is not None and self._is_settled(error, key, job, reserved):
                 return
             if not self.options.suppress_errors or not isinstance(error, Exception):
                 raise
@@ -159,25 +176,25 @@ class _Run:
         else:
             self.done, self.skipped = self.done + made, self.skipped + (not made)
 
-    def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, queue: Queue) -> bool:
+    def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, reserved: Reserved) -> bool:
         """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone."""
         if not isinstance(error, Exception):
-            queue.give_back([job])
+            reserved.give_back([job])
         elif not isinstance(error, LeaseLost):
             if not self.table.key_source & key:
-                queue.done(job)
+                reserved.done(job)
                 self.skipped += 1
                 return True
-            queue.failed(job, error)
+            reserved.failed(job, error)
         return False
 
 
 # --- keys as they are listed -----------------------------------------------------------------------------------------
 
 
-def _listed(run: _Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
+def _listed(run: Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
     """Every key that is pending now."""
-    with closing(_keys(pending, run.options)) as keys:
+    with closing(keys_of(pending, run.options)) as keys:
         for key in keys:
             if run.is_over:
                 return
@@ -185,7 +202,7 @@ def _listed(run: _Run, pending: QueryExpression, advance: Callable[[int], None])
             advance(1)
 
 
-def _keys(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
+def keys_of(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
     """The keys, streamed. Closing it gives back the stream's connection, also where a make raised."""
     if options.limit is not None:
         pending = pending.top(options.limit)
@@ -210,19 +227,10 @@ AIM = 2.0
 MOST = 1000
 
 
-def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
+def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
-    schema = table.schema
-    database = schema.writable(table.spec.name)
-    ensure_queue(database, schema)
-    keys = source_keys(table, restrictions)
-    with Lease(database, table.spec.name.schema) as lease:
-        queue = Queue(table, keys.heading, lease)
-
-        def fill() -> None:
-            refresh(table, restrictions, order=run.options.order, priority=USUAL_PRIORITY)
-
-        for job in _jobs(queue, run, keys.node if restrictions else None, fill):
+    with reserving(run, restrictions) as (queue, among, fill):
+        for job in _jobs(queue, run, among, fill):
             if job.made:
                 queue.done(job)
                 run.skipped += 1
@@ -231,7 +239,24 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
             advance(1)
 
 
-def _jobs(queue: Queue, run: _Run, among: Node | None, fill: Callable[[], None]) -> Iterator[Job]:
+@contextmanager
+def reserving(
+    run: Run, restrictions: Sequence[Any]
+) -> Generator[tuple[Queue, Node | None, Callable[[], None]], None, None]:
+    """The queue of the table, while this process has a lease; among which keys it reserves; and what enters them."""
+    table = run.table
+    database = table.schema.writable(table.spec.name)
+    ensure_queue(database, table.schema)
+    keys = source_keys(table, restrictions)
+
+    def fill() -> None:
+        refresh(table, restrictions, order=run.options.order, priority=USUAL_PRIORITY)
+
+    with Lease(database, table.spec.name.schema) as lease:
+        yield Queue(table, keys.heading, lease), keys.node if restrictions else None, fill
+
+
+def _jobs(queue: Queue, run: Run, among: Node | None, fill: Callable[[], None]) -> Iterator[Job]:
     """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
 
     fill: enters pending keys, once what had been entered is done: that takes time where there are many.

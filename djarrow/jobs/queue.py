@@ -140,14 +140,54 @@ class Lease:
         self._database.execute(jobs.register(self._schema, self.worker, self._seconds))
 
 
-class Queue:
+class Reserved:
+    """The jobs of one table that were reserved, and what becomes of them: told by whichever process makes them."""
+
+    def __init__(self, table: AutoPopulated) -> None:
+        self._spec = table.spec
+        self._database: Database = table.schema.writable(table.spec.name)
+
+    def held(self, reserved: Iterable[Job]) -> set[str]:
+        """The hashes of those that their token still holds."""
+        schema, table, held = self._spec.name.schema, self._spec.name.table, set[str]()
+        for token, hashes in _by_token(reserved).items():
+            found = self._database.read(jobs.held(schema, table, token, hashes), few=True)
+            held.update(found.column("hash").to_pylist())
+        return held
+
+    def done(self, job: Job) -> None:
+        """Take a job out of the queue whose row is there already."""
+        schema, table = self._spec.name.schema, self._spec.name.table
+        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=config["jobs.keep_completed"]))
+
+    def failed(self, job: Job, error: BaseException) -> None:
+        """Keep what a make raised, with its stack."""
+        stack = "".join(traceback.format_exception(error))
+        text = jobs.fail(
+            self._spec.name.schema,
+            self._spec.name.table,
+            job.hash,
+            job.token,
+            message=_storable(f"{type(error).__name__}: {error}"),
+            stack=_storable(stack),
+        )
+        if not self._database.write(text) and isinstance(error, LeaseLost) is False:
+            error.add_note("Its lease was over before the error could be kept: another worker makes this key.")
+
+    def give_back(self, reserved: Iterable[Job]) -> None:
+        """Let others have jobs that this process does not come to."""
+        schema, table = self._spec.name.schema, self._spec.name.table
+        for token, hashes in _by_token(reserved).items():
+            self._database.execute(jobs.give_back(schema, table, token, hashes))
+
+
+class Queue(Reserved):
     """The jobs of one table, for a process with a lease. heading: of the key source's keys."""
 
     def __init__(self, table: AutoPopulated, heading: Heading, lease: Lease) -> None:
-        self._spec = table.spec
+        super().__init__(table)
         self._heading = heading.select(heading.primary_key)
         self._lease = lease
-        self._database: Database = table.schema.writable(table.spec.name)
 
     def reserve(self, most: int, *, priority: int | None = None, among: Node | None = None) -> list[Job]:
         """Up to so many jobs, for this process. None where there are none.
@@ -177,33 +217,13 @@ class Queue:
             )
         return [Job(key, of, worker.token, here) for key, of, here in zip(keys, hashes, made, strict=True)]
 
-    def done(self, job: Job) -> None:
-        """Take a job out of the queue whose row is there already."""
-        schema, table = self._spec.name.schema, self._spec.name.table
-        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=config["jobs.keep_completed"]))
 
-    def failed(self, job: Job, error: BaseException) -> None:
-        """Keep what a make raised, with its stack."""
-        stack = "".join(traceback.format_exception(error))
-        text = jobs.fail(
-            self._spec.name.schema,
-            self._spec.name.table,
-            job.hash,
-            job.token,
-            message=_storable(f"{type(error).__name__}: {error}"),
-            stack=_storable(stack),
-        )
-        if not self._database.write(text) and isinstance(error, LeaseLost) is False:
-            error.add_note("Its lease was over before the error could be kept: another worker makes this key.")
-
-    def give_back(self, reserved: Iterable[Job]) -> None:
-        """Let others have jobs that this process does not come to."""
-        schema, table = self._spec.name.schema, self._spec.name.table
-        by_token: dict[uuid.UUID, list[str]] = {}
-        for job in reserved:
-            by_token.setdefault(job.token, []).append(job.hash)
-        for token, hashes in by_token.items():
-            self._database.execute(jobs.give_back(schema, table, token, hashes))
+def _by_token(reserved: Iterable[Job]) -> dict[uuid.UUID, list[str]]:
+    """The hashes of jobs by what holds them. A worker that lost its lease, and began anew, has several tokens."""
+    found: dict[uuid.UUID, list[str]] = {}
+    for job in reserved:
+        found.setdefault(job.token, []).append(job.hash)
+    return found
 
 
 def _storable(text: str) -> str:

@@ -282,6 +282,20 @@ def find(schema: str, table: str, job: str, token: uuid.UUID) -> str:
     return f"SELECT EXISTS (SELECT FROM {_jobs(schema)} WHERE {_mine(table, token, [job])}) AS found"
 
 
+def held(schema: str, table: str, token: uuid.UUID, hashes: Sequence[str]) -> str:
+    """Which of these jobs a token still holds: a row each with its `hash`."""
+    return f'SELECT "key_hash" AS hash FROM {_jobs(schema)} WHERE {_mine(table, token, hashes)}'
+
+
+def place_of(spec: TableSpec) -> str:
+    """Which table of which database this is, as `place`: the same for all who see this very table, whatever way."""
+    table = f"{quoted(full_name(spec.name))}::regclass"
+    return (
+        "SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), "
+        f"(SELECT oid FROM pg_database WHERE datname = current_database()), {table}::oid) AS place"
+    )
+
+
 def _mine(table: str, token: uuid.UUID, hashes: Sequence[str] | None) -> str:
     where = f'"table_name" = {quoted(table)} AND "status" = \'reserved\' AND "_token" = \'{token}\''
     if hashes is None:

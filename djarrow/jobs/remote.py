@@ -1,0 +1,223 @@
+"""What another process does of a populate: it finds the class by its name, connects by itself, and makes some keys.
+
+Who hands them out is the question of executors.py. Everything that goes there and comes back is plain: names, keys,
+numbers, and errors. docs/executors.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from djarrow.errors import MakeError
+from djarrow.jobs.forms import form_of
+from djarrow.jobs.making import Maker
+from djarrow.jobs.populate import Failure, Options, Run
+from djarrow.jobs.queue import Job, Reserved
+from djarrow.settings import config
+from djarrow.sql import jobs
+
+if TYPE_CHECKING:
+    from djarrow.engine.base import Database
+    from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.model.spec import TableSpec
+
+
+@frozen
+class Place:
+    """Where a table is found: the module and name of its class, its schema and name, and which database that is in."""
+
+    module: str
+    name: str
+    schema: str
+    table: str
+    database: str
+
+
+@frozen
+class Task:
+    """Keys to make, one after the other. keys: each with its job, where it is reserved.
+
+    settings: of who hands them out. ends: whether the first error ends it.
+    """
+
+    place: Place
+    keys: tuple[tuple[dict[str, Any], Job | None], ...]
+    make_kwargs: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    ends: bool
+
+
+@frozen
+class Report:
+    """What came of a task. begun: how many of its keys were come to; failures: the number of a key and its error."""
+
+    begun: int
+    done: int
+    skipped: int
+    failures: tuple[tuple[int, Exception], ...] = field(default=())
+    seconds: float = 0.0
+
+
+# --- finding the table -----------------------------------------------------------------------------------------------
+
+
+def place_of(table: AutoPopulated, database: Database) -> Place:
+    """Where others find a table. Raises MakeError of a class that nobody finds by its name."""
+    cls, name = type(table), str(table.spec.name)
+    found: Any = sys.modules.get(cls.__module__)
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is not cls:
+        where = "inside of a function" if "<locals>" in cls.__qualname__ else "not there"
+        text = (
+            f"other processes find its class by the name {cls.__qualname__} in the module {cls.__module__}, and it is "
+            f"{where}. Define it at the top of a module that they can import."
+        )
+        raise MakeError(text, table=name)
+    return Place(
+        cls.__module__, cls.__qualname__, table.spec.name.schema, table.spec.name.table, _here(database, table.spec)
+    )
+
+
+def _here(database: Database, spec: TableSpec) -> str:
+    return str(database.read(jobs.place_of(spec), few=True).column("place")[0].as_py())
+
+
+@cache
+def found(place: Place) -> AutoPopulated:
+    """The table, here. Raises MakeError where it is not to be found, or where this process sees another database."""
+    cls = _class_of(place)
+    _activate(cls, place)
+    table: AutoPopulated = cls()
+    if (table.spec.name.schema, table.spec.name.table) != (place.schema, place.table):
+        raise _misplaced(place, f"{place.name} is the class of {table.spec.name} there.")
+    if _here(table.schema.writable(table.spec.name), table.spec) != place.database:
+        raise _misplaced(
+            place,
+            "it is connected to another database, or to another server. Processes that djarrow does not start connect "
+            "as they are set: by DJARROW_URL, or datajoint.toml.",
+        )
+    return table
+
+
+def _class_of(place: Place) -> Any:
+    from djarrow.jobs.autopopulate import AutoPopulated
+
+    try:
+        cls: Any = sys.modules.get(place.module) or importlib.import_module(place.module)
+    except ModuleNotFoundError as error:
+        text = f"it cannot import {place.module}: {error}. Install it there, or put it where PYTHONPATH leads to."
+        raise _misplaced(place, text) from error
+    for part in place.name.split("."):
+        cls = getattr(cls, part, None)
+    if not isinstance(cls, type) or not issubclass(cls, AutoPopulated):
+        raise _misplaced(place, f"its module {place.module} has no table class {place.name}.")
+    return cls
+
+
+def _activate(cls: Any, place: Place) -> None:
+    """Give the class's schema its name where only a script, which does not run here, does."""
+    schema: Any = cls._schema
+    if schema is not None and schema.name is None:
+        schema.activate(place.schema, create_schema=False, create_tables=False)
+
+
+def _misplaced(place: Place, text: str) -> MakeError:
+    return MakeError(
+        f"the process {os.getpid()} on {socket.gethostname()} cannot make its keys: {text}",
+        table=f"{place.schema}.{place.table}",
+    )
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def ready(place: Place, settings: Mapping[str, Any]) -> None:
+    """Whether this process can do tasks: raises what keeps it from that."""
+    with config.override(settings):
+        form_of(found(place))
+
+
+def do(task: Task) -> Report:
+    """Make the keys of a task."""
+    with config.override(task.settings):
+        return _do(task)
+
+
+def _do(task: Task) -> Report:
+    started, begun = time.monotonic(), 0
+    table = found(task.place)
+    maker = Maker(table, form_of(table), task.make_kwargs)
+    run, reserved = Run(table, maker, Options(suppress_errors=True)), Reserved(table)
+    failures: list[tuple[int, Exception]] = []
+    held = reserved.held([job for _, job in task.keys if job is not None])
+    for number, (key, job) in enumerate(task.keys):
+        if task.ends and run.failures:
+            break
+        begun += 1
+        if job is None or job.hash in held:
+            run.make(key, job, reserved)
+        elif maker.is_made(key):  # where a task is given again, as Dask does when a worker dies
+            run.skipped += 1
+        else:
+            run.failures.append(Failure(key, maker.lost(key)))
+        failures += [(number, _carried(failure.error, task.place, key)) for failure in run.failures[len(failures) :]]
+    return Report(begun, run.done, run.skipped, tuple(failures), time.monotonic() - started)
+
+
+def _carried(error: Exception, place: Place, key: Mapping[str, Any]) -> Exception:
+    """An error as it can go to another process, with its stack, which does not go there by itself."""
+    stack = "".join(traceback.format_exception(error)).rstrip()
+    by = f"Raised in the process {os.getpid()} on {socket.gethostname()}:\n{stack}"
+    text = f"its make raised {type(error).__name__}: {error}"
+    if not _goes(error):
+        text += "\nThis error cannot go from one process to another: this is what it said."
+        error = MakeError(text, table=f"{place.schema}.{place.table}", key=key)
+    error.add_note(by)
+    return error
+
+
+def _goes(error: Exception) -> bool:
+    """Whether an error arrives as it is. What cannot be read there would end an executor."""
+    try:
+        return type(ForkingPickler.loads(ForkingPickler.dumps(error))) is type(error)
+    except Exception:  # noqa: BLE001 - errors of users do what they want
+        return False
+
+
+# --- processes that djarrow starts -----------------------------------------------------------------------------------
+
+
+def begin(url: str | None, parent: Connection) -> None:
+    """What a process does first that populate started: it uses the parent's server, and ends with the parent.
+
+    url: None where it finds the server as the parent did. parent: reaches its end when the parent has ended, or wants
+    this process to; Ctrl-C, which all processes of a terminal get, is for the parent to heed.
+    """
+    from djarrow.engine.connect import conn
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), name="djarrow parent", daemon=True).start()
+    if url is not None:
+        conn(url)
+
+
+def _end_with(parent: Connection) -> None:
+    with suppress(EOFError, OSError):
+        parent.recv_bytes()
+    os._exit(1)
