@@ -48,9 +48,9 @@ def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any],
             whole.check(keys.node)
         make = BatchMaker(table, options.make_kwargs).make if whole is None else _by_query(whole)
         if options.reserve_jobs:
-            from djarrow.jobs.reserved import Reserved
+            from djarrow.jobs.queued_sets import QueuedSets
 
-            Reserved(table, restrictions, work).make_all(make, advance)
+            QueuedSets(table, restrictions, work).make_all(make, advance)
         elif whole is None or not work.on_server(whole, keys.node, advance):
             work.by_batches(make, pending, advance)
     return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started)
@@ -65,6 +65,11 @@ def _by_query(maker: QueryMaker) -> MakeKeys:
 
 
 def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> None:
+    if options.is_elsewhere:
+        raise InvalidCondition(
+            "populate: processes and executor are for makes of single keys. Start several processes that populate with "
+            "reserve_jobs=True: they share the batches."
+        )
     size = options.batch_size
     if size is not None and (type(size) is not int or size < 1):
         raise InvalidCondition(f"populate: batch_size is a number of keys, from 1 up, not {size!r}.")

@@ -23,7 +23,7 @@ MOST = 10_000
 """How many jobs are reserved at once: what a dead worker keeps from others until its lease is over."""
 
 
-class Reserved:
+class QueuedSets:
     """The jobs of a table, as a populate by sets takes them."""
 
     def __init__(self, table: AutoPopulated, restrictions: Sequence[Any], work: Work) -> None:
