@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from djarrow.errors import MakeError
 from djarrow.jobs.keys import Keys, count, without_row
 from djarrow.jobs.provenance import author_of
-from djarrow.jobs.whole import Made, begun_anew, kept_whole
+from djarrow.jobs.whole import Made, begun_anew, kept_whole, lease_lost, taking_jobs
 from djarrow.sql import compile as compiler
 from djarrow.sql import makes
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.makes import Taking
 from djarrow.table.writing.many import insert_many
 from djarrow.table.writing.permission import Making, during
 
@@ -41,8 +42,8 @@ class BatchMaker:
         """Make those of the keys that have no row, in one transaction: afterwards all of them have one.
 
         Begun anew where the server ended it for the sake of another transaction, and with those that are left where
-        others made some meanwhile. Raises MakeError where a key has no row at the end, and what make_batch raises;
-        then nothing was kept.
+        others made some meanwhile. Raises MakeError where a key has no row at the end, LeaseLost where a job of theirs
+        is another worker's by now, and what make_batch raises; then nothing was kept.
         """
         self._asked = None
         return begun_anew(
@@ -66,8 +67,11 @@ class BatchMaker:
                 self._insert(pending)
 
         def finish() -> Made:
+            taking = taking_jobs(self._spec.name, keys.jobs)
             if len(pending):
-                self._finish(pending, number, started)
+                self._finish(pending, number, started, taking)
+            elif taking is not None:
+                self._database.write(taking.statement)
             return Made(len(pending), len(keys) - len(pending))
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
@@ -91,13 +95,15 @@ class BatchMaker:
             )
         insert_many(rows)
 
-    def _finish(self, pending: Keys, number: uuid.UUID, started: float) -> None:
+    def _finish(self, pending: Keys, number: uuid.UUID, started: float, taking: Taking | None) -> None:
         missing = self._missing(pending)
         text = compiler.source(missing, Dialect.POSTGRES, missing.heading.names).text
         values = [f"'{number}'", repr(time.monotonic() - started), str(len(pending))]
-        if self._database.write(makes.finish_batch(self._spec.name, self._author, values, text)):
+        if self._database.write(makes.finish_batch(self._spec.name, self._author, values, text, taking)):
             return
         left, some = count(self._database, missing), Keys.read(self._database, missing, TOLD)
+        if not left:
+            raise lease_lost(self._spec.name)
         shown = ", ".join(map(str, some.dicts(SHOWN)))
         raise MakeError(
             f"make_batch ended without the rows of {left} of its {len(pending)} keys, such as {shown}. Give all of "

@@ -5,6 +5,7 @@ Keys are asked for as what they are: those of a whole key source by its query, t
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,16 +28,35 @@ if TYPE_CHECKING:
 
     from djarrow.engine.base import Database
     from djarrow.expr.nodes import Node
+    from djarrow.jobs.queue import Job
     from djarrow.model.spec import TableSpec
     from djarrow.table.expression import QueryExpression
 
 
 @frozen(eq=False, slots=False)
 class Keys:
-    """Keys of one key source, held in memory. heading: theirs; table: their values, as Arrow of the declared types."""
+    """Keys of one key source, held in memory. heading: theirs; table: their values, as Arrow of the declared types.
+
+    jobs: this process's reservations of them, in their order; none where they are not of the queue.
+    """
 
     heading: Heading
     table: pa.Table
+    jobs: tuple[Job, ...] = ()
+
+    @classmethod
+    def reserved(cls, heading: Heading, jobs: Sequence[Job]) -> Self:
+        """Those of jobs."""
+        import pyarrow as pa
+
+        from djarrow.frame import results
+        from djarrow.frame.columns import from_values
+        from djarrow.frame.problems import raising
+
+        refuse = raising("key source")
+        columns = [from_values([job.key[a.name] for job in jobs], a, refuse) for a in heading]
+        table = pa.table(columns, names=list(heading.names))
+        return cls(heading, results.declared(table, heading), tuple(jobs))
 
     @classmethod
     def read(cls, database: Database, node: Node, limit: int | None = None) -> Self:
@@ -78,16 +98,21 @@ class Keys:
     def halves(self) -> tuple[Keys, Keys]:
         """The first half of them and the rest."""
         middle = len(self) // 2
-        return Keys(self.heading, self.table.slice(0, middle)), Keys(self.heading, self.table.slice(middle))
+        return (
+            Keys(self.heading, self.table.slice(0, middle), self.jobs[:middle]),
+            Keys(self.heading, self.table.slice(middle), self.jobs[middle:]),
+        )
 
 
 class KeyStream:
-    """The keys of a query in their order, which are taken from it as many at a time as is wished. Closing ends it."""
+    """The keys of a query, which are taken from it as many at a time as is wished. Closing ends it.
 
-    def __init__(self, query: QueryExpression) -> None:
+    order: "original", as the keys are ordered; "reverse"; or "random", for which all of them are held.
+    """
+
+    def __init__(self, query: QueryExpression, order: str = "original") -> None:
         self._heading = query.heading
-        batches: Any = query.to_batches(order_by="KEY")  # a generator, which closes
-        self._batches = batches
+        self._batches: Any = _shuffled(query) if order == "random" else query.to_batches(order_by=_ORDERS[order])
         self._waiting: list[pa.RecordBatch] = []
         self._held = 0
 
@@ -108,6 +133,16 @@ class KeyStream:
     def close(self) -> None:
         """Give back the connection that it reads from."""
         self._batches.close()
+
+
+_ORDERS = {"original": "KEY", "reverse": "KEY DESC"}
+
+
+def _shuffled(query: QueryExpression) -> Generator[pa.RecordBatch, None, None]:
+    import random
+
+    keys = query.to_arrow()
+    yield from keys.take(random.sample(range(keys.num_rows), keys.num_rows)).to_batches()
 
 
 def without_row(keys: Node, spec: TableSpec) -> Node:

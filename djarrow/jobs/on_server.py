@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from djarrow.errors import MakeError, QueryError, told
 from djarrow.expr.nodes import tables
 from djarrow.jobs.keys import among, count, counting, with_row_of, without_row
 from djarrow.jobs.provenance import author_of
-from djarrow.jobs.whole import Made, begun_anew, kept_whole
+from djarrow.jobs.whole import Made, begun_anew, kept_whole, lease_lost, taking_jobs
 from djarrow.sql import makes
 from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.writing.many import by_name, in_order
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from djarrow.engine.base import Database
     from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.jobs.queue import Job
     from djarrow.table.table import Table
 
 
@@ -49,15 +50,16 @@ class QueryMaker:
         self._author = author_of(table)
         self._database: Database = table.schema.writable(table.spec.name)
 
-    def make(self, keys: Node) -> Made:
+    def make(self, keys: Node, jobs: Sequence[Job] = ()) -> Made:
         """Make those of the keys that have no row and for which the query gives one, in one transaction.
 
         keys: a query, of constants or of the key source, for which `stay` holds. Those for which there is no row are
         passed over. Begun anew where the server ended it for the sake of another transaction, and where others made
-        some keys meanwhile.
+        some keys meanwhile. jobs: their reservations, which end with it, also those of keys without a row. Raises
+        LeaseLost where one is another worker's by now.
         """
         return begun_anew(
-            lambda: self._attempt(keys),
+            lambda: self._attempt(keys, jobs),
             lambda: count(self._database, self._missing(keys)),
             lambda: None,
         )
@@ -110,7 +112,7 @@ class QueryMaker:
     def _error(self, text: str) -> MakeError:
         return MakeError(text, table=str(self._spec.name))
 
-    def _attempt(self, keys: Node) -> Made:
+    def _attempt(self, keys: Node, jobs: Sequence[Job]) -> Made:
         number, started = uuid.uuid4(), time.monotonic()
 
         def insert() -> None:
@@ -120,11 +122,13 @@ class QueryMaker:
                     self._fill(filling, made if filling.after else pending)
 
         def finish() -> Made:
-            values = [f"'{number}'", repr(time.monotonic() - started)]
+            values, taking = [f"'{number}'", repr(time.monotonic() - started)], taking_jobs(self._spec.name, jobs)
             made, left = (counting(node) for node in (with_row_of(keys, self._spec, number), self._missing(keys)))
-            text = makes.finish_counted(self._spec.name, self._author, values, made, left)
+            text = makes.finish_counted(self._spec.name, self._author, values, made, left, taking=taking)
             for done, skipped in self._database.write(text):
                 return Made(done, skipped)
+            if taking is not None and count(self._database, with_row_of(keys, self._spec, number)):
+                raise lease_lost(self._spec.name)
             return Made(0, count(self._database, self._missing(keys)))
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))

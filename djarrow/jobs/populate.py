@@ -128,7 +128,7 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     if form in (Form.BATCH, Form.QUERY):
         from djarrow.jobs.sets import populate_sets
 
-        return populate_sets(table, form, keys, options)
+        return populate_sets(table, form, restrictions, options)
     if options.batch_size is not None:
         text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
         raise InvalidCondition(text)

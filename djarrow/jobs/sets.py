@@ -5,13 +5,14 @@ on_server.py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import ConnectionFailed, InvalidCondition, MakeError
+from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, MakeError
 from djarrow.jobs.batch import BatchMaker
 from djarrow.jobs.forms import Form
+from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.keys import Keys, KeyStream
 from djarrow.jobs.on_server import QueryMaker
 from djarrow.jobs.pace import Pace
@@ -21,6 +22,7 @@ from djarrow.jobs.whole import Made
 from djarrow.show.progress import Advance, progress_bar
 
 if TYPE_CHECKING:
+    from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
     from djarrow.table.expression import QueryExpression
 
@@ -28,24 +30,46 @@ MakeKeys = Callable[[Keys], Made]
 """Makes keys in one transaction. Raises what goes wrong; then nothing was kept."""
 
 
-def populate_sets(table: AutoPopulated, form: Form, keys: QueryExpression, options: Options) -> Populated:
-    """What populate does by make_batch or make_query. keys: those of the key source, so restricted."""
+def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any], options: Options) -> Populated:
+    """What populate does by make_batch or make_query."""
     started = time.monotonic()
+    keys = source_keys(table, restrictions)
     pending = keys - table.proj()
     _check(table, pending, options)
     database = table.schema.writable(table.spec.name)
     ensure_makes(database, table)
     work = Work(table, form, options)
+    if options.limit is not None:
+        pending = pending.top(options.limit)
     total = len(pending) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
-        if form is Form.BATCH:
-            work.by_batches(BatchMaker(table, options.make_kwargs).make, pending, advance)
-        else:
-            work.on_server(QueryMaker(table, options.make_kwargs), keys, pending, advance)
+        whole = QueryMaker(table, options.make_kwargs) if form is Form.QUERY else None
+        if whole is not None:
+            whole.check(keys.node)
+        make = BatchMaker(table, options.make_kwargs).make if whole is None else _by_query(whole)
+        if options.reserve_jobs:
+            from djarrow.jobs.queued_sets import QueuedSets
+
+            QueuedSets(table, restrictions, work).make_all(make, advance)
+        elif whole is None or not work.on_server(whole, keys.node, advance):
+            work.by_batches(make, pending, advance)
     return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started)
 
 
+def _by_query(maker: QueryMaker) -> MakeKeys:
+    def make(keys: Keys) -> Made:
+        done = maker.make(keys.node, keys.jobs).done
+        return Made(done, len(keys) - done)
+
+    return make
+
+
 def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> None:
+    if options.is_elsewhere:
+        raise InvalidCondition(
+            "populate: processes and executor are for makes of single keys. Start several processes that populate with "
+            "reserve_jobs=True: they share the batches."
+        )
     size = options.batch_size
     if size is not None and (type(size) is not int or size < 1):
         raise InvalidCondition(f"populate: batch_size is a number of keys, from 1 up, not {size!r}.")
@@ -55,56 +79,67 @@ def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> 
 
 
 class Work:
-    """A populate by sets, and what it has done so far."""
+    """A populate by sets, and what it has done so far.
+
+    failed: is told of a key that is alone and fails; whether that counts as a failure.
+    """
 
     def __init__(self, table: AutoPopulated, form: Form, options: Options) -> None:
         self.done = self.skipped = 0
         self.failures: list[Failure] = []
+        self.options = options
+        self.failed: Callable[[Keys, Exception], bool] = lambda _, __: True
         self._name = str(table.spec.name)
         self._form = form
-        self._options = options
 
     def by_batches(self, make: MakeKeys, pending: QueryExpression, advance: Advance) -> None:
         """Make all pending keys, as many at a time as the pace is. Those of a batch are held, no others."""
-        pace, left = Pace(self._options.batch_size), self._options.max_calls
-        with closing(KeyStream(pending)) as keys:
-            while left is None or left > 0:
+        pace, left = Pace(self.options.batch_size), self.options.max_calls
+        with closing(KeyStream(pending, self.options.order)) as keys:
+            while (left is None or left > 0) and not self.options.stop():
                 batch = keys.take(pace.size)
                 if batch is None:
                     return
                 begun = time.monotonic()
-                if self._make(make, batch):
+                if self.make(make, batch):
                     pace.took(len(batch), time.monotonic() - begun)
                 advance(len(batch))
                 left = left and left - 1
 
-    def on_server(self, maker: QueryMaker, keys: QueryExpression, pending: QueryExpression, advance: Advance) -> None:
-        """Make all pending ones of the keys at once; in batches where that is wished, or to find which of them fail."""
-        maker.check(keys.node)
-        at_once = self._options.batch_size is None and self._options.max_calls != 0
-        if at_once and maker.stay(keys.node):
-            error = self._once(lambda: maker.make(keys.node), lambda: "all pending keys")
-            if error is None:
-                advance(self.done + self.skipped)
-                return
+    def on_server(self, maker: QueryMaker, keys: Node, advance: Advance) -> bool:
+        """Make all pending ones of the keys at once. False where they are to be made in batches: that is wished, or
+        some of them fail.
+        """
+        if not (self._at_once and maker.stay(keys)):
+            return False
+        error = self._once(lambda: maker.make(keys), lambda: "all pending keys")
+        if error is None:
+            advance(self.done + self.skipped)
+        return error is None
 
-        def make(batch: Keys) -> Made:
-            done = maker.make(batch.node).done
-            return Made(done, len(batch) - done)
+    @property
+    def _at_once(self) -> bool:
+        """Whether nothing says that keys are to be cut, or none to be made."""
+        options = self.options
+        cut = options.batch_size is not None or options.limit is not None
+        return not cut and options.max_calls != 0 and not options.stop()
 
-        self.by_batches(make, pending, advance)
-
-    def _make(self, make: MakeKeys, keys: Keys) -> bool:
+    def make(self, make: MakeKeys, keys: Keys) -> bool:
         """Make keys. Where they fail and errors are collected: each half of them, until those that fail are alone.
 
-        Gives whether all went well.
+        Gives whether all went well. Of keys whose lease was lost, the first stands for all.
         """
         error = self._once(lambda: make(keys), lambda: _told(keys))
-        if error is not None and len(keys) == 1:
-            self.failures.append(Failure(keys.dicts()[0], error))
+        if isinstance(error, LeaseLost):  # all of them are others' by now
+            self.failures.append(Failure(keys.dicts(1)[0], error))
+        elif error is not None and len(keys) == 1:
+            if self.failed(keys, error):
+                self.failures.append(Failure(keys.dicts()[0], error))
+            else:
+                self.skipped += 1
         elif error is not None:
             for half in keys.halves():
-                self._make(make, half)
+                self.make(make, half)
         return error is None
 
     def _once(self, work: Callable[[], Made], which: Callable[[], str]) -> Exception | None:
@@ -112,7 +147,7 @@ class Work:
         try:
             made = work()
         except Exception as error:
-            if not self._options.suppress_errors or isinstance(error, ConnectionFailed):
+            if not self.options.suppress_errors or isinstance(error, ConnectionFailed):
                 error.add_note(f"In the {self._form.value} of {self._name} for {which()}.")
                 raise
             return error

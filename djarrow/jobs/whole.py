@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
 from djarrow.engine.base import may_come_of_keeping
-from djarrow.errors import DuplicateKey, EngineError, MakeError, TransactionError
+from djarrow.errors import DuplicateKey, EngineError, LeaseLost, MakeError, TransactionError
+from djarrow.settings import config
+from djarrow.sql import jobs
 from djarrow.sql.ddl import MAKING
 from djarrow.sql.locks import ATTEMPTS, RETRIED
+from djarrow.sql.makes import Taking
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
+    from djarrow.jobs.queue import Job
+    from djarrow.model.names import TableName
 
 Result = TypeVar("Result")
 
@@ -25,6 +30,23 @@ class Made:
 
     done: int = 0
     skipped: int = 0
+
+
+def taking_jobs(name: TableName, held: Sequence[Job]) -> Taking | None:
+    """How the jobs of a set of keys leave the queue; None where it has none."""
+    if not held:
+        return None
+    hashes, keep = [job.hash for job in held], config["jobs.keep_completed"]
+    return Taking(jobs.finish_jobs(name.schema, name.table, hashes, held[0].token, keep=keep), len(held))
+
+
+def lease_lost(name: TableName) -> LeaseLost:
+    """The error of a set of keys whose jobs are not all this process's any more."""
+    return LeaseLost(
+        "the worker was away for longer than its lease, and keys of the batch were given to another. Nothing was kept. "
+        "If makes hold Python up for so long, set a longer `jobs.lease`.",
+        table=str(name),
+    )
 
 
 def kept_whole(

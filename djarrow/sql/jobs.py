@@ -261,8 +261,16 @@ def finish_job(schema: str, table: str, job: int, token: int, *, keep: bool) -> 
     ]
     if not keep:
         return [f"DELETE FROM {_jobs(schema)} ", *mine]
-    done = '"status" = \'success\', "_token" = NULL, "error_message" = \'\', "error_stack" = NULL, "timestamp" = now()'
-    return [f"UPDATE {_jobs(schema)} SET {done} ", *mine]
+    return [f"UPDATE {_jobs(schema)} SET {_DONE} ", *mine]
+
+
+_DONE = '"status" = \'success\', "_token" = NULL, "error_message" = \'\', "error_stack" = NULL, "timestamp" = now()'
+
+
+def finish_jobs(schema: str, table: str, hashes: Sequence[str], token: uuid.UUID, *, keep: bool) -> str:
+    """The same of several jobs. Gives a row for each that the token still holds."""
+    where = f"WHERE {_mine(table, token, hashes)} RETURNING 1"
+    return f"UPDATE {_jobs(schema)} SET {_DONE} {where}" if keep else f"DELETE FROM {_jobs(schema)} {where}"
 
 
 def fail(schema: str, table: str, job: str, token: uuid.UUID, *, message: str, stack: str) -> str:

@@ -143,22 +143,47 @@ def values_of(spec: TableSpec, number: uuid.UUID, seconds: float, keys: int, key
     return [f"'{number}'", repr(seconds), str(keys), *(_literal(spec, name, value) for name, value in key.items())]
 
 
-def finish_batch(table: TableName, author: Author, values: Sequence[str], missing: str) -> str:
+@frozen
+class Taking:
+    """The jobs of a set of keys: the statement that takes them out of the queue, and how many they are."""
+
+    statement: str
+    jobs: int
+
+
+def finish_batch(
+    table: TableName, author: Author, values: Sequence[str], missing: str, taking: Taking | None = None
+) -> str:
     """Keep a make of several keys: an INSERT that gives one row, and none where the SELECT of missing keys has any.
 
-    values: the make's number, the seconds it took, and how many keys it was for.
+    values: the make's number, the seconds it took, and how many keys it was for. taking: where it does not take all of
+    its jobs, nothing is kept, either.
     """
-    return f"{_filled(table, author, values)}\nWHERE NOT EXISTS (\n{missing}\n)\nRETURNING 'made'"
+    insert = _filled(table, author, values)
+    return f"{_with(taking)}{insert}\nWHERE NOT EXISTS (\n{missing}\n){_all_taken(taking)}\nRETURNING 'made'"
 
 
-def finish_counted(table: TableName, author: Author, values: Sequence[str], made: str, left: str) -> str:
+def finish_counted(
+    table: TableName, author: Author, values: Sequence[str], made: str, left: str, *, taking: Taking | None = None
+) -> str:
     """Keep a make of as many keys as a SELECT counts: an INSERT that gives how many were made, and how many are left.
 
     values: the make's number and the seconds it took. made, left: the SELECTs that count; made has the column `n`.
-    Where none were made, it gives no row.
+    Where none were made, it gives no row; nor where not all of its jobs were taken.
     """
     insert = _filled(table, author, [*values, "made.n"])
-    return f"{insert}\nFROM (\n{made}\n) AS made\nWHERE made.n > 0\nRETURNING {identifier('keys')}, (\n{left}\n)"
+    return (
+        f"{_with(taking)}{insert}\nFROM (\n{made}\n) AS made\nWHERE made.n > 0{_all_taken(taking)}\n"
+        f"RETURNING {identifier('keys')}, (\n{left}\n)"
+    )
+
+
+def _with(taking: Taking | None) -> str:
+    return "" if taking is None else f"WITH job AS (\n{taking.statement}\n)\n"
+
+
+def _all_taken(taking: Taking | None) -> str:
+    return "" if taking is None else f" AND (SELECT count(*) FROM job) = {taking.jobs}"
 
 
 def _filled(table: TableName, author: Author, values: Sequence[str]) -> str:

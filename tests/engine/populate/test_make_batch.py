@@ -212,6 +212,52 @@ def test_max_calls_counts_batches(pipeline: SimpleNamespace, max_calls: int, siz
     assert ids(Result) == list(range(sum(sizes)))
 
 
+@pytest.mark.parametrize(
+    ("order", "limit", "batches"),
+    [
+        ("original", None, [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]),
+        ("original", 6, [[0, 1, 2, 3], [4, 5]]),
+        ("original", 0, []),
+        ("reverse", None, [[6, 7, 8, 9], [2, 3, 4, 5], [0, 1]]),
+        ("reverse", 6, [[2, 3, 4, 5], [0, 1]]),
+    ],
+)
+def test_order_and_limit(pipeline: SimpleNamespace, order: str, limit: int | None, batches: list[list[int]]) -> None:
+    """A limit counts keys, the first ones; order is that of the batches."""
+    seen = []
+
+    def make_batch(self: Any, keys: pl.DataFrame) -> pl.DataFrame:
+        seen.append(keys["scan_id"].to_list())
+        return doubled(pipeline.Scan, keys)
+
+    Result = pipeline.batch(make_batch)
+    Result.populate(batch_size=4, order=order, limit=limit)
+    assert seen == batches
+
+
+def test_random_order_makes_all(pipeline: SimpleNamespace) -> None:
+    """In random order every key comes once, and hardly ever in order."""
+    seen: list[int] = []
+
+    def make_batch(self: Any, keys: pl.DataFrame) -> pl.DataFrame:
+        seen.extend(keys["scan_id"])
+        return doubled(pipeline.Scan, keys)
+
+    pipeline.Scan.insert([(number, 0.0) for number in range(10, 60)])
+    Result = pipeline.batch(make_batch)
+    assert Result.populate(batch_size=1, order="random").done == 60
+    assert sorted(seen) == list(range(60))
+    assert seen != sorted(seen)
+
+
+def test_batches_are_not_handed_out(pipeline: SimpleNamespace) -> None:
+    """Processes and executors are refused before any make, and not passed over."""
+    Result = pipeline.batch(lambda _, keys: doubled(pipeline.Scan, keys))
+    with pytest.raises(InvalidCondition, match="processes and executor are for makes of single keys"):
+        Result.populate(processes=2)
+    assert len(Result) == 0
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "10"])
 def test_a_batch_size_that_is_none(pipeline: SimpleNamespace, size: Any) -> None:
     """A batch has one key at least."""

@@ -226,6 +226,9 @@ def test_arguments_and_calls(pipeline: SimpleNamespace) -> None:
         ({"max_calls": 0}, []),
         ({"max_calls": 1}, [10]),
         ({"batch_size": 4}, [4, 4, 2]),
+        ({"limit": 3}, [3]),
+        ({"limit": 3, "order": "reverse", "batch_size": 2}, [2, 1]),
+        ({"limit": 0}, []),
         ({"batch_size": 4, "max_calls": 2}, [4, 4]),
     ],
 )
@@ -233,7 +236,7 @@ def test_batches(
     pipeline: SimpleNamespace,
     schema: dj.Schema,
     connection: PostgresConnection,
-    options: dict[str, int],
+    options: dict[str, Any],
     kept: list[int],
 ) -> None:
     """All pending keys are one transaction, or so many a transaction where that is wished; max_calls counts these."""
