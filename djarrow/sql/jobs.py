@@ -146,7 +146,7 @@ def refresh(
     are still to be made; pending jobs of others are struck off. ignored: they are not to be made, and jobs that there
     are become such, too, but for reserved ones. Gives `added` and `removed`.
     """
-    status, changed = ("ignore", "j.\"status\" NOT IN ('reserved', 'ignore')") if ignored else ("pending", _DONE)
+    status, changed = ("ignore", "j.\"status\" NOT IN ('reserved', 'ignore')") if ignored else ("pending", _WAS_MADE)
     jobs, names = _jobs(spec.name.schema), pending.heading.primary_key
     source = _source(pending, names)
     columns = [f"q.{identifier(name)}" for name in names]
@@ -176,7 +176,7 @@ def refresh(
 
 _HASH = "md5(k::text)"
 
-_DONE = "j.\"status\" = 'success'"
+_WAS_MADE = "j.\"status\" = 'success'"
 
 
 def _key_of(names: Sequence[str]) -> str:
