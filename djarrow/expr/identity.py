@@ -11,7 +11,19 @@ from typing import assert_never
 
 from attrs import frozen
 
-from djarrow.expr.nodes import Aggregated, Distinct, First, Joined, Node, Projected, Restricted, Rows, Stored, United
+from djarrow.expr.nodes import (
+    Aggregated,
+    Distinct,
+    First,
+    Joined,
+    Node,
+    Projected,
+    Restricted,
+    Rows,
+    Stored,
+    United,
+    Written,
+)
 from djarrow.expr.terms import Column, Term
 
 
@@ -42,7 +54,7 @@ def identified(node: Node) -> Identified | None:
             return identified(node.left)
         case Aggregated():
             return _renamed(identified(node.groups), node.columns)
-        case United() | Distinct() | Rows():
+        case United() | Distinct() | Rows() | Written():
             return None
         case _:
             assert_never(node)

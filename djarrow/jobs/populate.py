@@ -18,6 +18,8 @@ from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
+from djarrow.jobs.refreshing import Refreshing
+from djarrow.jobs.validity import keys_to_make, waiting_keys
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
 
@@ -36,12 +38,16 @@ class Failure:
 
 @frozen
 class Populated:
-    """What a populate did. done: keys that were made; skipped: keys that another process made meanwhile; seconds."""
+    """What a populate did. done: keys that were made; skipped: keys that another process made meanwhile; seconds.
+
+    waiting: of a populate that replaces stale results, keys that it left: results upstream are stale, and go first.
+    """
 
     done: int
     failures: tuple[Failure, ...] = field(default=())
     skipped: int = 0
     seconds: float = 0.0
+    waiting: int = 0
 
     @property
     def failed(self) -> int:
@@ -65,6 +71,7 @@ class Options:
     make_kwargs: Mapping[str, Any] = field(factory=dict)
     priority: int | None = None
     refresh: bool = True
+    refresh_stale: bool = False
     stop: Callable[[], bool] = field(default=lambda: False)
 
     def check(self) -> None:
@@ -87,8 +94,9 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
-    pending = pending_keys(table, restrictions)
-    maker = Maker(table, form_of(table), options.make_kwargs)
+    pending = keys_to_make(table, restrictions, refresh_stale=options.refresh_stale)
+    refreshing = Refreshing(table) if options.refresh_stale else None
+    maker = Maker(table, form_of(table), options.make_kwargs, refreshing)
     ensure_makes(database, table)
     run = _Run(table, maker, options)
     total = _total(pending, options) if options.display_progress else None
@@ -97,12 +105,13 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
             _reserved(run, table, restrictions, advance)
         else:
             _listed(run, pending, advance)
-    return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started)
+    waiting = len(waiting_keys(table, restrictions)) if options.refresh_stale else 0
+    return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started, waiting)
 
 
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
-    return source_keys(table, restrictions) - table.proj()
+    return keys_to_make(table, restrictions, refresh_stale=False)
 
 
 def _total(pending: QueryExpression, options: Options) -> int:
@@ -142,6 +151,8 @@ class _Run:
             self.failures.append(Failure(key, error))
         else:
             self.done, self.skipped = self.done + made, self.skipped + (not made)
+            if not made and queue is not None and job is not None:
+                queue.done(job)
 
 
 # --- keys as they are listed -----------------------------------------------------------------------------------------
@@ -188,12 +199,18 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
     database = schema.writable(table.spec.name)
     ensure_queue(database, schema)
     if options.refresh:
-        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
+        refresh(
+            table,
+            restrictions,
+            order=options.order,
+            priority=USUAL_PRIORITY,
+            refresh_stale=options.refresh_stale,
+        )
     keys = source_keys(table, restrictions)
     with Lease(database, table.spec.name.schema) as lease:
         queue = Queue(table, keys.heading, lease)
         for job in _jobs(queue, run, keys.node if restrictions else None):
-            if job.made:
+            if job.made and not options.refresh_stale:
                 queue.done(job)
                 run.skipped += 1
             else:
