@@ -16,7 +16,6 @@ from djarrow.model.heading import Attribute, Heading, Origin, Special
 from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family, core
-from djarrow.sql import compile as compiler
 from djarrow.sql.ddl import block, create_table, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, quoted
@@ -145,7 +144,7 @@ def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay:
     are still to be made; pending jobs of others are struck off. Gives `added` and `removed`.
     """
     jobs, names = _jobs(spec.name.schema), pending.heading.primary_key
-    source = compiler.source(pending, Dialect.POSTGRES, names).text
+    source = _source(pending, names)
     columns = [f"q.{identifier(name)}" for name in names]
     direction = {"original": "", "reverse": " DESC"}
     by = ", ".join(f"{c}{direction[order]}" for c in columns) if order in direction else "random()"
@@ -153,7 +152,7 @@ def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay:
     table = quoted(spec.name.table)
     removed = "SELECT 1 WHERE FALSE"
     if forget is not None:
-        all_of_them = compiler.source(forget, Dialect.POSTGRES, names).text
+        all_of_them = _source(forget, names)
         removed = (
             f'DELETE FROM {jobs} AS j WHERE j."table_name" = {table} AND j."status" = \'pending\' AND NOT EXISTS '
             f'(SELECT FROM (SELECT {_key_of(names)} AS k FROM ({all_of_them}) AS q) AS s WHERE j."key_hash" = {_HASH}) '
@@ -202,7 +201,7 @@ def reserve(spec: TableSpec, heading: Heading, worker: Worker, wanted: Reservati
     ]
     where += [] if wanted.priority is None else [f'j."priority" <= {int(wanted.priority)}']
     if wanted.among is not None:
-        source = compiler.source(wanted.among, Dialect.POSTGRES, names).text
+        source = _source(wanted.among, names)
         where.append(f"EXISTS (SELECT FROM ({source}) AS q WHERE {_equal('q', heading)})")
     made = f"EXISTS (SELECT FROM {full_name(spec.name)} AS q WHERE {_equal('q', heading)})"
     columns = ", ".join(
@@ -299,8 +298,14 @@ def clear(schema: str, chosen: Node) -> str:
     )
 
 
+def _source(node: Node, names: Sequence[str]) -> str:
+    from djarrow.sql import compile as compiler
+
+    return compiler.source(node, Dialect.POSTGRES, tuple(names)).text
+
+
 def _keys(chosen: Node) -> str:
-    return compiler.source(chosen, Dialect.POSTGRES, _KEY).text
+    return _source(chosen, _KEY)
 
 
 def _jobs(schema: str) -> str:
