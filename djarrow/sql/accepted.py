@@ -13,7 +13,6 @@ from djarrow.model.heading import Attribute, Heading, Origin, Special
 from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import core
-from djarrow.sql import compile as compiler
 from djarrow.sql.ddl import MADE, block, create_table, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, quoted
@@ -59,6 +58,12 @@ def create_accepted(schema: str) -> str:
     return block([*create_table(accepted_spec(schema)), hidden, index], unless="duplicate_table")
 
 
+def compared(attribute: Attribute, row: str) -> str:
+    """A column in the type that terms have: tables of other software have types of their own (model/types.py)."""
+    column, cast = f"{row}.{identifier(attribute.name)}", attribute.type.row.recast
+    return column if cast is None else f"CAST({column} AS {cast})"
+
+
 def hash_of(spec: TableSpec, row: str) -> str:
     """The hash of the primary key of a row."""
     return f"md5({key_of(spec, row)}::text)"
@@ -66,9 +71,11 @@ def hash_of(spec: TableSpec, row: str) -> str:
 
 def accept(spec: TableSpec, chosen: Node, fingerprints: Mapping[str, str]) -> str:
     """Keep that rows of a table, whose keys a query gives, hold by code of these fingerprints. Gives the number `n`."""
+    from djarrow.sql import compile as compiler  # brings sqlglot, which `import djarrow` need not wait for
+
     key = spec.heading.primary_key
     keys = compiler.source(chosen, Dialect.POSTGRES, key).text
-    same = " AND ".join(f"t.{name} = c.{name}" for name in map(identifier, key)) or "TRUE"
+    same = " AND ".join(f"{compared(spec.heading[name], 't')} = c.{identifier(name)}" for name in key) or "TRUE"
     return (
         f'WITH kept AS (INSERT INTO {full_name(TableName(spec.name.schema, ACCEPTED))} ("table_name", "key", "make", '
         f'"fingerprints", "user_name", "accepted", {identifier(HASH)})\n'

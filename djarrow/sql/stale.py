@@ -21,7 +21,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, TableSpec
 from djarrow.model.types import Family
 from djarrow.sql import updates
-from djarrow.sql.accepted import ACCEPTED, hash_of
+from djarrow.sql.accepted import ACCEPTED, compared, hash_of
 from djarrow.sql.ddl import MADE, full_name
 from djarrow.sql.literals import identifier, quoted
 from djarrow.sql.makes import MAKES, SNAPSHOT, TRANSACTION
@@ -176,7 +176,7 @@ class _Writing:
         """Rows that were changed, by the log. All values that a transaction has changed are one item."""
         log = full_name(TableName(spec.name.schema, updates.LOG))
         key = spec.heading.primary_key
-        same = " AND ".join(f"{_compared(spec.heading[name], 'x')} = {_logged(spec.heading[name])}" for name in key)
+        same = " AND ".join(f"{compared(spec.heading[name], 'x')} = {_logged(spec.heading[name])}" for name in key)
         changes = (
             f'SELECT "key", {identifier(updates.TRANSACTION)} AS _tx, max("updated") AS _at FROM {log} '
             f'WHERE "table_name" = {quoted(spec.name.table)} GROUP BY 1, 2'
@@ -233,10 +233,12 @@ class _Writing:
         makes = full_name(TableName(spec.name.schema, MAKES))
         selects = []
         if reached is not None:
+            # PostgreSQL expects as many items as the table has rows, and would read all makes: OFFSET has it look up each.
             counts = f"(i._stuck OR {_unseen_by_make()})" if last else f"NOT i._stuck AND {_unseen_by_make()}"
             selects.append(
                 f"SELECT {columns}, i._at, i._tx, {stuck} AS _stuck, i._code\n"
-                f'FROM {reached} AS i JOIN {makes} AS m ON m."make" = i.{identifier(MADE)}\n'
+                f"FROM {reached} AS i CROSS JOIN LATERAL "
+                f'(SELECT * FROM {makes} AS m WHERE m."make" = i.{identifier(MADE)} OFFSET 0) AS m\n'
                 f"WHERE {counts}{self._uncovered(spec)}"
             )
         if known.fingerprint is not None:
@@ -276,7 +278,7 @@ class _Writing:
         return (
             f"\nAND NOT EXISTS (SELECT FROM {full_name(TableName(spec.name.schema, ACCEPTED))} AS a "
             f'WHERE a."make" = i.{identifier(MADE)} AND a."_hash" = {hash_of(spec, "i")}\n'
-            f'AND CASE WHEN i._code IS NULL THEN NOT {unseen} ELSE a."fingerprints" @> i._code END)'
+            f'AND CASE WHEN i._code IS NULL THEN NOT {unseen} ELSE a."fingerprints" @> i._code END OFFSET 0)'
         )
 
 
@@ -325,12 +327,6 @@ _FORMS = {
     Family.TIMESTAMP: r"^\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-][\d:]+( BC)?$",
 }
 """How values of these families look in JSON."""
-
-
-def _compared(attribute: Attribute, row: str) -> str:
-    """A column as it compares with a value from the log: tables of other software have types of their own."""
-    column, cast = f"{row}.{identifier(attribute.name)}", attribute.type.row.recast
-    return column if cast is None else f"CAST({column} AS {cast})"
 
 
 def _logged(attribute: Attribute) -> str:

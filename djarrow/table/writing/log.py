@@ -48,26 +48,26 @@ def updates_of(schema: Schema) -> QueryExpression:
     """What Schema.updates is."""
     from djarrow.sql import updates
 
-    return _note(schema, updates.log_spec, updates.find_log, "no update log")
+    return _note(schema, updates.log_spec, updates.find_log, "updates", "update log")
 
 
 def accepted_of(schema: Schema) -> QueryExpression:
     """What Schema.accepted is."""
     from djarrow.sql import accepted
 
-    return _note(schema, accepted.accepted_spec, accepted.find_accepted, "nothing of what was accepted")
+    return _note(schema, accepted.accepted_spec, accepted.find_accepted, "accepted results", "accepted results")
 
 
 def _note(
-    schema: Schema, spec_of: Callable[[str], TableSpec], find: Callable[[str], str], what: str
+    schema: Schema, spec_of: Callable[[str], TableSpec], find: Callable[[str], str], what: str, kept: str
 ) -> QueryExpression:
     """A note of the schema as it is now, or a query without rows of the same heading where there is none."""
     from djarrow.expr.nodes import Rows, Stored
 
     if schema.name is None:
-        raise NoSchema("the schema is not activated. Call `schema.activate('name')` before asking for its notes.")
+        raise NoSchema(f"the schema is not activated. Call `schema.activate('name')` before asking for its {what}.")
     if current_offline() is not None:
-        raise QueryError(f"queries run on a repository here, which holds {what}. Ask outside of the `using` block.")
+        raise QueryError(f"queries run on a repository here, which holds no {kept}. Ask outside of the `using` block.")
     spec = spec_of(schema.name)
     note: Any = type("Note", (Table,), {"_spec": spec, "_schema": schema})
     if schema.connection.read(find(schema.name), few=True).column("found")[0].as_py():
