@@ -81,7 +81,8 @@ class Stale(QueryExpression):
         known = []
         for (name, spec), notes in zip(specs.items(), found, strict=True):
             makes = bool(notes["makes"]) and spec.master is None
-            known.append((name, Known(self._codes.get(name), makes, bool(notes["accepted"]), bool(notes["updates"]))))
+            there = {note: bool(notes[note]) for note in ("accepted", "updates", "numbered")}
+            known.append((name, Known(self._codes.get(name), makes, **there)))
         return tuple(known)
 
 

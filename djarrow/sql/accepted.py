@@ -16,7 +16,7 @@ from djarrow.model.types import core
 from djarrow.sql.ddl import MADE, block, create_table, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, quoted
-from djarrow.sql.makes import SNAPSHOT
+from djarrow.sql.makes import SNAPSHOT, TRANSACTION
 from djarrow.sql.updates import key_of
 
 ACCEPTED = "~accepted"
@@ -52,6 +52,7 @@ def create_accepted(schema: str) -> str:
     table = full_name(TableName(schema, ACCEPTED))
     hidden = (
         f"ALTER TABLE {table} ADD COLUMN {identifier(SNAPSHOT)} pg_snapshot DEFAULT pg_current_snapshot(), "
+        f"ADD COLUMN {identifier(TRANSACTION)} xid8 DEFAULT pg_current_xact_id(), "
         f'ADD COLUMN {identifier(HASH)} text COLLATE "C"'
     )
     index = f'CREATE INDEX ON {table} ("make", {identifier(HASH)})'

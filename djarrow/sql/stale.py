@@ -35,13 +35,14 @@ code, the table and its fingerprint."""
 class Known:
     """What there is of a table beside its rows. fingerprint: of its code as it is now, None where there is none here.
 
-    makes, accepted, updates: whether the database has these notes.
+    makes, accepted, updates: whether the database has these notes. numbered: the updates tell their transactions.
     """
 
     fingerprint: str | None = None
     makes: bool = False
     accepted: bool = False
     updates: bool = False
+    numbered: bool = True
 
 
 @frozen(cache_hash=True)
@@ -177,8 +178,9 @@ class _Writing:
         log = full_name(TableName(spec.name.schema, updates.LOG))
         key = spec.heading.primary_key
         same = " AND ".join(f"{compared(spec.heading[name], 'x')} = {_logged(spec.heading[name])}" for name in key)
+        number = identifier(updates.TRANSACTION) if self.known[spec.name].numbered else "NULL::xid8"
         changes = (
-            f'SELECT "key", {identifier(updates.TRANSACTION)} AS _tx, max("updated") AS _at FROM {log} '
+            f'SELECT "key", {number} AS _tx, max("updated") AS _at FROM {log} '
             f'WHERE "table_name" = {quoted(spec.name.table)} GROUP BY 1, 2'
         )
         items = "u._at, u._tx, FALSE AS _stuck, NULL::jsonb AS _code"
@@ -233,8 +235,9 @@ class _Writing:
         makes = full_name(TableName(spec.name.schema, MAKES))
         selects = []
         if reached is not None:
-            # PostgreSQL expects as many items as the table has rows, and would read all makes: OFFSET has it look up each.
-            counts = f"(i._stuck OR {_unseen_by_make()})" if last else f"NOT i._stuck AND {_unseen_by_make()}"
+            # PostgreSQL expects as many items as there are rows, and would read all makes: OFFSET has it look up each.
+            unseen = _unseen("m", 'm."started"', 'm."started" + make_interval(secs => m."duration")')
+            counts = f"(i._stuck OR {unseen})" if last else f"NOT i._stuck AND {unseen}"
             selects.append(
                 f"SELECT {columns}, i._at, i._tx, {stuck} AS _stuck, i._code\n"
                 f"FROM {reached} AS i CROSS JOIN LATERAL "
@@ -273,8 +276,7 @@ class _Writing:
         """That nobody has said, knowing of the item i, that the row holds."""
         if not self.known[spec.name].accepted:
             return ""
-        snapshot = f"a.{identifier(SNAPSHOT)}"
-        unseen = _unseen('a."accepted"', 'a."accepted"', snapshot)
+        unseen = _unseen("a", 'a."accepted"', 'a."accepted"')
         return (
             f"\nAND NOT EXISTS (SELECT FROM {full_name(TableName(spec.name.schema, ACCEPTED))} AS a "
             f'WHERE a."make" = i.{identifier(MADE)} AND a."_hash" = {hash_of(spec, "i")}\n'
@@ -282,23 +284,18 @@ class _Writing:
         )
 
 
-def _unseen_by_make() -> str:
-    """That a make m has not seen the change of an item i. What it has changed itself, it has."""
-    ended = 'm."started" + make_interval(secs => m."duration")'
-    unseen = _unseen('m."started"', ended, f"m.{identifier(SNAPSHOT)}")
-    return f"({unseen} AND i._tx IS DISTINCT FROM m.{identifier(TRANSACTION)})"
+def _unseen(note: str, began: str, ended: str) -> str:
+    """That a make, or who accepted a result, has not seen the change of an item i. began, ended: when that was.
 
-
-def _unseen(began: str, ended: str, snapshot: str) -> str:
-    """That who began and ended then, with this snapshot of the database, has not seen the change of an item i.
-
-    Snapshots tell it exactly, also of changes that were under way. The numbers of transactions begin anew where a dump
-    is loaded into another server: what came after the end was not seen whatever they are, and of what came long before
-    they tell nothing.
+    Snapshots tell it exactly, also of changes that were under way; what the same transaction has changed, it knows. The
+    numbers of transactions begin anew where a dump is loaded into another server: what came after the end was not seen
+    whatever they are, and of what came long before they tell nothing.
     """
+    snapshot, itself = f"{note}.{identifier(SNAPSHOT)}", f"{note}.{identifier(TRANSACTION)}"
     return (
         f"(i._at > {ended} OR CASE WHEN i._tx IS NULL OR {snapshot} IS NULL THEN i._at > {began}\n"
-        f"ELSE NOT pg_visible_in_snapshot(i._tx, {snapshot}) AND i._at > {began} - interval '1 day' END)"
+        f"ELSE NOT pg_visible_in_snapshot(i._tx, {snapshot}) AND i._tx IS DISTINCT FROM {itself} "
+        f"AND i._at > {began} - interval '1 day' END)"
     )
 
 

@@ -48,7 +48,7 @@ def database_schema(table: Table, what: str) -> Schema:
 
 
 def notes_of(schema: Schema, tables: Sequence[TableName]) -> list[dict[str, bool]]:
-    """Which notes the database has of each of these tables: makes, accepted, updates."""
+    """Which notes the database has of each of these tables, the last of which is to be used: see sql/notes.py."""
     from djarrow.sql.notes import find_notes
 
     found: list[dict[str, bool]] = schema.ready_connection(tables[-1]).read(find_notes(tables), few=True).to_pylist()
