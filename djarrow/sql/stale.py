@@ -1,8 +1,9 @@
 """Which rows do not hold any more: the statement that follows changes from the logs down to the rows of one table.
 
-Each table upstream is a few parts of one WITH: o, its rows that were changed; i, its rows that a change upstream
-reaches; s, its rows that are stale, of a table that fills itself; c, all of these, for the tables that refer to it; and
-u, of a part, what it brings to its master. They begin at the log, which is short, and not at the tables.
+Each table upstream is a few parts of one WITH: o, its rows that were changed, or whose parts were; i, its rows that a
+change upstream reaches; s, its rows that are stale, of a table that fills itself; c, all of these, for the tables that
+refer to it; and of its parts, v and u, what they bring to o and i. They begin at the log, which is short, and not at the
+tables.
 
 What passes down is an item: a row, with the time and the transaction of a change, or with a fingerprint. An item is
 stuck where results upstream did not see it: then it counts whatever came later. docs/decisions/020-stale-results.md.
@@ -11,7 +12,7 @@ stuck where results upstream did not see it: then it counts whatever came later.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import define, field, frozen
 
@@ -129,10 +130,12 @@ class _Writing:
     def _stage(self, number: int, stage: Stage, *, last: bool) -> None:
         """The parts of the WITH that tell of a table. last: what was changed in its own rows is no reason there."""
         spec, known = stage.spec, self.known[stage.spec.name]
-        brought = self._parts(number, stage, last=last)
         incoming = [self._reached(spec, key, self.carried[key.parent]) for key in self._carrying(stage.references)]
-        incoming += [self._brought(spec, part.owner, name) for part, name in brought if part.owner.parent == spec.name]
-        own = [self._changed(spec)] if known.updates and (not last or stage.own) else []
+        incoming += self._of_parts(f"u{number}", stage, self._reaching)
+        own = []
+        if not last or stage.own:
+            own = [self._changed(spec)] if known.updates else []
+            own += self._of_parts(f"v{number}", stage, self._changing)
         if stage.own:
             changed, reached = self._climbed(number, stage, own, incoming)
         else:
@@ -150,17 +153,24 @@ class _Writing:
     def _carrying(self, keys: Iterable[ForeignKey]) -> list[ForeignKey]:
         return [key for key in keys if key.parent in self.carried]
 
-    def _parts(self, number: int, stage: Stage, *, last: bool) -> list[tuple[Part, str]]:
-        """What the parts bring to the rows that they belong to."""
+    def _of_parts(self, name: str, stage: Stage, of: Callable[[Part], list[str]]) -> list[str]:
+        """Rows of a master whose parts, or the parts of these, have such rows."""
         found: list[tuple[Part, str]] = []
         for place, part in enumerate(stage.parts):
             spec = part.spec
-            selects = [self._reached(spec, key, self.carried[key.parent]) for key in self._carrying(part.references)]
-            selects += [self._brought(spec, one.owner, name) for one, name in found if one.owner.parent == spec.name]
-            selects += [self._changed(spec)] if self.known[spec.name].updates and not last else []
-            if (name := self._add(f"u{number}_{place}", selects)) is not None:
-                found.append((part, name))
-        return found
+            below = [self._brought(spec, one.owner, its) for one, its in found if one.owner.parent == spec.name]
+            if (named := self._add(f"{name}_{place}", [*of(part), *below])) is not None:
+                found.append((part, named))
+        spec = stage.spec
+        return [self._brought(spec, one.owner, its) for one, its in found if one.owner.parent == spec.name]
+
+    def _reaching(self, part: Part) -> list[str]:
+        """Rows of a part that refer to rows of others which a change has reached."""
+        return [self._reached(part.spec, key, self.carried[key.parent]) for key in self._carrying(part.references)]
+
+    def _changing(self, part: Part) -> list[str]:
+        """Rows of a part that were changed themselves."""
+        return [self._changed(part.spec)] if self.known[part.spec.name].updates else []
 
     # --- where items come from -----------------------------------------------------------------------------------
 

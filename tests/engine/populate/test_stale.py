@@ -43,7 +43,7 @@ def pipeline(schema: dj.Schema) -> SimpleNamespace:
         definition = "-> Scan\n---\ndouble : float64"
 
         class Bin(dj.Part):
-            definition = "-> master\nbin : uint8\n---"
+            definition = "-> master\nbin : uint8\n---\nx = 0 : float64"
 
         def make(self, key: dict[str, Any]) -> None:
             made.before(key)
@@ -144,6 +144,10 @@ def test_a_change_of_a_result(pipeline: SimpleNamespace) -> None:
     assert len(pipeline.Stats.stale()) == 0
     assert ids(pipeline.More.stale()) == [1]
     assert ids(Late.stale()) == [1]
+    pipeline.Stats.Bin.update1({"scan_id": 2, "bin": 0, "x": 1.0})
+    assert [ids(table.stale()) for table in (pipeline.Stats, pipeline.More, Late)] == [[], [1, 2], [1, 2]]
+    assert (pipeline.More.populate(refresh_stale=True).done, Late.populate().done) == (2, 2)
+    assert [len(table.stale()) for table in (pipeline.Stats, pipeline.More, Late)] == [0, 0, 0]
 
 
 def test_replaced_rows(pipeline: SimpleNamespace) -> None:
