@@ -1,9 +1,8 @@
 """Which rows do not hold any more: the statement that follows changes from the logs down to the rows of one table.
 
 Each table upstream is a few parts of one WITH: o, its rows that were changed, or whose parts were; i, its rows that a
-change upstream reaches; s, its rows that are stale, of a table that fills itself; c, all of these, for the tables that
-refer to it; and of its parts, v and u, what they bring to o and i. They begin at the log, which is short, and not at the
-tables.
+change upstream reaches; s, its rows that are stale, if it fills itself; c, all of these, for the tables that refer to
+it; and v and u, what its parts bring to o and i. They begin at the log, which is short, and not at the tables.
 
 What passes down is an item: a row, with the time and the transaction of a change, or with a fingerprint. An item is
 stuck where results upstream did not see it: then it counts whatever came later. docs/decisions/020-stale-results.md.

@@ -375,3 +375,38 @@ def test_a_job_of_a_result_that_holds(pipeline: SimpleNamespace, connection: Pos
     found = populate(pipeline.Stats(), (), Options(reserve_jobs=True, refresh=False, refresh_stale=True))
     assert (found.done, found.skipped) == (0, 1)
     assert connection.query(f'SELECT * FROM "{pipeline.schema.name}"."~jobs"').to_pylist() == []
+
+
+def test_corrections_makes_and_refreshes_at_once(pipeline: SimpleNamespace) -> None:
+    """While inputs are corrected, results are replaced and others made from them: no error, and in the end all hold."""
+    over = threading.Event()
+
+    def correcting() -> None:
+        for number in range(60):
+            correct(pipeline, number % 4, value=float(number))
+
+    def refreshing() -> int:
+        done = 0
+        while not over.is_set():
+            done += pipeline.Stats.populate(refresh_stale=True).done
+        return done
+
+    def making() -> int:
+        done = 0
+        while not over.is_set():
+            done += pipeline.More.populate(refresh_stale=True).done
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(work) for work in (refreshing, refreshing, making)]
+        try:
+            pool.submit(correcting).result(60)
+        finally:
+            over.set()
+        assert all(one.result(60) > 0 for one in working)
+    for table in (pipeline.Stats, pipeline.More):
+        table.populate(refresh_stale=True)
+        assert len(table.stale()) == 0
+    expected = [1 + 2 * value for value in pipeline.Scan.fetch("value").tolist()]
+    assert [row["more"] for row in pipeline.More.to_dicts("more")] == expected
+    assert len(pipeline.More.Item) == 8
