@@ -60,7 +60,10 @@ ORDERS = ("original", "reverse", "random")
 
 @frozen
 class Options:
-    """How a table is populated, as `populate` takes it. stop: asked between two keys whether to end."""
+    """How a table is populated, as `populate` takes it.
+
+    refresh: whether keys are entered into the queue when it has none left. stop: asked between two keys whether to end.
+    """
 
     suppress_errors: bool = False
     reserve_jobs: bool = False
@@ -145,6 +148,10 @@ class _Run:
             if not isinstance(error, Exception):
                 raise
             if queue is not None and job is not None and not isinstance(error, LeaseLost):
+                if not self.table.key_source & key:  # what it was to be made of is gone
+                    queue.done(job)
+                    self.skipped += 1
+                    return
                 queue.failed(job, error)
             if not self.options.suppress_errors:
                 raise
@@ -195,22 +202,20 @@ MOST = 1000
 
 def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
-    options, schema = run.options, table.schema
+    schema = table.schema
     database = schema.writable(table.spec.name)
     ensure_queue(database, schema)
-    if options.refresh:
-        refresh(
-            table,
-            restrictions,
-            order=options.order,
-            priority=USUAL_PRIORITY,
-            refresh_stale=options.refresh_stale,
-        )
     keys = source_keys(table, restrictions)
     with Lease(database, table.spec.name.schema) as lease:
         queue = Queue(table, keys.heading, lease)
-        for job in _jobs(queue, run, keys.node if restrictions else None):
-            if job.made and not options.refresh_stale:
+
+        def fill() -> None:
+            options = run.options
+            stale = options.refresh_stale
+            refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY, refresh_stale=stale)
+
+        for job in _jobs(queue, run, keys.node if restrictions else None, fill):
+            if job.made and not run.options.refresh_stale:
                 queue.done(job)
                 run.skipped += 1
             else:
@@ -218,13 +223,21 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
             advance(1)
 
 
-def _jobs(queue: Queue, run: _Run, among: Node | None) -> Iterator[Job]:
-    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back."""
+def _jobs(queue: Queue, run: _Run, among: Node | None, fill: Callable[[], None]) -> Iterator[Job]:
+    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
+
+    fill: enters pending keys, once what had been entered is done: that takes time where there are many.
+    """
     most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
+    filled = not run.options.refresh
     while left and not run.is_over:
         reserved = queue.reserve(min(most, left), priority=run.options.priority, among=among)
-        if not reserved:
+        if not reserved and filled:
             return
+        if not reserved:
+            fill()
+            filled = True
+            continue
         started, waiting = time.monotonic(), deque(reserved)
         try:
             while waiting and not run.is_over:
