@@ -550,6 +550,10 @@ class InputsChanged(MakeError):
     """What a make in parts had fetched was changed by others before it could insert: it is to be made again."""
 
 
+class RefreshRefused(MakeError):
+    """A stale result was not replaced: rows that no make would bring back depend on it."""
+
+
 class LeaseLost(MakeError):
     """A worker was away for longer than its lease, and its key was given to another one: nothing of it was kept."""
 

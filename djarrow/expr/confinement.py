@@ -27,6 +27,7 @@ from djarrow.expr.nodes import (
     Slot,
     Stored,
     United,
+    Written,
 )
 from djarrow.expr.terms import Call, Column, Term, Value
 from djarrow.model.names import TableName
@@ -160,6 +161,8 @@ class _Flow:
                 return self._behind(self.node(node.source))
             case Climbed():
                 return self._climbed(node)
+            case Written():  # of the notes of a schema, which no result is made of
+                return self.places(node.heading.names)
             case _:
                 assert_never(node)
 

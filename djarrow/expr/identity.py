@@ -23,6 +23,7 @@ from djarrow.expr.nodes import (
     Rows,
     Stored,
     United,
+    Written,
 )
 from djarrow.expr.terms import Column, Term
 
@@ -56,7 +57,7 @@ def identified(node: Node) -> Identified | None:
             return identified(node.left)
         case Aggregated():
             return _renamed(identified(node.groups), node.columns)
-        case United() | Distinct() | Rows():
+        case United() | Distinct() | Rows() | Written():
             return None
         case _:
             assert_never(node)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Protocol, assert_never
 
 from attrs import evolve, field, frozen
 
@@ -245,13 +245,40 @@ class Climbed:
         return f"{self.table} above {self.source}"
 
 
-Node = Stored | Rows | Restricted | Projected | Joined | United | Distinct | Aggregated | First | Climbed
+class Statement(Protocol):
+    """A SELECT that no other nodes make up: a frozen record, equal to another where its text is the same.
+
+    Its columns are those of the heading, in PostgreSQL's types.
+    """
+
+    @property
+    def tables(self) -> frozenset[TableName]:
+        """The tables that it reads."""
+        ...
+
+    def text(self) -> str:
+        """The statement, for PostgreSQL."""
+        ...
+
+
+@frozen(cache_hash=True)
+class Written:
+    """Rows that a statement of its own gives, over what only the database keeps: the notes of a schema."""
+
+    heading: Heading
+    statement: Statement
+
+    def __str__(self) -> str:
+        return str(self.statement)
+
+
+Node = Stored | Rows | Written | Restricted | Projected | Joined | United | Distinct | Aggregated | First | Climbed
 
 
 def operands(node: Node) -> tuple[Node, ...]:
     """The nodes directly inside a node, those of its conditions included."""
     match node:
-        case Stored() | Rows():
+        case Stored() | Rows() | Written():
             return ()
         case Restricted():
             return (node.source, *matched_with(node.condition))
@@ -293,4 +320,10 @@ def walk(node: Node) -> Iterator[Node]:
 
 def tables(node: Node) -> set[TableName]:
     """The stored tables that a query reads."""
-    return {part.name for part in walk(node) if isinstance(part, Stored)}
+    found: set[TableName] = set()
+    for part in walk(node):
+        if isinstance(part, Stored):
+            found.add(part.name)
+        elif isinstance(part, Written):
+            found |= part.statement.tables
+    return found

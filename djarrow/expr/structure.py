@@ -26,6 +26,7 @@ from djarrow.expr.nodes import (
     Slot,
     Stored,
     United,
+    Written,
 )
 from djarrow.expr.terms import Call, Term, Value
 
@@ -75,7 +76,7 @@ class _Taking:
 
     def node(self, node: Node) -> Node:
         match node:
-            case Stored():
+            case Stored() | Written():
                 return node
             case Rows():
                 return evolve(node, table=self.slot(node.table))

@@ -67,6 +67,7 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         batch_size: int | None = None,
         processes: int | None = 1,
         executor: Any = None,
+        refresh_stale: bool = False,
     ) -> Populated:
         """Call make for every key of the key source that has no row yet, each in one transaction.
 
@@ -80,10 +81,12 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         processes: make in so many new processes, None for one a processor. executor: make in those of a
         `concurrent.futures.Executor` or a `dask.distributed.Client`. This process then hands keys out; the others find
         the class by its module and name, and connect by themselves: docs/executors.md.
+        refresh_stale: also replace the rows of `stale()`, each in one transaction with all that depends on it; those
+        of which results upstream are stale wait for these. Rows that were entered by hand are not lost for it.
 
-        Returns what was done. Raises what a make raises, MakeError where one ends without its row, and LeaseLost where
-        this process was away for too long and another has the key; the rows of earlier makes stay. Specification: 001
-        9.1.2, 9.5.1; docs/computing.md.
+        Returns what was done. Raises what a make raises, MakeError where one ends without its row, RefreshRefused, and
+        LeaseLost where this process was away for too long and another has the key; the rows of earlier makes stay.
+        Specification: 001 9.1.2, 9.5.1; docs/computing.md.
         """
         options = Options(
             suppress_errors=suppress_errors,
@@ -97,8 +100,39 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
             batch_size=batch_size,
             processes=processes,
             executor=executor,
+            refresh_stale=refresh_stale,
         )
         return populate(self, restrictions, options)
+
+    @on_class_too
+    def stale(self) -> QueryExpression:
+        """The keys of the rows that do not hold any more, as a query: `(T & T.stale())` are the rows. docs/validity.md.
+
+        A row is stale where, since its make has seen the database, a row upstream was changed by update1 or by insert
+        with replace=True; where the code of make is another now than it was made by; and where a result upstream is
+        stale. Rows that were inserted by hand have no make, and are not. Raises QueryError in a repository.
+        """
+        from djarrow.jobs.validity import Stale
+
+        return Stale(self)
+
+    @on_class_too
+    def stale_part(self, part: Table) -> QueryExpression:
+        """The keys of the rows of a part whose master's rows are stale."""
+        from djarrow.jobs.validity import stale_part
+
+        return stale_part(part, self)
+
+    @on_class_too
+    def accept(self, restriction: Any = None) -> int:
+        """Say that stale rows hold all the same, until their inputs or code change the next time. Gives how many.
+
+        restriction: a condition on the table; without it, all. What was accepted, by whom and when: `schema.accepted`.
+        Raises InvalidCondition for a restriction that restricts nothing.
+        """
+        from djarrow.jobs.validity import accept
+
+        return accept(self, restriction)
 
     @on_class_too
     def progress(self, *restrictions: Any) -> tuple[int, int]:

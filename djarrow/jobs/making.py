@@ -28,16 +28,23 @@ if TYPE_CHECKING:
     from djarrow.engine.base import Database
     from djarrow.jobs.autopopulate import AutoPopulated
     from djarrow.jobs.queue import Job
+    from djarrow.jobs.refreshing import Refreshing
 
 
 class Maker:
-    """Makes keys of one table, one after the other. options: further arguments of make and make_fetch."""
+    """Makes keys of one table, one after the other. options: further arguments of make and make_fetch.
 
-    def __init__(self, table: AutoPopulated, form: Form, options: Mapping[str, Any]) -> None:
+    refreshing: its stale results, which are replaced; None where rows that are there stay.
+    """
+
+    def __init__(
+        self, table: AutoPopulated, form: Form, options: Mapping[str, Any], refreshing: Refreshing | None = None
+    ) -> None:
         self._table = table
         self._spec = table.spec
         self._form = form
         self._options = options
+        self._refreshing = refreshing
         self._author = author_of(table)
         self._statements: dict[tuple[tuple[str, ...], bool], makes.Finishing] = {}
         self._database: Database = table.schema.writable(table.spec.name)
@@ -56,7 +63,7 @@ class Maker:
                     raise
                 if job is not None and not self._holds(job):
                     raise self.lost(key) from error
-                if self.is_made(key):
+                if self._is_done(key):
                     return False
                 if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
                     raise
@@ -66,15 +73,23 @@ class Maker:
         """Whether the row of a key is there."""
         return bool(self._database.read(makes.is_made(self._spec, key), few=True).column("made")[0].as_py())
 
+    def _is_done(self, key: Mapping[str, Any]) -> bool:
+        """Whether the row of a key is there, and need not be replaced."""
+        return self.is_made(key) and (self._refreshing is None or not self._refreshing.is_stale(key))
+
     def _attempt(self, key: dict[str, Any], job: Job | None) -> bool:
         started = time.monotonic()
-        if job is None and self.is_made(key):  # a job tells it
+        if (job is None or self._refreshing is not None) and self._is_done(key):  # a job tells whether there is a row
             return False
         insert = prepared(self._form, self._table, key, self._options, self._database)
         number = uuid.uuid4()
         inserted = False
         try:
             with self._database.begin(settings={MAKING: str(number)}):  # by which its rows take the number
+                if self._refreshing is not None and self.is_made(key):
+                    if not self._refreshing.is_stale(key):  # another process was there first
+                        return False
+                    self._refreshing.clear(key)
                 insert()
                 inserted = True
                 self._finish(number, started, key, job)

@@ -18,6 +18,8 @@ from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, Reserved, ensure_queue, refresh
+from djarrow.jobs.refreshing import Refreshing
+from djarrow.jobs.validity import keys_to_make, waiting_keys
 from djarrow.model.names import TableName
 from djarrow.show.progress import progress_bar
 from djarrow.sql.jobs import USUAL_PRIORITY
@@ -41,12 +43,14 @@ class Populated:
 
     skipped: keys that were passed over: another process made them meanwhile, or make_query has no row for them, which
     stay pending.
+    waiting: of a populate that replaces stale results, keys that it left: results upstream are stale, and go first.
     """
 
     done: int
     failures: tuple[Failure, ...] = field(default=())
     skipped: int = 0
     seconds: float = 0.0
+    waiting: int = 0
 
     @property
     def failed(self) -> int:
@@ -89,6 +93,7 @@ class Options:
     refresh: bool = True
     processes: int | None = 1
     executor: Any = None
+    refresh_stale: bool = False
     stop: Callable[[], bool] = field(default=lambda: False)
     report: Callable[[Outcome], None] = field(default=lambda _: None)
     lease: Lease | None = None
@@ -125,6 +130,9 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
     keys, form = source_keys(table, restrictions), form_of(table)
+    if options.refresh_stale and (options.is_elsewhere or form in (Form.BATCH, Form.QUERY)):
+        text = "populate: refresh_stale makes key by key in this process. Leave out processes and executor"
+        raise InvalidCondition(f"{text}, and give {table.spec.name} one of the forms of make for single keys.")
     if form in (Form.BATCH, Form.QUERY):
         from djarrow.jobs.sets import populate_sets
 
@@ -132,8 +140,8 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     if options.batch_size is not None:
         text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
         raise InvalidCondition(text)
-    pending = keys - table.proj()
-    maker = Maker(table, form, options.make_kwargs)
+    pending = keys_to_make(table, restrictions, refresh_stale=True) if options.refresh_stale else keys - table.proj()
+    maker = Maker(table, form, options.make_kwargs, Refreshing(table) if options.refresh_stale else None)
     ensure_makes(database, table)
     run = Run(table, maker, options)
     total = _total(pending, options) if options.display_progress else None
@@ -146,12 +154,13 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
             _reserved(run, restrictions, advance)
         else:
             _listed(run, pending, advance)
-    return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started)
+    waiting = len(waiting_keys(table, restrictions)) if options.refresh_stale else 0
+    return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started, waiting)
 
 
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
-    return source_keys(table, restrictions) - table.proj()
+    return keys_to_make(table, restrictions, refresh_stale=False)
 
 
 def _total(pending: QueryExpression, options: Options) -> int:
@@ -198,6 +207,8 @@ class Run:
         else:
             self._tell(key, time.monotonic() - started, made=made)
             self.done, self.skipped = self.done + made, self.skipped + (not made)
+            if not made and reserved is not None and job is not None:
+                reserved.done(job)
 
     def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, reserved: Reserved) -> bool:
         """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone.
@@ -269,7 +280,7 @@ def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], No
     """Keys as other processes leave them, until nothing is to be had."""
     with reserving(run, restrictions) as (queue, among, fill):
         for job in _jobs(queue, run, among, fill):
-            if job.made:
+            if job.made and not run.options.refresh_stale:
                 run.skip(job, queue)
             else:
                 run.make(job.key, job, queue)
@@ -287,7 +298,9 @@ def reserving(
     keys = source_keys(table, restrictions)
 
     def fill() -> None:
-        refresh(table, restrictions, order=run.options.order, priority=USUAL_PRIORITY)
+        options = run.options
+        stale = options.refresh_stale
+        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY, refresh_stale=stale)
 
     own = run.options.lease
     with Lease(database, table.spec.name.schema) if own is None else nullcontext(own) as lease:

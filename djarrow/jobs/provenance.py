@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from djarrow._version import __version__
 from djarrow.errors import MakeError
-from djarrow.sql import locks, makes
+from djarrow.sql import accepted, locks, makes
 from djarrow.sql.makes import Author
 from djarrow.table.declaring.classes import parts_of
 
@@ -62,6 +62,7 @@ def ensure_makes(database: Database, table: AutoPopulated) -> None:
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_declarations())
         database.execute(makes.create_makes(master.schema))
+        database.execute(accepted.create_accepted(master.schema))
         for each, found in missing.items():
             if not found["made"]:
                 database.execute(makes.add_made_column(each))

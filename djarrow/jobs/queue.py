@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import frozen
 
 from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
-from djarrow.jobs.key_source import source_keys
+from djarrow.jobs.validity import keys_to_make
 from djarrow.settings import config
 from djarrow.sql import jobs, locks
 
@@ -73,16 +73,17 @@ def refresh(
     priority: int = jobs.USUAL_PRIORITY,
     delay: float = 0,
     ignored: bool = False,
+    refresh_stale: bool = False,
 ) -> tuple[int, int]:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
     ignored: they are entered as such, and strike nothing off; pending jobs of theirs and those that failed become so.
-    Gives how many were added and removed. One statement, whatever their number. Raises TransactionError inside of a
-    transaction.
+    refresh_stale: those of stale results, too. Gives how many were added and removed. One statement, whatever their
+    number. Raises TransactionError inside of a transaction.
     """
     database = table.schema.writable(table.spec.name)
-    every = source_keys(table, ()) - table.proj()
-    chosen = source_keys(table, restrictions) - table.proj() if restrictions else every
+    every = keys_to_make(table, (), refresh_stale=refresh_stale)
+    chosen = keys_to_make(table, restrictions, refresh_stale=refresh_stale) if restrictions else every
     every._reader(), chosen._reader()  # tables that they read are made on first use
     text = jobs.refresh(
         table.spec,

@@ -14,6 +14,7 @@ from typing import assert_never
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+from djarrow.errors import QueryError
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated, may_be_null, names_in
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
@@ -30,6 +31,7 @@ from djarrow.expr.nodes import (
     Rows,
     Stored,
     United,
+    Written,
 )
 from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Column, Term, aggregates, names, names_outside, with_columns_for
@@ -77,6 +79,8 @@ class Assembly:
                 return self._stored(node)
             case Rows():
                 return self._rows(node)
+            case Written():
+                return self._written(node)
             case Restricted():
                 return self._restricted(node)
             case Projected():
@@ -112,6 +116,16 @@ class Assembly:
         target = exp.TableAlias(this=plain_name(alias), columns=[quoted_name(name) for name in node.heading.names])
         source = exp.Alias(this=self._values.rows(node.table, node.heading), alias=target)
         return Select(source, {name: column(alias, name) for name in node.heading.names})
+
+    def _written(self, node: Written) -> Select:
+        if self._dialect is not Dialect.POSTGRES:
+            raise QueryError(f"{node} is told by notes that only the database keeps. Ask outside of a `using` block.")
+        alias = self._alias()
+        source = self._values.written(f"(\n{node.statement.text()}\n)")
+        return Select(
+            exp.Alias(this=source, alias=exp.TableAlias(this=plain_name(alias))),
+            {a.name: self._recast(column(alias, a.name), a.type) for a in node.heading},
+        )
 
     def opened(self, inner: Select) -> Select:
         """The same query as a SELECT to which anything may be added."""

@@ -29,6 +29,9 @@ MAKES = "~makes"
 SNAPSHOT = "_snapshot"
 """The hidden column of the transactions that a make has seen, by which `stale` knows the changes that it has not."""
 
+TRANSACTION = "_transaction"
+"""The hidden column of its own transaction, whose changes it knows."""
+
 
 @frozen
 class Author:
@@ -69,7 +72,7 @@ def makes_spec(schema: str) -> TableSpec:
         name,
         "what made the rows of the tables that fill themselves",
         Heading(attributes, ("make",)),
-        indexes=(Index(("table_name", "started")),),
+        indexes=(Index(("table_name", "started")), Index(("table_name", "fingerprint"))),
     )
 
 
@@ -85,7 +88,10 @@ def ready_table(table: TableName) -> str:
 def create_makes(schema: str) -> str:
     """The statement that makes the table of makes, where there is none. It must not run twice at once."""
     table = full_name(TableName(schema, MAKES))
-    hidden = f"ALTER TABLE {table} ADD COLUMN {identifier(SNAPSHOT)} pg_snapshot DEFAULT pg_current_snapshot()"
+    hidden = (
+        f"ALTER TABLE {table} ADD COLUMN {identifier(SNAPSHOT)} pg_snapshot DEFAULT pg_current_snapshot(), "
+        f"ADD COLUMN {identifier(TRANSACTION)} xid8 DEFAULT pg_current_xact_id()"
+    )
     return block([*create_table(makes_spec(schema)), hidden], unless="duplicate_table")
 
 

@@ -25,8 +25,8 @@ _MARK = "\0"
 
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
 
-Kind = AttributeType | Heading
-"""What a constant is: a value of a type, or rows of a heading."""
+Kind = AttributeType | Heading | None
+"""What a constant is: a value of a type, or rows of a heading; None of text that is SQL already."""
 
 
 @frozen
@@ -48,6 +48,8 @@ class Template:
 
 
 def _text(value: Any, kind: Kind, dialect: Dialect) -> str:
+    if kind is None:
+        return str(value)
     return rows_text(value, kind, dialect) if isinstance(kind, Heading) else literal(value, kind, dialect)
 
 
@@ -64,6 +66,10 @@ class Values:
     def rows(self, table: pa.Table | Slot, heading: Heading) -> Expression:
         """The node that stands for rows given by the user, as a source of columns."""
         return self._mark(table, heading)
+
+    def written(self, text: str) -> Expression:
+        """The node that stands for a source that is written already."""
+        return self._mark(text, None)
 
     def _mark(self, value: Any, kind: Kind) -> Expression:
         self.items.append((value, kind))

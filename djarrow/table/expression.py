@@ -259,6 +259,19 @@ class QueryExpression(Reading):
         """`A & dj.Top(limit, order_by, offset)`."""
         return self & conditions.Top(limit, order_by, offset)
 
+    @on_class_too
+    def provenance(self) -> QueryExpression:
+        """What made the rows, of a table that fills itself or of its part: its key, and the columns started, duration
+        (seconds), host, user, process, version (of djarrow), git_commit, dirty (changed since that), fingerprint (of
+        the code of make) and keys (for how many keys the make was).
+
+        A column whose name the table has is called `make_...`. All are NULL of a row that was inserted by hand.
+        Raises QueryError of other tables, and in a repository. docs/validity.md.
+        """
+        from djarrow.table.provenance import provenance
+
+        return provenance(self)
+
     # --- writing -------------------------------------------------------------------------------------------------
 
     @on_class_too

@@ -357,6 +357,17 @@ class Schema:
 
         return updates_of(self)
 
+    @property
+    def accepted(self) -> QueryExpression:
+        """What was said to hold although it was stale, by `Table.accept`, as a query: one row a result each time.
+
+        Its attributes are id, table_name, key, make, fingerprints, user_name, accepted. Without rows as long as nothing
+        was accepted. Raises NoSchema before the schema is activated.
+        """
+        from djarrow.table.writing.log import accepted_of
+
+        return accepted_of(self)
+
     # --- computing -----------------------------------------------------------------------------------------------
 
     @property

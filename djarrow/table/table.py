@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from djarrow.errors import DefinitionError, NoSchema
+from djarrow.errors import DefinitionError, NoSchema, QueryError
 from djarrow.expr.nodes import Stored
 from djarrow.model import names
 from djarrow.model.describe import describe
@@ -360,6 +360,15 @@ class Part(Table):
         if self._master is None:
             raise DefinitionError(f"the part {type(self).__name__} is not nested in the class of a master.")
         return self._master
+
+    @on_class_too
+    def stale(self) -> QueryExpression:
+        """The keys of the rows that do not hold any more: those of rows of the master that do not."""
+        found = getattr(self.master, "stale_part", None)
+        if found is None:
+            raise QueryError(f"{self.spec.name} does not fill itself: its rows are as they were entered.")
+        result: QueryExpression = found(self)
+        return result
 
 
 BASES: dict[Tier, type[Table]] = {names.LOOKUP: Lookup, names.MANUAL: Manual}

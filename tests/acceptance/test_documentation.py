@@ -156,6 +156,22 @@ def test_the_example_of_jobs(schema: dj.Schema, tmp_path: Path, monkeypatch: pyt
     assert named >= {*schema.jobs.heading.names, *schema.jobs.heading["status"].type.choices}
 
 
+def test_the_example_of_validity(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/validity.md runs: two results become stale, one is accepted, and one made anew."""
+    page = (DOCUMENTS / "validity.md").read_text("utf-8")
+    (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert found.makers.columns == ["scan", "started", "host", "git_commit", "dirty"]
+    assert found.slow == []
+    assert found.stale == [{"scan": 1}, {"scan": 3}]
+    assert found.accepted == 1
+    assert [row["flux"] for row in found.fluxes] == [40.0, 40.0, 60.0]
+    assert len(found.Flux.stale()) == 0
+    rows = [row for row in page.splitlines() if row.startswith("| `")]
+    told = found.Flux.provenance().heading.secondary
+    assert [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])] == list(told)
+
+
 def test_the_example_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The example of docs/settings.md runs."""
     (text,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS / "settings.md").read_text("utf-8"), re.DOTALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import NoSchema, QueryError, UpdateRefused
@@ -12,6 +13,7 @@ from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
+    from djarrow.model.spec import TableSpec
     from djarrow.table.schema import Schema
 
 
@@ -43,21 +45,34 @@ def _has_log(reader: Reader, schema: str) -> bool:
 
 
 def updates_of(schema: Schema) -> QueryExpression:
-    """What Schema.updates is: the log as it is now, or a query without rows of the same heading where there is none."""
-    from djarrow.expr.nodes import Rows, Stored
+    """What Schema.updates is."""
     from djarrow.sql import updates
 
+    return _note(schema, updates.log_spec, updates.find_log, "updates", "update log")
+
+
+def accepted_of(schema: Schema) -> QueryExpression:
+    """What Schema.accepted is."""
+    from djarrow.sql import accepted
+
+    return _note(schema, accepted.accepted_spec, accepted.find_accepted, "accepted results", "accepted results")
+
+
+def _note(
+    schema: Schema, spec_of: Callable[[str], TableSpec], find: Callable[[str], str], what: str, kept: str
+) -> QueryExpression:
+    """A note of the schema as it is now, or a query without rows of the same heading where there is none."""
+    from djarrow.expr.nodes import Rows, Stored
+
     if schema.name is None:
-        raise NoSchema("the schema is not activated. Call `schema.activate('name')` before asking for its updates.")
+        raise NoSchema(f"the schema is not activated. Call `schema.activate('name')` before asking for its {what}.")
     if current_offline() is not None:
-        raise QueryError(
-            "queries run on a repository here, which holds no update log. Ask outside of the `using` block."
-        )
-    spec = updates.log_spec(schema.name)
-    log: Any = type("Updates", (Table,), {"_spec": spec, "_schema": schema})
-    if _has_log(schema.connection, schema.name):
-        return QueryExpression(Stored(spec.name, spec.heading), log())
-    return QueryExpression(Rows(spec.heading, no_rows(spec.heading)), log())
+        raise QueryError(f"queries run on a repository here, which holds no {kept}. Ask outside of the `using` block.")
+    spec = spec_of(schema.name)
+    note: Any = type("Note", (Table,), {"_spec": spec, "_schema": schema})
+    if schema.connection.read(find(schema.name), few=True).column("found")[0].as_py():
+        return QueryExpression(Stored(spec.name, spec.heading), note())
+    return QueryExpression(Rows(spec.heading, no_rows(spec.heading)), note())
 
 
 def no_rows(heading: Any) -> Any:
