@@ -156,6 +156,9 @@ class _Run:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
             if not isinstance(error, Exception):
                 raise
+            if queue is not None and job is not None and self._has_gone(error, job, queue):
+                self.skip(key)
+                return
             self._tell(key, time.monotonic() - started, error=error)
             if queue is not None and job is not None:
                 self._keep(error, job, queue)
@@ -166,11 +169,14 @@ class _Run:
             self._tell(key, time.monotonic() - started, made=made)
             self.done, self.skipped = self.done + made, self.skipped + (not made)
 
-    def skip(self, job: Job, queue: Queue) -> None:
-        """Pass over a job whose row is there already."""
-        queue.done(job)
-        self._tell(job.key, 0.0)
+    def skip(self, key: dict[str, Any]) -> None:
+        """Pass over a key whose row is there already, or which has gone since its job was entered."""
+        self._tell(key, 0.0)
         self.skipped += 1
+
+    def _has_gone(self, error: Exception, job: Job, queue: Queue) -> bool:
+        """Whether a make failed because its key has gone. A lease or a connection that was lost says nothing of it."""
+        return not isinstance(error, LeaseLost | ConnectionFailed) and queue.has_gone(job)
 
     def _keep(self, error: Exception, job: Job, queue: Queue) -> None:
         """Have the job of a key keep what its make raised.
@@ -240,7 +246,8 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
         queue = Queue(table, keys.heading, lease)
         for job in _jobs(queue, run, keys.node if restrictions else None):
             if job.made:
-                run.skip(job, queue)
+                queue.done(job)
+                run.skip(job.key)
             else:
                 run.make(job.key, job, queue)
             advance(1)

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.populate import Options, Outcome, Populated, populate
-from djarrow.jobs.queue import Lease, ensure_queue
+from djarrow.jobs.queue import Lease, ensure_queue, refresh
 from djarrow.sql import jobs
 from djarrow.sql.locks import RETRIED
 
@@ -165,15 +165,18 @@ class Worker:
         database, schema = table.schema.writable(table.spec.name), table.spec.name.schema
         before = self.done + self.failed
         most = SLICE if self._left is None else min(SLICE, self._left)
+        lease = self._lease(database, table, schema)
+        if place not in self._unfinished:
+            refresh(table, unless_pending=True)
         options = Options(
             suppress_errors=True,
             reserve_jobs=True,
             max_calls=most,
             priority=self.orders.priority,
-            refresh=place not in self._unfinished,
+            refresh=False,
             stop=self._stopping.is_set,
             report=self._told,
-            lease=self._lease(database, table, schema),
+            lease=lease,
         )
         found = populate(table, (), options)
         calls = _calls(found)
