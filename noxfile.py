@@ -34,7 +34,8 @@ def tests(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Random query expressions against a naive evaluator, for longer than the tests do."""
     session.install(".[test]")
-    session.run("pytest", "tests/property", "--timeout=3600", *session.posargs, env={"DJARROW_FUZZ": "10000"})
+    spread = ("-n", "logical", "--dist=load")
+    session.run("pytest", "tests/property", "--timeout=3600", *spread, *session.posargs, env={"DJARROW_FUZZ": "10000"})
 
 
 @nox.session

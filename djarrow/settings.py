@@ -80,10 +80,10 @@ SETTINGS = {
     for setting in (
         Setting("safemode", True, BOOLEAN, "whether what would be lost is shown and asked for first"),
         Setting("display.limit", 12, COUNT, "the rows of a preview"),
+        Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
         Setting("jobs.lease", 60, SECONDS, "seconds for which a worker's keys are its own after it was last heard of"),
         Setting("jobs.heartbeat", 0, SECONDS_OR_NONE, "seconds between two signs of life; 0 is a third of the lease"),
         Setting("jobs.keep_completed", False, BOOLEAN, "whether jobs that are done stay in the queue, as `success`"),
-        Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
     )
 }
 """Every setting by name."""

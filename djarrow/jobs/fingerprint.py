@@ -1,6 +1,6 @@
 """The fingerprint of a make: it changes where what the code does may have changed, and not with how it is written.
 
-Specification: issue of computation, provenance; docs/decisions/018-fingerprints.md says what counts and what does not.
+Design section 10; docs/decisions/018-fingerprints.md says what counts and what does not.
 """
 
 from __future__ import annotations

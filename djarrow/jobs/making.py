@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from djarrow.engine.base import may_come_of_keeping
+from djarrow.engine.base import Ready, may_come_of_keeping
 from djarrow.errors import (
     DjarrowError,
     DuplicateKey,
@@ -18,7 +18,7 @@ from djarrow.errors import (
     TransactionError,
 )
 from djarrow.jobs.forms import Form, prepared
-from djarrow.jobs.provenance import Author
+from djarrow.jobs.provenance import author_of
 from djarrow.settings import config
 from djarrow.sql import jobs, makes
 from djarrow.sql.ddl import MAKING
@@ -38,7 +38,8 @@ class Maker:
         self._spec = table.spec
         self._form = form
         self._options = options
-        self._author = Author(table)
+        self._author = author_of(table)
+        self._statements: dict[tuple[tuple[str, ...], bool], makes.Finishing] = {}
         self._database: Database = table.schema.writable(table.spec.name)
 
     def make(self, key: dict[str, Any], job: Job | None = None) -> bool:
@@ -84,16 +85,26 @@ class Maker:
         return True
 
     def _finish(self, number: uuid.UUID, started: float, key: Mapping[str, Any], job: Job | None) -> None:
-        make, name = self._author.make(number, time.monotonic() - started, 1), self._spec.name
-        taken = None
+        values = makes.values_of(self._spec, number, time.monotonic() - started, 1, key)
         if job is not None:
-            taken = jobs.finish(name.schema, name.table, [job.hash], job.token, keep=config["jobs.keep_completed"])
-        if self._database.write(makes.finish(self._spec, key, make, taken)):
+            values += [f"'{job.hash}'", f"'{job.token}'"]
+        statement = self._finishing(tuple(key), job is not None)
+        ready = Ready(statement.body, statement.types, f"({', '.join(values)})")
+        if self._database.write(statement.text(values), ready=ready):
             return
         if job is not None and self._is_made(key):
             raise self._lost(key)
         text = "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
         raise self._error(text, key)
+
+    def _finishing(self, names: tuple[str, ...], job: bool) -> makes.Finishing:
+        """The statement that ends a make, which is the same for all keys."""
+        found = self._statements.get((names, job))
+        if found is None:
+            keep = config["jobs.keep_completed"]
+            found = makes.finishing(self._spec, names, self._author, job=job, keep=keep)
+            self._statements[names, job] = found
+        return found
 
     def _holds(self, job: Job) -> bool:
         text = jobs.find(self._spec.name.schema, self._spec.name.table, job.hash, job.token)

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -20,7 +20,6 @@ from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, ensure_queue, refresh
 from djarrow.model.names import TableName
 from djarrow.show.progress import progress_bar
-from djarrow.sql.jobs import USUAL_PRIORITY
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -68,8 +67,9 @@ ORDERS = ("original", "reverse", "random")
 class Options:
     """How a table is populated, as `populate` takes it.
 
-    stop: asked between two keys whether to end. report: told of every key. lease: under which keys are reserved; where
-    there is none, the populate takes one for itself.
+    refresh: whether keys are entered into the queue when it has none left. stop: asked between two keys whether to end.
+    report: told of every key. lease: under which keys are reserved; where there is none, the populate takes one for
+    itself.
     """
 
     suppress_errors: bool = False
@@ -233,18 +233,29 @@ AIM = 2.0
 MOST = 1000
 
 
+class Fill(Protocol):
+    """Enters pending keys into the queue. False where it has some, as when another process has just done so."""
+
+    def __call__(self, *, surely: bool) -> bool:
+        """surely: enter them all the same."""
+        ...
+
+
 def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
-    options, schema = run.options, table.schema
+    schema = table.schema
     database = schema.writable(table.spec.name)
     ensure_queue(database, schema)
-    if options.refresh:
-        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY)
     keys = source_keys(table, restrictions)
-    own = nullcontext(options.lease) if options.lease is not None else Lease(database, table.spec.name.schema)
+    own = Lease(database, table.spec.name.schema) if run.options.lease is None else nullcontext(run.options.lease)
     with own as lease:
         queue = Queue(table, keys.heading, lease)
-        for job in _jobs(queue, run, keys.node if restrictions else None):
+
+        def fill(*, surely: bool) -> bool:
+            surely = surely or bool(restrictions) or run.options.priority is not None
+            return refresh(table, restrictions, order=run.options.order, unless_pending=not surely) is not None
+
+        for job in _jobs(queue, run, keys.node if restrictions else None, fill):
             if job.made:
                 queue.done(job)
                 run.skip(job.key)
@@ -253,13 +264,20 @@ def _reserved(run: _Run, table: AutoPopulated, restrictions: Sequence[Any], adva
             advance(1)
 
 
-def _jobs(queue: Queue, run: _Run, among: Node | None) -> Iterator[Job]:
-    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back."""
+def _jobs(queue: Queue, run: _Run, among: Node | None, fill: Fill) -> Iterator[Job]:
+    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
+
+    fill: enters pending keys, once what had been entered is done: that takes time where there are many.
+    """
     most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
+    filled, tried = not run.options.refresh, False
     while left and not run.is_over:
         reserved = queue.reserve(min(most, left), priority=run.options.priority, among=among)
-        if not reserved:
+        if not reserved and filled:
             return
+        if not reserved:
+            filled, tried = fill(surely=tried), True
+            continue
         started, waiting = time.monotonic(), deque(reserved)
         try:
             while waiting and not run.is_over:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import uuid
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from djarrow._version import __version__
 from djarrow.errors import MakeError
 from djarrow.sql import locks, makes
-from djarrow.sql.makes import Make
+from djarrow.sql.makes import Author
 from djarrow.table.declaring.classes import parts_of
 
 if TYPE_CHECKING:
@@ -20,38 +18,21 @@ if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
 
 
-class Author:
+def author_of(table: AutoPopulated) -> Author:
     """This process, as the author of the makes of a table."""
+    from djarrow.jobs.fingerprint import fingerprint
+    from djarrow.jobs.revision import revision_of
 
-    def __init__(self, table: AutoPopulated) -> None:
-        self._class = type(table)
-        self._name = table.spec.name.table
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The fingerprint of the code of make."""
-        from djarrow.jobs.fingerprint import fingerprint
-
-        return fingerprint(self._class)
-
-    @cached_property
-    def _rest(self) -> dict[str, object]:
-        from djarrow.jobs.revision import revision_of
-
-        revision = revision_of(self._class)
-        return {
-            "host": socket.gethostname(),
-            "user": _user(),
-            "process": os.getpid(),
-            "version": __version__,
-            "commit": revision and revision.commit,
-            "dirty": revision and revision.dirty,
-        }
-
-    def make(self, number: uuid.UUID, seconds: float, keys: int) -> Make:
-        """What is to be kept of a make."""
-        rest: dict[str, object] = self._rest
-        return Make(number=number, seconds=seconds, keys=keys, fingerprint=self.fingerprint, **rest)  # type: ignore[arg-type]
+    revision = revision_of(type(table))
+    return Author(
+        host=socket.gethostname(),
+        user=_user(),
+        process=os.getpid(),
+        version=__version__,
+        fingerprint=fingerprint(type(table)),
+        commit=None if revision is None else revision.commit,
+        dirty=None if revision is None else revision.dirty,
+    )
 
 
 def _user() -> str:

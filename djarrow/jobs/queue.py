@@ -74,13 +74,13 @@ def refresh(
     delay: float = 0,
     ignored: bool = False,
     unless_pending: bool = False,
-) -> tuple[int, int]:
+) -> tuple[int, int] | None:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
     ignored: they are entered as such, and strike nothing off; pending jobs of theirs and those that failed become so.
     unless_pending: nothing is done where the queue has jobs to be made now: of workers that begin, one enters them.
-    Gives how many were added and removed. One statement, whatever their number. Raises TransactionError inside of a
-    transaction.
+    Gives how many were added and removed, None where nothing was done. One statement, whatever their number. Raises
+    TransactionError inside of a transaction.
     """
     database = table.schema.writable(table.spec.name)
     every = source_keys(table, ()) - table.proj()
@@ -99,7 +99,7 @@ def refresh(
     with database.begin(isolation="READ COMMITTED", settings={"enable_nestloop": "off"}):
         database.read(locks.lock_refresh(table.spec.name), few=True)
         if unless_pending and database.read(jobs.find_pending(table.spec), few=True).column("found")[0].as_py():
-            return 0, 0
+            return None
         found = database.read(text, few=True)
     return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
 
@@ -207,7 +207,7 @@ class Queue:
 
     def _finish(self, job: Job, *, keep: bool) -> None:
         schema, table = self._spec.name.schema, self._spec.name.table
-        self._database.execute(jobs.finish(schema, table, [job.hash], job.token, keep=keep))
+        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=keep))
 
     def has_gone(self, job: Job) -> bool:
         """Whether the key of a job is none of the key source any more. Then the job is struck off."""

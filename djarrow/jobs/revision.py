@@ -28,7 +28,7 @@ KEPT = (
 
 @frozen
 class Revision:
-    """commit: in hex. dirty: what is checked out differs from it, has Python files besides, or could not be compared."""
+    """commit: in hex. dirty: what is checked out differs, has Python files besides, or could not be compared."""
 
     commit: str
     dirty: bool
@@ -38,8 +38,8 @@ def revision_of(table_class: type) -> Revision | None:
     """The commit that the source of a class belongs to.
 
     None without git, outside of a repository, before its first commit, where the repository ignores the file (an
-    installed package), where git refuses (a repository of somebody else), and for a class that has no file. A repository
-    is asked once in a process: what is loaded does not change with what is checked out later.
+    installed package), where git refuses (a repository of somebody else), and for a class that has no file. A
+    repository is asked once in a process: what is loaded does not change with what is checked out later.
     """
     module = sys.modules.get(module_of(table_class))
     file = getattr(module, "__file__", None)
@@ -114,6 +114,6 @@ def _git(folder: Path, *arguments: str, ends: int = 0) -> bytes | None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment without the variables of a git that called us, as in a hook, and with nothing asked or written."""
+    """The environment without the variables of a git that called us, as in a hook; nothing is asked or written."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in KEPT}
     return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "LC_ALL": "C"}

@@ -269,7 +269,8 @@ class _Building:
         hidden = (not self.key) + names.is_made(self.name)
         if hidden and len(self.attributes) + hidden > names.MAX_COLUMNS:
             limit = names.MAX_COLUMNS - hidden
-            raise self.error(f"this table has at most {limit} attributes: hidden columns are its key, or its make.")
+            what = "a table that fills itself" if self.key else "a table without a key"
+            raise self.error(f"{what} has at most {limit} attributes: it has hidden columns.")
         ordered = [self.attributes[name] for name in self.key]
         ordered += [attribute for name, attribute in self.attributes.items() if name not in self.key]
         heading = Heading(tuple(ordered), tuple(self.key))

@@ -253,17 +253,25 @@ def _leaves_as_text(attribute: Attribute) -> bool:
     return kind.family in (Family.STRING, Family.ENUM) or Dialect.POSTGRES.reads_as_text(kind)
 
 
-def finish(schema: str, table: str, hashes: Sequence[str], token: uuid.UUID, *, keep: bool) -> str:
-    """Take jobs out of the queue, or keep them as done, where the token still holds them; a part of a WITH that gives
-    a row for each.
-    """
-    where = _mine(table, token, hashes)
-    if keep:
-        return (
-            f'UPDATE {_jobs(schema)} SET "status" = \'success\', "_token" = NULL, "error_message" = \'\', '
-            f'"error_stack" = NULL, "timestamp" = now() WHERE {where} RETURNING 1'
-        )
-    return f"DELETE FROM {_jobs(schema)} WHERE {where} RETURNING 1"
+def finish(schema: str, table: str, job: str, token: uuid.UUID, *, keep: bool) -> str:
+    """Take a job out of the queue, or keep it as done, where the token still holds it."""
+    values = (quoted(job), f"'{token}'")
+    return "".join(values[p] if isinstance(p, int) else p for p in finish_job(schema, table, 0, 1, keep=keep))
+
+
+def finish_job(schema: str, table: str, job: int, token: int, *, keep: bool) -> list[str | int]:
+    """The same as a part of another statement, of which the places of the hash and of the token are given."""
+    mine: list[str | int] = [
+        f'WHERE "table_name" = {quoted(table)} AND "status" = \'reserved\' AND "key_hash" = ',
+        job,
+        ' AND "_token" = ',
+        token,
+        " RETURNING 1",
+    ]
+    if not keep:
+        return [f"DELETE FROM {_jobs(schema)} ", *mine]
+    done = '"status" = \'success\', "_token" = NULL, "error_message" = \'\', "error_stack" = NULL, "timestamp" = now()'
+    return [f"UPDATE {_jobs(schema)} SET {done} ", *mine]
 
 
 def fail(schema: str, table: str, job: str, token: uuid.UUID, *, message: str, stack: str) -> str:

@@ -6,7 +6,8 @@ docs/decisions/017-makes-and-jobs.md.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 
 from attrs import frozen
@@ -18,6 +19,7 @@ from djarrow.model.types import core
 from djarrow.model.values import normalise
 from djarrow.sql.ddl import MADE, block, create_table, full_name, made_column
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.jobs import finish_job
 from djarrow.sql.literals import identifier, literal, quoted
 
 MAKES = "~makes"
@@ -29,17 +31,13 @@ SNAPSHOT = "_snapshot"
 
 
 @frozen
-class Make:
-    """What its schema keeps of a make, but for when it began: that is told by the server's clock.
+class Author:
+    """Who makes, as its schema keeps it: where the process runs, and by which code.
 
-    number: its own. seconds: how long it took. keys: how many keys it was for. host, user, process: where it ran.
     version: djarrow's. commit, dirty: of the code, and whether that was changed since; None outside of a repository.
     fingerprint: of the code of make.
     """
 
-    number: uuid.UUID
-    seconds: float
-    keys: int
     host: str
     user: str
     process: int
@@ -49,6 +47,7 @@ class Make:
     dirty: bool | None = None
 
 
+@lru_cache(maxsize=256)
 def makes_spec(schema: str) -> TableSpec:
     """The makes of a schema, as a table."""
     name = TableName(schema, MAKES)
@@ -100,16 +99,48 @@ def is_made(spec: TableSpec, key: Mapping[str, Any]) -> str:
     return f"SELECT {_exists(spec, key)} AS made"
 
 
-def finish(spec: TableSpec, key: Mapping[str, Any], make: Make, job: str | None = None) -> str:
-    """Keep a make where its row is there: an INSERT that gives one row then, and none where the row is missing.
+@frozen
+class Finishing:
+    """The statement that ends the makes of a table: an INSERT into the makes, which gives one row where the row of the
+    key is there, and none where it is missing.
 
-    job: the statement that takes its job out of the queue; where that finds none, nothing is kept, either.
+    parts: its text; a number stands for the value of that place: the make's number, the seconds it took, how many keys
+    it was for, the key, and, with a job, its hash and its token. types: PostgreSQL's of these.
     """
-    where = _exists(spec, key)
-    if job is None:
-        return f"{_insert(spec.name, make)}\nWHERE {where}\nRETURNING 'made'"
-    taken = f"WITH job AS (\n{job}\n)\n"
-    return f"{taken}{_insert(spec.name, make)}\nWHERE {where} AND EXISTS (SELECT FROM job)\nRETURNING 'made'"
+
+    parts: tuple[str | int, ...]
+    types: tuple[str, ...]
+
+    @cached_property
+    def body(self) -> str:
+        """The statement with $1, $2, ... for the values."""
+        return "".join(f"${part + 1}" if isinstance(part, int) else part for part in self.parts)
+
+    def text(self, values: Sequence[str]) -> str:
+        """The statement with these literals."""
+        return "".join(values[part] if isinstance(part, int) else part for part in self.parts)
+
+
+def finishing(spec: TableSpec, names: Sequence[str], author: Author, *, job: bool, keep: bool) -> Finishing:
+    """How makes of keys of these attributes end. job: they are of the queue, and it is taken out where the token holds
+    it still, else nothing is kept. keep: it stays there, as done.
+    """
+    types = ("uuid", "float8", "bigint", *(spec.heading[name].type.postgres for name in names))
+    places: list[str | int] = []
+    for place, name in enumerate(names, start=3):
+        places += [f"{' AND ' if places else ''}t.{identifier(name)} = ", place]
+    exists = [f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE ", *(places or ["TRUE"]), ")"]
+    parts = [*_insert(spec.name, author), "\nWHERE ", *exists]
+    if job:
+        taken = finish_job(spec.name.schema, spec.name.table, len(types), len(types) + 1, keep=keep)
+        parts = ["WITH job AS (\n", *taken, "\n)\n", *parts, " AND EXISTS (SELECT FROM job)"]
+        types = (*types, "text", "uuid")
+    return Finishing((*parts, "\nRETURNING 'made'"), types)
+
+
+def values_of(spec: TableSpec, number: uuid.UUID, seconds: float, keys: int, key: Mapping[str, Any]) -> list[str]:
+    """The literals of a make for its finishing statement, but for the job's."""
+    return [f"'{number}'", repr(seconds), str(keys), *(_literal(spec, name, value) for name, value in key.items())]
 
 
 def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:
@@ -122,26 +153,32 @@ def _literal(spec: TableSpec, name: str, value: Any) -> str:
     return literal(normalise(value, kind), kind, _PG)
 
 
-def _insert(table: TableName, make: Make) -> str:
+def _insert(table: TableName, author: Author) -> list[str | int]:
     """INSERT of what is kept of a make, without its WHERE. It began so long ago as it has taken."""
-    values = {
-        "make": make.number,
+    kept = {
         "table_name": table.table,
-        "duration": make.seconds,
-        "keys": make.keys,
-        "host": make.host,
-        "user": make.user,
-        "process": make.process,
-        "version": make.version,
-        "git_commit": make.commit,
-        "dirty": make.dirty,
-        "fingerprint": make.fingerprint,
+        "host": author.host,
+        "user": author.user,
+        "process": author.process,
+        "version": author.version,
+        "git_commit": author.commit,
+        "dirty": author.dirty,
+        "fingerprint": author.fingerprint,
     }
     heading = makes_spec(table.schema).heading
-    given = [literal(normalise(value, heading[name].type), heading[name].type, _PG) for name, value in values.items()]
-    began = f"clock_timestamp() - make_interval(secs => {given[2]})"
-    columns = ", ".join(map(identifier, (*values, "started")))
-    return f"INSERT INTO {full_name(TableName(table.schema, MAKES))} ({columns})\nSELECT {', '.join(given)}, {began}"
+    given = [literal(normalise(value, heading[name].type), heading[name].type, _PG) for name, value in kept.items()]
+    columns = ", ".join(map(identifier, ("make", "duration", "started", "keys", *kept)))
+    return [
+        f"INSERT INTO {full_name(TableName(table.schema, MAKES))} ({columns})\nSELECT ",
+        0,
+        ", ",
+        1,
+        ", clock_timestamp() - make_interval(secs => ",
+        1,
+        "), ",
+        2,
+        f", {', '.join(given)}",
+    ]
 
 
 _PG = Dialect.POSTGRES

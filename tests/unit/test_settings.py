@@ -35,7 +35,14 @@ def write(project: Path, text: str) -> None:
 
 def test_defaults() -> None:
     """Without any source each setting has its default, which it could be set to."""
-    assert dict(dj.config) == {"safemode": True, "display.limit": 12, "display.width": 40}
+    assert dict(dj.config) == {
+        "safemode": True,
+        "jobs.lease": 60,
+        "jobs.heartbeat": 0,
+        "jobs.keep_completed": False,
+        "display.limit": 12,
+        "display.width": 40,
+    }
     assert all(setting.kind.holds(setting.default) for setting in SETTINGS.values())
 
 
@@ -171,7 +178,7 @@ def test_shown() -> None:
     """The repr has a line for each setting: name, value, and what it means."""
     config["display.limit"] = 5
     assert repr(config).splitlines()[1] == "display.limit = 5  # the rows of a preview"
-    assert repr(config.display) == "\n".join(repr(config).splitlines()[1:])
+    assert repr(config.display) == "\n".join(repr(config).splitlines()[1:3])
     assert {"safemode", "display", "override"} <= set(dir(config))
     assert dir(config.display) == ["limit", "width"]
 

@@ -1,1 +1,1 @@
-"""Reading Python code as a tree that only what it does can change. Which code belongs to a make: fingerprint.py above."""
+"""Reading code as trees that only what it does can change. What of it belongs to a make: fingerprint.py above."""

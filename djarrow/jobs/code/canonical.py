@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from attrs import frozen
 
@@ -26,16 +26,18 @@ from djarrow.jobs.code.scopes import (
     first_parameter,
     function_scope,
 )
+from djarrow.jobs.code.values import text_of
 
 CALLED = "()"
 """The step of a chain that is a call without arguments: `Session().rate` is Session, (), rate."""
 
 LEFT_OUT = {"ctx", "kind", "type_comment", "annotation", "returns", "type_params", "simple"}
 
-CHANGING = frozenset(
-    "add append appendleft clear difference_update discard extend insert intersection_update pop popitem popleft remove "
-    "reverse setdefault sort symmetric_difference_update update".split()
-)
+CHANGING = {
+    *("add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "insert"),
+    *("intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort"),
+    *("symmetric_difference_update", "update"),
+}
 """Methods of the containers of Python that change them."""
 
 
@@ -93,7 +95,7 @@ class Canonical:
             case ast.Call():
                 return self._call(node)
             case ast.Constant(value=value):
-                return f"{type(value).__name__}:{value!r}"
+                return str(text_of(value))
             case ast.AnnAssign(target=target, value=value):
                 given = [] if value is None else [self.text(value)]
                 return f"Assign({','.join([self.text(target), *given])})"
@@ -106,8 +108,11 @@ class Canonical:
             case ast.Delete(targets=targets):
                 self._changes(targets)
                 return self._fields(node)
-            case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar() | ast.MatchMapping():
-                return self._fields(node)
+            case ast.BinOp():
+                return self._sum(node)
+            case ast.JoinedStr(values=values):
+                # Python 3.12.1 has empty texts between the values
+                return f"JoinedStr({','.join(self.text(one) for one in values if not _is_empty(one))})"
             case _:
                 return self._fields(node)
 
@@ -124,6 +129,17 @@ class Canonical:
             else:
                 parts.append(f"{name}={self._value(value)}")
         return f"{type(node).__name__}({','.join(parts)})"
+
+    def _sum(self, node: ast.BinOp) -> str:
+        """An operation. Its left sides are gone through in a loop, as a sum can be long."""
+        operations, left = [node], node.left
+        while isinstance(left, ast.BinOp):
+            operations.append(left)
+            left = left.left
+        text = self.text(left)
+        for one in reversed(operations):
+            text = f"BinOp({text},{type(one.op).__name__},{self.text(one.right)})"
+        return text
 
     def _value(self, value: object) -> str:
         match value:
@@ -271,7 +287,8 @@ class Canonical:
 
     def _call(self, node: ast.Call) -> str:
         if isinstance(node.func, ast.Attribute) and node.func.attr in CHANGING:
-            self._written.add(id(node.func))
+            self._written.update((id(node.func), id(node)))
+            self._changes([node.func.value])
         if not node.args and not node.keywords and isinstance(node.func, ast.Name | ast.Attribute):
             return self._chain(node)
         function, known = self._resolved(node.func)
@@ -290,3 +307,7 @@ class Canonical:
             self._written.add(id(node))
             if isinstance(node, ast.Tuple | ast.List):
                 self._changes(node.elts)
+
+
+def _is_empty(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""

@@ -6,7 +6,7 @@ import builtins
 import functools
 from collections.abc import Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard, TypeVar
 
 from attrs import field, frozen
 
@@ -16,6 +16,22 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
+
+Kind = TypeVar("Kind")
+
+
+def is_a(value: object, kind: type[Kind]) -> TypeGuard[Kind]:
+    """Whether a value is of a type; `isinstance` would ask a proxy what it stands for, which runs its code."""
+    return any(one is kind for one in mro(type(value)))
+
+
+def contents(module: object) -> Mapping[str, Any]:
+    """What a module binds; `vars` would have a lazy one load itself."""
+    try:
+        found = object.__getattribute__(module, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}
 
 
 def mro(cls: type) -> tuple[type, ...]:
@@ -48,7 +64,7 @@ def member(cls: type, name: str, after: type | None = None) -> tuple[type | None
     after: look only in the classes that come after this one, as super() does.
     """
     classes = mro(cls)
-    start = classes.index(after) + 1 if after in classes else 0
+    start = next((place + 1 for place, one in enumerate(classes) if one is after), 0)
     for one in classes[start:]:
         if name in namespace(one):
             return one, namespace(one)[name]
@@ -57,10 +73,13 @@ def member(cls: type, name: str, after: type | None = None) -> tuple[type | None
 
 @frozen(eq=False)
 class Names:
-    """The names that a function sees besides its own: those of functions around it, of its module, and of Python."""
+    """The names that code sees besides its own: of functions around it, of the class that it stands in the body of, of
+    its module, and of Python.
+    """
 
-    module: Mapping[str, Any]
+    module: dict[str, Any]
     cells: Mapping[str, CellType] = field(factory=dict)
+    body: type | None = None
 
     @classmethod
     def of(cls, function: FunctionType) -> Names:
@@ -69,15 +88,12 @@ class Names:
             function.__globals__, dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         )
 
-    @property
-    def module_name(self) -> str:
-        """The name of the module."""
-        return str(self.module.get("__name__", ""))
-
     def find(self, name: str) -> tuple[object, Any]:
-        """(where it is: a cell, the module's dict or that of Python; its value or MISSING)."""
+        """(where it is: a cell, a class, the module's dict or that of Python; its value or MISSING)."""
         if name in self.cells:
             return self.cells[name], in_place(self.cells[name], name)
+        if self.body is not None and name in namespace(self.body):
+            return self.body, namespace(self.body)[name]
         for place in (self.module, vars(builtins)):
             if name in place:
                 return place, place[name]
@@ -86,42 +102,31 @@ class Names:
 
 def in_place(place: object, name: str) -> Any:
     """The value of a name in a cell, a dict or a class; MISSING where there is none."""
-    match place:
-        case CellType():
-            try:
-                return place.cell_contents
-            except ValueError:  # not yet assigned
-                return MISSING
-        case type():
-            return member(place, name)[1]
-        case Mapping():
-            return place.get(name, MISSING)
-    return MISSING
+    if is_a(place, CellType):
+        try:
+            return place.cell_contents
+        except ValueError:  # not yet assigned
+            return MISSING
+    if is_a(place, type):
+        return member(place, name)[1]
+    return place.get(name, MISSING) if is_a(place, dict) else MISSING
 
 
-def held(value: object, *, within: bool = True) -> Iterator[object]:
+def held(value: object) -> Iterator[object]:
     """Functions, classes and other values that a wrapper holds: a property, a partial, what a decorator returned."""
-    match value:
-        case staticmethod() | classmethod() | MethodType():
-            yield value.__func__
-        case property():
-            yield from (one for one in (value.fget, value.fset, value.fdel) if one is not None)
-        case functools.partial():
-            yield value.func
-            yield from (*value.args, *value.keywords.values())
-        case FunctionType():
-            yield from (in_place(cell, "") for cell in value.__closure__ or ())
-            yield from vars(value).values()
-        case dict() if type(value) is dict:
-            yield from value.values()
-        case list() | tuple() if type(value) in (list, tuple):
-            yield from value
-        case type() | ModuleType():
-            pass
-        case _ if within:
-            try:
-                own = object.__getattribute__(value, "__dict__")
-            except AttributeError:
-                return
-            if type(own) is dict:
-                yield from own.values()
+    if is_a(value, staticmethod) or is_a(value, classmethod) or is_a(value, MethodType):
+        yield value.__func__
+    elif is_a(value, property):
+        yield from (one for one in (value.fget, value.fset, value.fdel) if one is not None)
+    elif is_a(value, functools.partial):
+        yield value.func
+        yield from (*value.args, *value.keywords.values())
+    elif is_a(value, FunctionType):
+        yield from (in_place(cell, "") for cell in value.__closure__ or ())
+        yield from vars(value).values()
+    elif type(value) is dict:
+        yield from value.values()
+    elif type(value) is list or type(value) is tuple:
+        yield from value
+    elif not is_a(value, type) and not is_a(value, ModuleType):
+        yield from contents(value).values()

@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from djarrow.jobs.code.names import member, module_of
+from djarrow.jobs.code.names import contents, member, module_of
 
 MAIN = ("__main__", "__mp_main__")
 """The module that was started, and what a spawned process calls it."""
@@ -29,21 +29,21 @@ class Package:
     def of(cls, table_class: type) -> Package:
         """The package that a class belongs to."""
         name = module_of(table_class)
-        module = sys.modules.get(name)
+        module = contents(sys.modules.get(name))
         if name in MAIN:
-            name = getattr(getattr(module, "__spec__", None), "name", None) or name
+            name = getattr(module.get("__spec__"), "name", None) or name
         parts = name.split(".")
         if parts[0] == "djarrow":
             return cls(".".join(parts[:2]))  # the demo: a pipeline that comes with the library
-        folder = _folder(vars(module)) if module is not None and len(parts) == 1 else None
+        folder = _folder(module) if len(parts) == 1 else None
         return cls(parts[0], folder)
 
     def owns(self, module: str) -> bool:
         """Whether a module, by its name, is part of it."""
         if module in MAIN or module == self.name or module.startswith(self.name + "."):
             return True
-        top = sys.modules.get(module.partition(".")[0])
-        return self.folder is not None and top is not None and _folder(vars(top)) == self.folder
+        top = contents(sys.modules.get(module.partition(".")[0]))
+        return self.folder is not None and _folder(top) == self.folder
 
     def defines(self, cls: type) -> bool:
         """Whether a class is part of it."""

@@ -61,11 +61,6 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
             yield node.name, node
-        case ast.Lambda():
-            pass
-        case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-            walruses = (inner for inner in ast.walk(node) if isinstance(inner, ast.NamedExpr))
-            yield from ((walrus.target.id, None) for walrus in walruses)
         case ast.Import() | ast.ImportFrom():
             yield from ((name, node) for name, _ in imported_names(node))
         case (
@@ -74,13 +69,31 @@ def _bindings(node: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
         ):
             yield from _bindings(value)
             yield name, value
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-            yield name, None
+        case ast.expr():
+            yield from ((name, None) for name in _in_expression(node))
         case _:
             bound = getattr(node, "name", None) if isinstance(node, _NAMING) else getattr(node, "rest", None)
             if isinstance(bound, str):
                 yield bound, None
             yield from bindings(ast.iter_child_nodes(node))
+
+
+def _in_expression(expression: ast.expr) -> Iterator[str]:
+    """The names that an expression binds: as a target, or by a walrus. Without recursion, as sums can be long."""
+    left: list[tuple[ast.AST, bool]] = [(expression, False)]
+    while left:
+        node, inner = left.pop()
+        match node:
+            case ast.Lambda():
+                continue
+            case ast.NamedExpr(target=target, value=value):
+                yield target.id
+                left.append((value, inner))
+                continue
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) if not inner:
+                yield name
+        inner = inner or isinstance(node, Comprehension)
+        left += [(child, inner) for child in ast.iter_child_nodes(node)]
 
 
 _NAMING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
@@ -113,10 +126,10 @@ def _declared(node: ast.AST) -> list[str]:
 
 
 def _own(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes of statements that are not those of a function or class within."""
+    """All statements within statements, but for those of a function or class within."""
     for node in body:
         yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.expr):
             yield from _own(ast.iter_child_nodes(node))
 
 

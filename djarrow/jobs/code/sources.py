@@ -1,7 +1,7 @@
 """The source of functions and classes, if it is that of the code that is loaded: a file may have changed since.
 
-Sources are taken from `linecache`, which also knows the cells of notebooks. A function's tree counts only where the source,
-compiled, gives the function's own code; so a worker that runs for days does not take new code for what it runs.
+Sources are taken from `linecache`, which also knows the cells of notebooks. A function's tree counts only where the
+source, compiled, gives the function's own code; so a worker that runs for days does not take new code for what it runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from attrs import frozen
 
-from djarrow.jobs.code.names import held, module_of, namespace, qualified_name
+from djarrow.jobs.code.names import contents, held, is_a, module_of, namespace, qualified_name
 from djarrow.jobs.code.scopes import Function, bindings
 from djarrow.jobs.code.values import text_of
 
@@ -40,10 +40,13 @@ def source_of_text(text: str) -> Source | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-            code = compile(text, "<source>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            return _source(ast.parse(text), text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def _source(tree: ast.Module, text: str) -> Source:
+    code = compile(text, "<source>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     functions: dict[tuple[str, int], list[Function]] = {}
     for node in ast.walk(tree):
         if isinstance(node, Function):
@@ -82,7 +85,7 @@ def _classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
             yield from _classes(inner, f"{prefix}{name}.")
         elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _classes(inner, f"{prefix}{name}.<locals>.")
-        else:
+        elif not isinstance(inner, ast.expr):
             yield from _classes(inner, prefix)
 
 
@@ -145,13 +148,11 @@ def _around(node: Function, place: tuple[int | None, int | None, int | None, int
 
 def tree_of_class(cls: type) -> ast.ClassDef | None:
     """The tree of a class, if all its functions that stand in it are the loaded ones."""
-    functions = [
-        one for value in namespace(cls).values() for one in (value, *held(value)) if isinstance(one, FunctionType)
-    ]
-    module = sys.modules.get(module_of(cls))
-    files = {getattr(module, "__file__", None): None} | {one.__code__.co_filename: None for one in functions}
+    functions = [one for value in namespace(cls).values() for one in (value, *held(value)) if is_a(one, FunctionType)]
+    module = contents(sys.modules.get(module_of(cls)))
+    files = {module.get("__file__"): None} | {one.__code__.co_filename: None for one in functions}
     for file in files:
-        source = source_of_file(file, getattr(module, "__dict__", None)) if isinstance(file, str) else None
+        source = source_of_file(file, module) if isinstance(file, str) else None
         for node in reversed(source.classes.get(qualified_name(cls), []) if source else []):
             names = {one.name for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)}
             written = [one for one in functions if one.__name__ in names and one.__code__.co_filename == file]
@@ -178,6 +179,6 @@ def _folders(package: str) -> list[str] | None:
     if not package:
         return None
     if package in sys.modules:
-        return list(getattr(sys.modules[package], "__path__", []))
+        return list(contents(sys.modules[package]).get("__path__", []))
     above = _folders(package.rpartition(".")[0])
     return None if above is None else [str(Path(one) / package.rpartition(".")[2]) for one in above]

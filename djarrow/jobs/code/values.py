@@ -1,4 +1,4 @@
-"""Constants as text that is the same in every process. Only exact types of Python are read, so that no code of users runs.
+"""Constants as text that is the same in every process. Only exact types of Python are read: no code of users runs.
 
 >>> text_of((1, 0.5, {"b", "a"}))
 "tuple(int:1,float:0.5,set(str:'a',str:'b'))"
@@ -10,7 +10,7 @@ import ast
 import enum
 from typing import Any
 
-from djarrow.jobs.code.names import mro, qualified_name
+from djarrow.jobs.code.names import is_a, qualified_name
 
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 CONTAINERS = (tuple, list, set, frozenset, dict)
@@ -18,36 +18,42 @@ CONTAINERS = (tuple, list, set, frozenset, dict)
 
 def text_of(value: object) -> str | None:
     """The text of a value of plain types, or of containers of them; None for any other value."""
-    return _text(value, ())
+    try:
+        return _text(value, ())
+    except RecursionError:
+        return None
 
 
 def _text(value: object, within: tuple[int, ...]) -> str | None:
     kind = type(value)
-    if kind in PLAIN:
+    if kind is int:
+        return f"int:{value:x}"  # decimals have a limit of digits
+    if any(kind is one for one in PLAIN):
         return f"{kind.__name__}:{value!r}"
-    if enum.Enum in mro(kind):
-        content: Any = value
-        inner = _text(object.__getattribute__(content, "_value_"), within)
-        return f"{qualified_name(kind)}.{object.__getattribute__(content, '_name_')}={inner}"
+    if is_a(value, enum.Enum):
+        inner = _text(object.__getattribute__(value, "_value_"), within)
+        return f"{qualified_name(kind)}.{object.__getattribute__(value, '_name_')}={inner}"
+    if not any(kind is one for one in CONTAINERS):
+        return None
     if id(value) in within:
         return "circle"
     within = (*within, id(value))
-    match value:
-        case dict() if kind is dict:
-            parts = [_text(one, within) for pair in value.items() for one in pair]
-        case list() | tuple() | set() | frozenset() if kind in CONTAINERS:
-            parts = [_text(one, within) for one in value]
-        case _:
-            return None
+    content: Any = value
+    items = list(content.items() if kind is dict else content)  # at once, as another thread may change it
+    parts = [_text(one, within) for one in (_flat(items) if kind is dict else items)]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
     return f"{kind.__name__}({','.join(sorted(known) if kind in (set, frozenset) else known)})"
 
 
+def _flat(pairs: list[tuple[object, object]]) -> list[object]:
+    return [one for pair in pairs for one in pair]
+
+
 def literal_text(node: ast.AST) -> str | None:
     """The text of the value that a literal writes; None where the tree is more than a literal."""
     try:
-        return text_of(ast.literal_eval(node))  # type: ignore[arg-type] # anything but an expression is refused
+        return text_of(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None

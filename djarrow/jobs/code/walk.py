@@ -8,72 +8,50 @@ from __future__ import annotations
 
 import ast
 import builtins
+import enum
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from attrs import define, frozen
-
 from djarrow.jobs.code.canonical import CALLED, Canonical, Resolved
-from djarrow.jobs.code.names import MISSING, Names, held, in_place, member, module_of, mro, namespace, qualified_name
-from djarrow.jobs.code.package import Package, is_table
+from djarrow.jobs.code.loaded import class_text, code_text
+from djarrow.jobs.code.names import (
+    MISSING,
+    Names,
+    contents,
+    held,
+    is_a,
+    member,
+    module_of,
+    namespace,
+    qualified_name,
+)
+from djarrow.jobs.code.package import MAIN, Package, is_table
 from djarrow.jobs.code.reached import Reached
+from djarrow.jobs.code.resolving import (
+    Resolving,
+    absolute,
+    computed,
+    library_name,
+    literal_of_class,
+    module_dict,
+    names_of,
+    outside,
+)
 from djarrow.jobs.code.scopes import Function, Imported, imported_names, parameters
 from djarrow.jobs.code.sources import (
-    Source,
     source_of_file,
     source_of_module,
     tree_of_class,
     tree_of_function,
     unique_bindings,
 )
+from djarrow.jobs.code.units import Constant, Unimported, Unit
 from djarrow.jobs.code.values import literal_text, text_of
 
 _trees: WeakKeyDictionary[FunctionType, tuple[CodeType, Function | None]] = WeakKeyDictionary()
-
-
-@frozen(eq=False)
-class Unimported:
-    """The names that code of a module sees which is not imported yet."""
-
-    module_name: str
-    is_package: bool
-    source: Source
-
-    @property
-    def package(self) -> str:
-        """What its relative imports begin from."""
-        return self.module_name if self.is_package else self.module_name.rpartition(".")[0]
-
-
-@frozen(eq=False)
-class Unit:
-    """Code that counts: a tree, or where there is none, a code object or a class as it is loaded.
-
-    receiver: the class that self is of; owner: the class whose method it is, after which super() looks.
-    """
-
-    code: ast.AST | CodeType | type
-    names: Names | Unimported
-    receiver: type | None = None
-    owner: type | None = None
-
-
-@define(eq=False)
-class Constant:
-    """A value that is read. literal: the text of what the source says that it is."""
-
-    value: object
-    literal: str | None
-    changed: bool = False
-
-    def text(self) -> str:
-        """Its value; of what the code itself changes, as a memo or a counter, what it began with."""
-        if self.changed:
-            return self.literal or type(self.value).__name__
-        return text_of(self.value) or self.literal or type(self.value).__name__
 
 
 class Walk:
@@ -97,10 +75,12 @@ class Walk:
         while done < len(self._units):
             lines.append(f"@{done}={self._unit_text(self._units[done])}")
             done += 1
-        for name, constant in self._constants.values():
+        for (place, name), (shown, constant) in self._constants.items():
             text = constant.text()
-            lines.append(f"{name}={text}")
-            if not constant.changed and isinstance(constant.value, list | dict | set):
+            lines.append(f"{shown}={text}")
+            if constant.changed:
+                self.reached.names.pop((place, name), None)
+            elif type(constant.value) in (list, dict, set, tuple):
                 self.reached.contents.append((constant.value, text))
         return "\n".join(lines)
 
@@ -116,55 +96,36 @@ class Walk:
     def _unit_text(self, unit: Unit) -> str:
         match unit.code:
             case CodeType():
-                return self._code_text(unit.code, Resolving(self, unit))
+                return code_text(unit.code, Resolving(self, unit))
             case type():
-                return self._class_text(unit.code)
-            case _:
-                return Canonical(Resolving(self, unit), method=unit.receiver is not None).text(unit.code)
+                return class_text(unit.code, self)
+        resolving = Resolving(self, unit)
+        try:
+            return unit.replaced + Canonical(resolving, method=unit.receiver is not None).text(unit.code)
+        except RecursionError:
+            if unit.compiled is None:
+                raise
+            return code_text(unit.compiled, resolving)
 
-    def _code_text(self, code: CodeType, resolving: Resolving) -> str:
-        """Bytecode, constants, names, and what the names can stand for."""
-        constants = list(code.co_consts)
-        if constants and isinstance(constants[0], str) and code.co_name != "<lambda>":
-            constants[0] = None  # the docstring
-        texts = [
-            self._code_text(one, resolving) if isinstance(one, CodeType) else str(text_of(one)) for one in constants
-        ]
-        uses = [resolving.anything(name, code.co_names) for name in code.co_names]
-        return f"code({code.co_code.hex()}|{','.join(texts)}|{','.join(code.co_names)}|{','.join(uses)})"
-
-    def _class_text(self, cls: type) -> str:
-        """A class without source: its attributes by name."""
-        parts = [f"base:{qualified_name(one)}" for one in mro(cls)[1:]]
-        for name, value in sorted(namespace(cls).items()):
-            functions = list(self._functions(value))
-            if any(one.__code__.co_filename.startswith("<string>") for one in functions):
-                continue  # what a dataclass or a named tuple writes for itself
-            if functions:
-                parts.append(f"{name}={','.join(self._function(one, None, cls) for one in functions)}")
-            elif not name.startswith("__") and (text := text_of(value)) is not None:
-                self.reached.name(cls, name, value)
-                parts.append(f"{name}={text}")
-        return f"class({';'.join(parts)})"
-
-    def _function(self, function: FunctionType, receiver: type | None, owner: type | None) -> str:
+    def function(self, function: FunctionType, receiver: type | None, owner: type | None) -> str:
+        """The number of a function, of a class whose attributes self has if it is a method."""
         code, tree = _trees.get(function, (None, None))
         if code is not function.__code__:
             tree = tree_of_function(function)
             _trees[function] = function.__code__, tree
         self.reached.function(function)
-        unit = Unit(tree or function.__code__, Names.of(function), receiver, owner)
+        unit = Unit(tree or function.__code__, Names.of(function), receiver, owner, compiled=function.__code__)
         return self._add(unit, id(function), id(receiver))
 
-    def _functions(self, value: object, depth: int = 3) -> Iterator[FunctionType]:
+    def functions(self, value: object, depth: int = 3) -> Iterator[FunctionType]:
         """The functions of the package that a value is, or holds as a wrapper."""
-        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+        if is_a(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
             yield value
         elif depth:
             self._alive.append(value)
             seen: set[int] = set()
             for one in held(value):
-                for function in self._functions(one, depth - 1):
+                for function in self.functions(one, depth - 1):
                     if id(function) not in seen:
                         seen.add(id(function))
                         yield function
@@ -180,56 +141,56 @@ class Walk:
     ) -> Resolved | None:
         """What an attribute of a table class stands for; None where it is not the package's."""
         owner, value = member(cls, steps[0], after)
-        if after is None:
-            self.reached.name(cls, steps[0], value)
+        self.reached.name(cls if after is None or owner is None else owner, steps[0], value)
         if owner is None or not self._package.extends(owner):
             return None
-        functions = [value] if isinstance(value, FunctionType) else list(self._functions(value))
-        if functions and not isinstance(value, type):
-            receiver = None if isinstance(value, staticmethod) else cls
-            texts = [self._function(one, receiver, owner) for one in functions]
-            return Resolved("+".join(texts), 1, self._parameters(texts[0]))
-        return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        if not is_a(value, FunctionType) and member(type(value), "__get__")[0] is None:
+            return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        functions = [value] if is_a(value, FunctionType) else list(self.functions(value))
+        receiver = None if is_a(value, staticmethod) else cls
+        texts = [self.function(one, receiver, owner) for one in functions]
+        bound = None if is_a(value, FunctionType) else self._bindings(owner).get(steps[0])
+        if isinstance(bound, ast.expr) or (bound is not None and not texts):  # a partial method; a library's wrapper
+            texts.append(self._add(Unit(bound, names_of(owner), receiver, owner), id(bound), id(receiver)))
+        if not texts:
+            return self.value(owner, steps[0], value, steps, 1, writes=writes)
+        return Resolved("+".join(texts), 1, self._parameters(texts[0]))
 
     def value(self, place: object, name: str, value: Any, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
         """What a name stands for, after `done` steps. place: the dict, cell or class that has it."""
         if name.startswith("__") and name.endswith("__"):
             return Resolved(name, done)
         self._alive.append(value)
-        if not isinstance(place, type):
-            self.reached.name(place, name, value)
+        self.reached.name(place, name, value)
         if value is MISSING or place is vars(builtins):
             return Resolved(f"{'?' if value is MISSING else 'builtins.'}{name}", done)
         bound = self._bindings(place).get(name)
         if isinstance(bound, ast.Import | ast.ImportFrom):
-            found = self._through_import(
-                place, name, value, dict(imported_names(bound))[name], steps, done, writes=writes
-            )
+            imported = dict(imported_names(bound))[name]
+            found = self._through_import(place, value, imported, steps, done=done, writes=writes)
             if found is not None:
                 return found
-        if isinstance(value, ModuleType):
-            return self.module(str(vars(value).get("__name__")), steps, done, writes=writes)
-        if isinstance(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
-            text = self._function(value, None, None)
+        if is_a(value, ModuleType):
+            return self.module(str(contents(value).get("__name__")), steps, done, writes=writes)
+        if is_a(value, FunctionType) and self._package.owns(str(value.__globals__.get("__name__"))):
+            text = self.function(value, None, None)
             return Resolved(text, done, self._parameters(text))
-        if isinstance(value, type):
+        if is_a(value, type):
             return self._type(place, value, bound, steps, done, writes=writes)
         return Resolved(self._constant(place, name, value, bound, writes=writes), done)
 
     def _through_import(
-        self, place: object, name: str, value: Any, imported: Imported, steps: Sequence[str], done: int, *, writes: bool
+        self, place: object, value: Any, imported: Imported, steps: Sequence[str], *, done: int, writes: bool
     ) -> Resolved | None:
         """What a module imports under a name: as written if it is another package's, else what its own module has."""
         module = absolute(imported, place)
         if not self._package.owns(module):
             dotted = f"{module}.{imported.attribute}" if imported.attribute else module
             return outside(dotted, steps, done)
-        origin = sys.modules.get(module)
-        if imported.attribute is None or origin is None or vars(origin) is place:
+        origin = contents(sys.modules.get(module))
+        if imported.attribute is None or origin is place or origin.get(imported.attribute, MISSING) is not value:
             return None
-        if vars(origin).get(imported.attribute, MISSING) is not value:
-            return None
-        return self.value(vars(origin), imported.attribute, value, steps, done, writes=writes)
+        return self.value(origin, imported.attribute, value, steps, done, writes=writes)
 
     def module(self, name: str, steps: Sequence[str], done: int, *, writes: bool) -> Resolved:
         """What attributes of a module stand for."""
@@ -238,12 +199,13 @@ class Walk:
         if done == len(steps) or steps[done] == CALLED:
             return Resolved(f"module:{name}", done)
         step = steps[done]
-        module = sys.modules.get(name)
-        if module is not None and step in vars(module):
-            return self.value(vars(module), step, vars(module)[step], steps, done + 1, writes=writes)
+        module = contents(sys.modules.get(name))
+        self.reached.name(sys.modules, name, sys.modules.get(name, MISSING))
+        if step in module:
+            return self.value(module, step, module[step], steps, done + 1, writes=writes)
         if f"{name}.{step}" in sys.modules:
             return self.module(f"{name}.{step}", steps, done + 1, writes=writes)
-        found = source_of_module(name) if module is None else None
+        found = source_of_module(name) if name not in sys.modules else None
         if found is not None and step in found[0].bound:
             return self.unimported(Unimported(name, found[1], found[0]), step, steps, done + 1)
         if source_of_module(f"{name}.{step}") is not None:
@@ -260,7 +222,10 @@ class Walk:
                 known = name in vars(builtins) and name not in names.source.bound
                 return Resolved(f"builtins.{name}" if known else f"?{name}", done)
             case _ if (literal := literal_text(bound)) is not None:
-                return Resolved(self._slot(bound, name, Constant(MISSING, literal, changed=True)), done)
+                return Resolved(self._slot(names.source, name, Constant(MISSING, literal, changed=True)), done)
+            case ast.ClassDef() if (literal := literal_of_class(bound, steps[done:])) is not None:
+                slot = self._slot(bound, steps[done], Constant(MISSING, literal, changed=True))
+                return Resolved(slot, done + 1)
         text = self._add(Unit(bound, names), id(bound))
         return Resolved(text, done, self._parameters(text))
 
@@ -279,33 +244,45 @@ class Walk:
     ) -> Resolved:
         """A class: of a table, its name and what is used of it; of the package, all of it; of others, its name."""
         if not self._package.defines(cls):
-            return outside(f"{module_of(cls)}.{qualified_name(cls)}", steps, done)
+            return outside(library_name(module_of(cls), qualified_name(cls)), steps, done)
         if is_table(cls):
             first = done + (steps[done : done + 1] == [CALLED])
             if first < len(steps) and steps[first] != CALLED:
                 found = self.attribute(cls, steps[first:], writes=writes)
                 if found is not None:
                     return Resolved(found.text, first + found.steps, found.parameters)
-            return Resolved(f"table:{qualified_name(cls)}", done)
+            near = module_of(cls) in (module_of(self._class), *MAIN)
+            return Resolved(f"table:{'' if near else module_of(cls)}:{qualified_name(cls)}", done)
         members = namespace(cls).get("_member_map_")
         if type(members) is dict and done < len(steps) and steps[done] in members:
             name = steps[done]
             return Resolved(self._slot(cls, name, Constant(members[name], None)), done + 1)
+        if done < len(steps) and _is_constant(value := namespace(cls).get(steps[done], MISSING)):
+            return self.value(cls, steps[done], value, steps, done + 1, writes=writes)
         tree = tree_of_class(cls)
-        module = sys.modules.get(module_of(cls))
-        names = Names({} if module is None else vars(module))
-        self._watch(cls)
-        if tree is None and isinstance(bound, ast.expr) and not isinstance(place, type):
-            tree_or_class: ast.AST | type = bound  # a named tuple, as its call says it
-        else:
-            tree_or_class = tree or cls
-        return Resolved(self._add(Unit(tree_or_class, names), id(cls)), done)
+        names = Names(module_dict(cls))
+        if tree is not None:
+            return Resolved(self._add(Unit(tree, names, replaced=self._replaced(cls, tree)), id(cls)), done)
+        named_tuple = isinstance(bound, ast.expr) and not is_a(place, type)
+        return Resolved(self._add(Unit(bound if named_tuple and bound else cls, names), id(cls)), done)
 
-    def _watch(self, cls: type) -> None:
+    def _replaced(self, cls: type, tree: ast.ClassDef) -> str:
+        """What of a class is not as its source says: methods and constants that were set later."""
+        if (id(cls),) in self._numbers:
+            return ""
+        written, found = unique_bindings(tree.body), []
         for name, value in namespace(cls).items():
-            if isinstance(value, FunctionType):
+            if is_a(value, FunctionType):
                 self.reached.name(cls, name, value)
                 self.reached.function(value)
+                if value.__qualname__ != f"{qualified_name(cls)}.{name}" and list(self.functions(value)):
+                    found.append(f"{name}={self.function(value, None, cls)}")
+            elif (bound := written.get(name)) is not None and (text := text_of(value)) is not None:
+                self.reached.name(cls, name, value)
+                written_text = "" if isinstance(bound, Function) else literal_text(bound)
+                if written_text not in (None, text) and not is_a(value, enum.Enum):
+                    found.append(f"{name}={text}")
+        return ";".join(found)
 
     # --- values ----------------------------------------------------------------------------------------------------
 
@@ -317,30 +294,21 @@ class Walk:
         """
         literal = None if bound is None else literal_text(bound)
         text = text_of(value)
-        if (
-            bound is not None
-            and literal is None
-            and (text is None or computed(bound))
-            and not self._functions_first(bound)
-        ):
+        if isinstance(bound, ast.expr) and literal is None and (text is None or computed(bound)):
             return self._add(Unit(bound, names_of(place)), id(bound))
         if text is not None:
             return self._slot(place, name, Constant(value, literal), writes=writes)
-        functions = [self._function(one, None, None) for one in self._functions(value)]
-        if not functions and isinstance(bound, Function):
+        functions = [self.function(one, None, None) for one in self.functions(value)]
+        if functions:  # of a library's wrapper, which the decorators in their trees name
+            return "+".join(functions)
+        if isinstance(bound, Function):
             return self._add(Unit(bound, names_of(place)), id(bound))
         kind = type(value)
-        if isinstance(value, BuiltinFunctionType | FunctionType):
-            shown = f"{value.__module__}.{value.__qualname__}"
-        else:
-            shown = f"{module_of(kind)}.{qualified_name(kind)}"
         if self._package.defines(kind):
-            functions.append(self._type(None, kind, None, (), 0, writes=False).text)
-        return f"{shown}[{','.join(functions)}]"
-
-    def _functions_first(self, bound: ast.AST) -> bool:
-        """Definitions with decorators of others: the functions they hold are the loaded ones."""
-        return not isinstance(bound, ast.expr)
+            return f"{self._type(None, kind, None, (), 0, writes=False).text}()"
+        if is_a(value, BuiltinFunctionType) or is_a(value, FunctionType):
+            return library_name(str(value.__module__), value.__qualname__)
+        return library_name(module_of(kind), qualified_name(kind)) + "()"
 
     def _slot(self, place: object, name: str, constant: Constant, *, writes: bool = False) -> str:
         """The name under which a constant is told, once for each place."""
@@ -354,7 +322,7 @@ class Walk:
         if id(place) not in self._bound:
             self._alive.append(place)
             found: Mapping[str, ast.AST | None] = {}
-            if isinstance(place, type):
+            if is_a(place, type):
                 tree = tree_of_class(place)
                 found = {} if tree is None else unique_bindings(tree.body)
             elif isinstance(place, dict) and isinstance(file := place.get("__file__"), str):
@@ -364,80 +332,6 @@ class Walk:
         return self._bound[id(place)]
 
 
-@frozen(eq=False)
-class Resolving:
-    """What the names of one unit mean."""
-
-    walk: Walk
-    unit: Unit
-
-    def free(self, name: str, steps: Sequence[str], *, writes: bool) -> Resolved:
-        """A name of the module, of an enclosing function, or of Python."""
-        receiver, owner, names = self.unit.receiver, self.unit.owner, self.unit.names
-        if name == "super" and len(steps) > 1 and steps[0] == CALLED and receiver is not None and owner is not None:
-            found = self.walk.attribute(receiver, steps[1:], after=owner, writes=writes)
-            return Resolved("super") if found is None else Resolved(found.text, found.steps + 1, found.parameters)
-        if isinstance(names, Unimported):
-            return self.walk.unimported(names, name, steps, 0)
-        place, value = names.find(name)
-        if place is not names.module:
-            self.walk.reached.name(names.module, name, in_place(names.module, name))
-        return self.walk.value(place, name, value, steps, 0, writes=writes)
-
-    def imported(self, imported: Imported, steps: Sequence[str], *, writes: bool) -> Resolved:
-        """A name that the function imports."""
-        return self.walk.imported(self.unit.names, imported, steps, 0, writes=writes)
-
-    def member(self, steps: Sequence[str], *, writes: bool) -> Resolved | None:
-        """An attribute of self."""
-        receiver = self.unit.receiver
-        return None if receiver is None else self.walk.attribute(receiver, steps, writes=writes)
-
-    def anything(self, name: str, others: Sequence[str]) -> str:
-        """All that a name of bytecode may stand for: a global, an attribute of self, one of a module of the package."""
-        found = [self.free(name, (), writes=False).text]
-        if self.unit.receiver is not None and (attribute := self.member([name], writes=False)) is not None:
-            found.append(attribute.text)
-        if found[0].startswith("module:"):
-            found += [self.free(name, (other,), writes=False).text for other in others]
-        return "/".join(found)
-
-
-def outside(dotted: str, steps: Sequence[str], done: int) -> Resolved:
-    """A name of another package, with the attributes that follow."""
-    attributes = steps[done:]
-    if CALLED in attributes:
-        attributes = attributes[: list(attributes).index(CALLED)]
-    return Resolved(".".join([dotted, *attributes]), done + len(attributes))
-
-
-def computed(node: ast.AST) -> bool:
-    """Whether an expression calls something, or looks into something."""
-    return any(isinstance(inner, ast.Call | ast.Attribute | ast.Await) or _dunder(inner) for inner in ast.walk(node))
-
-
-def _dunder(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id.startswith("__")
-
-
-def names_of(place: object) -> Names:
-    """The names that an expression at the top of a module, or of a class, sees."""
-    if isinstance(place, type):
-        module = sys.modules.get(module_of(place))
-        return Names({} if module is None else vars(module))
-    return Names(place if isinstance(place, dict) else {})
-
-
-def absolute(imported: Imported, place: object) -> str:
-    """The module that an import names, in the module whose dict, or names, are given."""
-    if not imported.level:
-        return imported.module
-    if isinstance(place, Unimported):
-        package = place.package
-    else:
-        module = place.module if isinstance(place, Names) else place
-        given = module.get("__package__") if isinstance(module, Mapping) else None
-        package = given if isinstance(given, str) else ""
-    parts = package.split(".")
-    above = parts[: len(parts) - imported.level + 1]
-    return ".".join([*above, *([imported.module] if imported.module else [])])
+def _is_constant(value: object) -> bool:
+    """Whether an attribute of a class counts by itself, without the rest of the class."""
+    return text_of(value) is not None or is_a(value, type)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import DefinitionError, InsertRefused, InvalidCondition, told
+from djarrow.errors import DefinitionError, EngineError, InsertRefused, InvalidCondition, told
 from djarrow.model import graph
+from djarrow.sql.locks import repeated
 from djarrow.table.writing.insert import Options, insert
 from djarrow.table.writing.inserted import Inserted
 from djarrow.table.writing.savepoint import savepoint
@@ -31,7 +32,8 @@ def insert_many(
 
     Returns full name of the table -> what its insert did, in that order. Raises what insert raises; then nothing was
     inserted into any of them, and what the user's transaction did before is kept. Raises InsertRefused for tables of
-    different databases. A conflict with another transaction, sqlstate 40001 or 40P01, is not tried again.
+    different databases. It is begun anew where the server ended it for the sake of another transaction, unless rows
+    are given that can be read only once, or within a transaction of the user's.
     """
     if not isinstance(rows, Mapping):
         raise InvalidCondition(f"insert_many takes a mapping of table classes to their rows, not {told(rows)}.")
@@ -50,13 +52,28 @@ def insert_many(
         names = ", ".join(map(str, tables))
         raise InsertRefused("they live in different databases, which no transaction spans.", table=names)
     (database,) = databases.values()
-    done = {}
-    within = database.in_transaction
-    with savepoint(database, "djarrow_many") if within else database.begin(isolation="READ COMMITTED"):
-        for name in _in_order(tables):
-            table, given = tables[name]
-            done[str(name)] = insert(table, given, options)
-    return done
+    order = _in_order(tables)
+
+    def whole() -> dict[str, Inserted]:
+        return {str(name): insert(*tables[name], options) for name in order}
+
+    def alone() -> dict[str, Inserted]:
+        with database.begin(isolation="READ COMMITTED"):
+            return whole()
+
+    if database.in_transaction:
+        with savepoint(database, "djarrow_many"):
+            return whole()
+    if not all(_can_be_read_again(given, str(name)) for name, (_, given) in tables.items()):
+        return alone()
+    return repeated(alone, lambda reason: EngineError(f"{reason}. Nothing was written."))
+
+
+def _can_be_read_again(rows: Any, table: str) -> bool:
+    from djarrow.frame.given import Size, given
+    from djarrow.table.expression import as_expression
+
+    return as_expression(rows) is not None or given(rows, table, Size()).again
 
 
 def _by_name(rows: Mapping[Any, Any]) -> dict[TableName, tuple[Table, Any]]:

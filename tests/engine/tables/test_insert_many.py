@@ -9,7 +9,15 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import DefinitionError, DuplicateKey, InsertRefused, InvalidCondition, InvalidValue, MissingParent
+from djarrow.errors import (
+    DefinitionError,
+    DuplicateKey,
+    EngineError,
+    InsertRefused,
+    InvalidCondition,
+    InvalidValue,
+    MissingParent,
+)
 
 
 @pytest.fixture
@@ -146,3 +154,33 @@ def test_two_databases(tables: Any, connection: PostgresConnection) -> None:
     assert len(Subject) == len(Thing) == 0
     elsewhere.drop(prompt=False)
     other.close()
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_a_conflict_is_begun_anew(schema: dj.Schema, connection: PostgresConnection, once: bool) -> None:
+    """Where the server ends it for the sake of another transaction (40001); not where rows can be read only once."""
+
+    @schema
+    class Subject(dj.Manual):
+        definition = "subject : int32\n---"
+
+    Subject.declare()
+    connection.execute(f"CREATE SEQUENCE {schema.name}.attempts")
+    connection.execute(
+        f"CREATE FUNCTION {schema.name}.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF nextval('{schema.name}.attempts') < 3 THEN RAISE 'conflict' USING ERRCODE = '40001'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    connection.execute(
+        f"CREATE TRIGGER fail BEFORE INSERT ON {Subject.full_table_name} FOR EACH STATEMENT "
+        f"EXECUTE FUNCTION {schema.name}.fail()"
+    )
+    rows: Any = [{"subject": number} for number in range(100)]
+    if once:
+        with pytest.raises(EngineError) as caught:
+            dj.insert_many({Subject: iter(rows)})
+        assert caught.value.sqlstate == "40001"
+        assert len(Subject()) == 0
+    else:
+        assert dj.insert_many({Subject: rows}) == {f"{schema.name}.subject": 100}
+        assert len(Subject()) == 100

@@ -180,7 +180,7 @@ def changed(*changes: tuple[str, str, str]) -> dict[str, str]:
     files = dict(FILES)
     for file, old, new in changes:
         pattern = rf"\b{old}\b" if old.isidentifier() else re.escape(old)
-        files[file], count = re.subn(pattern, lambda _, new=new: new, files[file])
+        files[file], count = re.subn(pattern, new.replace("\\", "\\\\"), files[file])
         assert count, (file, old)
     return files
 
@@ -193,7 +193,7 @@ def forget(package: str) -> None:
 
 def write(folder: Path, files: Mapping[str, str], package: str = "lab") -> Path:
     """Write the files of a package to a new folder."""
-    (folder / package).mkdir(parents=True)
     for name, text in files.items():
+        (folder / package / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / package / name).write_text(text, "utf-8")
     return folder

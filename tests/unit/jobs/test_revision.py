@@ -128,7 +128,7 @@ def test_an_untracked_script(name: str, repository: Path, monkeypatch: pytest.Mo
 def test_asked_once(rate: type, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A repository is asked once in a process, also for another class of it."""
     first = revision_of(rate)
-    monkeypatch.setattr(revision.subprocess, "run", None)
+    monkeypatch.setattr(revision, "_git", None)
     assert revision_of(rate) is first
 
 
