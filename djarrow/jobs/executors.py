@@ -17,7 +17,7 @@ from attrs import define, field
 from djarrow.errors import MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.crews import IN_FLIGHT, Crew, crew_of
-from djarrow.jobs.populate import MOST, Failure, Options, Run, keys_of, reserving
+from djarrow.jobs.populate import MOST, Failure, Fill, Options, Run, keys_of, reserving
 from djarrow.jobs.queue import Job, Queue
 from djarrow.settings import config
 
@@ -111,7 +111,7 @@ class Reserving:
     queue: Queue
     run: Run
     among: Node | None
-    fill: Callable[[], None]
+    fill: Fill
     advance: Callable[[int], None]
     left: int | None
     filled: bool
@@ -132,7 +132,7 @@ class Reserving:
             if items or (not found and (self.filled or not wanted)):
                 return items
             if not found:
-                self.fill()
+                self.fill(surely=True)
                 self.filled = True
 
     def give_back(self, items: Iterable[Item]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -22,7 +22,6 @@ from djarrow.jobs.refreshing import Refreshing
 from djarrow.jobs.validity import keys_to_make, waiting_keys
 from djarrow.model.names import TableName
 from djarrow.show.progress import progress_bar
-from djarrow.sql.jobs import USUAL_PRIORITY
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -195,8 +194,8 @@ class Run:
         except BaseException as error:
             error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
             seconds = time.monotonic() - started
-            if reserved is not None and job is not None and self._is_settled(error, key, job, reserved):
-                self._tell(key, seconds)
+            if reserved is not None and job is not None and self._is_settled(error, job, reserved):
+                self.skip(key)
                 return
             if not isinstance(error, Exception):
                 raise
@@ -210,7 +209,12 @@ class Run:
             if not made and reserved is not None and job is not None:
                 reserved.done(job)
 
-    def _is_settled(self, error: BaseException, key: dict[str, Any], job: Job, reserved: Reserved) -> bool:
+    def skip(self, key: dict[str, Any]) -> None:
+        """Pass over a key whose row is there already, or which has gone since its job was entered."""
+        self._tell(key, 0.0)
+        self.skipped += 1
+
+    def _is_settled(self, error: BaseException, job: Job, reserved: Reserved) -> bool:
         """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone.
 
         A lost connection is none of its faults, and the key is pending again; but where it is lost twice, maybe it is.
@@ -221,18 +225,10 @@ class Run:
             self._cut.add(job.hash)
             reserved.give_back([job])
         elif not isinstance(error, LeaseLost):
-            if not self.table.key_source & key:
-                reserved.done(job)
-                self.skipped += 1
+            if not isinstance(error, ConnectionFailed) and reserved.has_gone(job):
                 return True
             reserved.failed(job, error)
         return False
-
-    def skip(self, job: Job, reserved: Reserved) -> None:
-        """Pass over a job whose row is there already."""
-        reserved.done(job)
-        self._tell(job.key, 0.0)
-        self.skipped += 1
 
     def _tell(self, key: dict[str, Any], seconds: float, *, made: bool = False, error: Exception | None = None) -> None:
         self.options.report(Outcome(self.table.spec.name, key, seconds, made, error))
@@ -276,51 +272,59 @@ AIM = 2.0
 MOST = 1000
 
 
+class Fill(Protocol):
+    """Enters pending keys into the queue. False where it has some, as when another process has just done so."""
+
+    def __call__(self, *, surely: bool) -> bool:
+        """surely: enter them all the same."""
+        ...
+
+
 def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
     with reserving(run, restrictions) as (queue, among, fill):
         for job in _jobs(queue, run, among, fill):
             if job.made and not run.options.refresh_stale:
-                run.skip(job, queue)
+                queue.done(job)
+                run.skip(job.key)
             else:
                 run.make(job.key, job, queue)
             advance(1)
 
 
 @contextmanager
-def reserving(
-    run: Run, restrictions: Sequence[Any]
-) -> Generator[tuple[Queue, Node | None, Callable[[], None]], None, None]:
+def reserving(run: Run, restrictions: Sequence[Any]) -> Generator[tuple[Queue, Node | None, Fill], None, None]:
     """The queue of the table, while this process has a lease; among which keys it reserves; and what enters them."""
     table = run.table
     database = table.schema.writable(table.spec.name)
     ensure_queue(database, table.schema)
     keys = source_keys(table, restrictions)
 
-    def fill() -> None:
+    def fill(*, surely: bool) -> bool:
         options = run.options
         stale = options.refresh_stale
-        refresh(table, restrictions, order=options.order, priority=USUAL_PRIORITY, refresh_stale=stale)
+        surely = surely or bool(restrictions) or options.priority is not None or stale
+        done = refresh(table, restrictions, order=options.order, refresh_stale=stale, unless_pending=not surely)
+        return done is not None
 
     own = run.options.lease
     with Lease(database, table.spec.name.schema) if own is None else nullcontext(own) as lease:
         yield Queue(table, keys.heading, lease), keys.node if restrictions else None, fill
 
 
-def _jobs(queue: Queue, run: Run, among: Node | None, fill: Callable[[], None]) -> Iterator[Job]:
+def _jobs(queue: Queue, run: Run, among: Node | None, fill: Fill) -> Iterator[Job]:
     """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
 
     fill: enters pending keys, once what had been entered is done: that takes time where there are many.
     """
     most, left = 1, sys.maxsize if run.options.limit is None else run.options.limit
-    filled = not run.options.refresh
+    filled, tried = not run.options.refresh, False
     while left and not run.is_over:
         reserved = queue.reserve(min(most, left), priority=run.options.priority, among=among)
         if not reserved and filled:
             return
         if not reserved:
-            fill()
-            filled = True
+            filled, tried = fill(surely=tried), True
             continue
         started, waiting = time.monotonic(), deque(reserved)
         try:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import frozen
 
 from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
+from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.validity import keys_to_make
 from djarrow.settings import config
 from djarrow.sql import jobs, locks
@@ -74,12 +75,14 @@ def refresh(
     delay: float = 0,
     ignored: bool = False,
     refresh_stale: bool = False,
-) -> tuple[int, int]:
+    unless_pending: bool = False,
+) -> tuple[int, int] | None:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
     ignored: they are entered as such, and strike nothing off; pending jobs of theirs and those that failed become so.
-    refresh_stale: those of stale results, too. Gives how many were added and removed. One statement, whatever their
-    number. Raises TransactionError inside of a transaction.
+    refresh_stale: those of stale results, too. unless_pending: nothing is done where the queue has jobs to be made now:
+    of workers that begin, one enters them. Gives how many were added and removed, None where nothing was done. One
+    statement, whatever their number. Raises TransactionError inside of a transaction.
     """
     database = table.schema.writable(table.spec.name)
     every = keys_to_make(table, (), refresh_stale=refresh_stale)
@@ -94,8 +97,11 @@ def refresh(
         forget=None if ignored else every.node,
         ignored=ignored,
     )
-    with database.begin(isolation="READ COMMITTED"):
+    # It is never of a few rows, and what the server guesses of a queue that has just grown is far too few.
+    with database.begin(isolation="READ COMMITTED", settings={"enable_nestloop": "off"}):
         database.read(locks.lock_refresh(table.spec.name), few=True)
+        if unless_pending and database.read(jobs.find_pending(table.spec), few=True).column("found")[0].as_py():
+            return None
         found = database.read(text, few=True)
     return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
 
@@ -163,6 +169,7 @@ class Reserved:
     """The jobs of one table that were reserved, and what becomes of them: told by whichever process makes them."""
 
     def __init__(self, table: AutoPopulated) -> None:
+        self._table = table
         self._spec = table.spec
         self._database: Database = table.schema.writable(table.spec.name)
 
@@ -176,8 +183,21 @@ class Reserved:
 
     def done(self, job: Job) -> None:
         """Take a job out of the queue whose row is there already."""
+        self._finish(job, keep=config["jobs.keep_completed"])
+
+    def _finish(self, job: Job, *, keep: bool) -> None:
         schema, table = self._spec.name.schema, self._spec.name.table
-        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=config["jobs.keep_completed"]))
+        self._database.execute(jobs.finish(schema, table, job.hash, job.token, keep=keep))
+
+    def has_gone(self, job: Job) -> bool:
+        """Whether the key of a job is none of the key source any more. Then the job is struck off."""
+        try:
+            gone = not source_keys(self._table, ()) & job.key
+        except DjarrowError:  # what its make has raised is to be told
+            return False
+        if gone:
+            self._finish(job, keep=False)
+        return gone
 
     def failed(self, job: Job, error: BaseException) -> None:
         """Keep what a make raised, with its stack."""

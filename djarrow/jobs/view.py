@@ -193,7 +193,7 @@ class Jobs(QueryExpression):
         if keys._unmatched:  # it would mean all keys
             raise InvalidCondition(_matches_nothing(keys._unmatched[0], "the key source"))
         ensure_queue(self._database, self._schema)
-        added, _ = refresh(tables[0], restrictions, ignored=True)
+        added, _ = refresh(tables[0], restrictions, ignored=True) or (0, 0)
         return added
 
     def schedule(self, *, priority: int | None = None, delay: float | None = None) -> int:
@@ -233,7 +233,7 @@ class Jobs(QueryExpression):
         if tables:
             ensure_queue(self._database, self._schema)
         for one in tables:
-            added, removed = refresh(one, given, order=order, priority=priority, delay=delay)
+            added, removed = refresh(one, given, order=order, priority=priority, delay=delay) or (0, 0)
             done = Refreshed(done + added, done.removed + removed)
         return done
 

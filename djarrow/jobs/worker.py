@@ -16,7 +16,7 @@ from attrs import define, field, frozen
 
 from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
 from djarrow.jobs.forms import form_of
-from djarrow.jobs.populate import Options, Outcome, Populated, populate
+from djarrow.jobs.populate import Options, Outcome, populate
 from djarrow.jobs.queue import Lease, ensure_queue
 from djarrow.sql import jobs
 from djarrow.sql.locks import RETRIED
@@ -58,8 +58,6 @@ class Worker:
     failed: int = 0
     _stopping: threading.Event = field(factory=threading.Event)
     _leases: dict[str, Lease] = field(factory=dict)
-    _unfinished: set[int] = field(factory=set)
-    """The tables, by place, of which the queue still had keys when their turn was over."""
     _alive: set[tuple[str, str]] = field(factory=set)
     """Other workers that were heard of while this one had nothing to do: schema and token."""
     _error: BaseException | None = None
@@ -142,11 +140,11 @@ class Worker:
     def _round(self) -> int:
         """Let every table have its turn. Gives how many jobs were had."""
         had = 0
-        for place, table in enumerate(self.tables):
+        for table in self.tables:
             if self._is_over:
                 break
             try:
-                had += self._turn(place, table)
+                had += self._turn(table)
             except ConnectionFailed as error:
                 self._end_leases(error)  # what they held returns when they are over
                 if not self.orders.forever:
@@ -160,8 +158,8 @@ class Worker:
                 had += 1  # it is worth another round
         return had
 
-    def _turn(self, place: int, table: AutoPopulated) -> int:
-        """Some keys of a table. New ones are entered where the queue had none left at the end of the last turn."""
+    def _turn(self, table: AutoPopulated) -> int:
+        """Some keys of a table. Gives how many jobs were had."""
         database, schema = table.schema.writable(table.spec.name), table.spec.name.schema
         before = self.done + self.failed
         most = SLICE if self._left is None else min(SLICE, self._left)
@@ -170,15 +168,12 @@ class Worker:
             reserve_jobs=True,
             max_calls=most,
             priority=self.orders.priority,
-            refresh=place not in self._unfinished,
             stop=self._stopping.is_set,
             report=self._told,
             lease=self._lease(database, table, schema),
         )
         found = populate(table, (), options)
-        calls = _calls(found)
-        (self._unfinished.add if calls == most else self._unfinished.discard)(place)
-        return max(calls, self.done + self.failed - before)
+        return max(found.done + found.failed + found.skipped, self.done + self.failed - before)
 
     def _told(self, outcome: Outcome) -> None:
         if outcome.error is None:
@@ -230,7 +225,3 @@ class Worker:
                 if row["token"] != str(lease.worker.token):
                     found[schema, row["token"]] = (row["expires"], row["over"])
         return found
-
-
-def _calls(found: Populated) -> int:
-    return found.done + found.failed + found.skipped

@@ -148,29 +148,38 @@ def refresh(
     """
     status, changed = ("ignore", "j.\"status\" NOT IN ('reserved', 'ignore')") if ignored else ("pending", _WAS_MADE)
     jobs, names = _jobs(spec.name.schema), pending.heading.primary_key
-    source = _source(pending, names)
-    columns = [f"q.{identifier(name)}" for name in names]
     direction = {"original": "", "reverse": " DESC"}
-    by = ", ".join(f"{c}{direction[order]}" for c in columns) if order in direction else "random()"
+    columns = ", ".join(f"q.{identifier(name)}{direction.get(order, '')}" for name in names)
+    by = columns if order in direction else "random()"
     when = "clock_timestamp()" if delay <= 0 else _in(delay)
-    table = quoted(spec.name.table)
+    table, wanted = quoted(spec.name.table), _source(pending, names)
     removed = "SELECT 1 WHERE FALSE"
     if forget is not None:
-        all_of_them = _source(forget, names)
+        left = "wanted" if forget is pending else f"({hashes(forget)})"
         removed = (
-            f'DELETE FROM {jobs} AS j WHERE j."table_name" = {table} AND j."status" = \'pending\' AND NOT EXISTS '
-            f'(SELECT FROM (SELECT {_key_of(names)} AS k FROM ({all_of_them}) AS q) AS s WHERE j."key_hash" = {_HASH}) '
-            "RETURNING 1"
+            f'DELETE FROM {jobs} AS j WHERE j."table_name" = {table} AND j."status" = \'pending\' '
+            f'AND NOT EXISTS (SELECT FROM {left} AS w WHERE j."key_hash" = w.key_hash) RETURNING 1'
         )
     return (
-        f"WITH removed AS (\n{removed}\n),\nadded AS (\n"
+        f"WITH wanted AS (\nSELECT k, {_HASH} AS key_hash, n FROM (SELECT {_key_of(names)} AS k, "
+        f"row_number() OVER ({f'ORDER BY {by}' if by else ''}) AS n\nFROM ({wanted}) AS q) AS s\n),\n"
+        f"removed AS (\n{removed}\n),\nadded AS (\n"
         f'INSERT INTO {jobs} AS j ("table_name", "key_hash", "status", "key", "priority", "scheduled")\n'
-        f"SELECT {table}, {_HASH}, {quoted(status)}, k, {int(priority)}, {when}\n"
-        f"FROM (SELECT {_key_of(names)} AS k FROM ({source}) AS q ORDER BY {by or '1'}) AS s\n"
+        f"SELECT {table}, w.key_hash, {quoted(status)}, w.k, {int(priority)}, {when} FROM wanted AS w\n"
+        f'WHERE NOT EXISTS (SELECT FROM {jobs} AS j WHERE j."table_name" = {table} '
+        f'AND j."key_hash" = w.key_hash AND NOT ({changed}))\nORDER BY w.n\n'
         'ON CONFLICT ("table_name", "key_hash") DO UPDATE SET "status" = EXCLUDED."status", "timestamp" = now(), '
         f'"priority" = EXCLUDED."priority", "scheduled" = EXCLUDED."scheduled" WHERE {changed}\n'
         "RETURNING 1\n)\n"
         "SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM removed) AS removed"
+    )
+
+
+def find_pending(spec: TableSpec) -> str:
+    """Whether the queue has a job of a table to be made now, as `found`."""
+    return (
+        f'SELECT EXISTS (SELECT FROM {_jobs(spec.name.schema)} WHERE "table_name" = {quoted(spec.name.table)} '
+        'AND "status" = \'pending\' AND "scheduled" <= clock_timestamp()) AS found'
     )
 
 

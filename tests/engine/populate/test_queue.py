@@ -171,6 +171,37 @@ def test_pending_jobs_whose_keys_went_are_struck_off(pipeline: SimpleNamespace, 
     assert len(jobs(connection, pipeline.schema)) == 8
 
 
+def test_a_key_that_goes_while_its_job_is_pending_is_no_error(
+    pipeline: SimpleNamespace, connection: PostgresConnection
+) -> None:
+    """Its make fails for want of the row, and its job leaves the queue; an error of a key that is there stays."""
+
+    def behave(key: dict[str, Any]) -> None:
+        if key["scan_id"] == 0:
+            other = threading.Thread(target=lambda: (pipeline.Scan & "scan_id in (4, 5)").delete(prompt=False))
+            other.start()
+            other.join()
+        if key["scan_id"] == 6:
+            raise ValueError("six")
+
+    pipeline.made.behave = behave
+    with dj.config.override(jobs__keep_completed=True):
+        found = pipeline.Stats.populate(reserve_jobs=True, suppress_errors=True)
+    assert (found.done, found.skipped, found.failed) == (7, 2, 1)
+    kept = {job["key"]: job["status"] for job in jobs(connection, pipeline.schema)}
+    assert kept == {f'{{"scan_id": {n}}}': "error" if n == 6 else "success" for n in (0, 1, 2, 3, 6, 7, 8, 9)}
+
+
+def test_workers_that_begin_together_enter_the_keys_once(pipeline: SimpleNamespace) -> None:
+    """Where the queue has keys to be made now, a worker that begins takes them and looks for no more."""
+    table = pipeline.Stats()
+    pipeline.Stats.populate(reserve_jobs=True, max_calls=1)
+    pipeline.Scan.insert1((20, 1.0))
+    assert refresh(table, unless_pending=True) is None
+    pipeline.schema.jobs.schedule(delay=3600)
+    assert refresh(table, unless_pending=True) == (1, 0)
+
+
 def test_keys_of_every_type_come_back_as_they_were(schema: dj.Schema) -> None:
     """The queue keeps keys as documents, and gives them back in the types of the attributes."""
 
