@@ -75,15 +75,27 @@ def refresh(
 ) -> tuple[int, int]:
     """Enter the pending keys of a table into the queue, and strike off those that are not pending any more.
 
-    Gives how many were added and removed. One statement, whatever their number.
+    Gives how many were added and removed. One statement, whatever their number, and one process at a time.
     """
     database = table.schema.writable(table.spec.name)
     every = source_keys(table, ()) - table.proj()
     chosen = source_keys(table, restrictions) - table.proj() if restrictions else every
     every._reader(), chosen._reader()  # tables that they read are made on first use
     text = jobs.refresh(table.spec, chosen.node, order, priority=priority, delay=delay, forget=every.node)
-    found = database.read(text, few=True)
-    return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
+
+    def enter() -> tuple[int, int]:
+        database.read(jobs.lock_refresh(table.spec.name), few=True)
+        found = database.read(text, few=True)
+        return int(found.column("added")[0].as_py()), int(found.column("removed")[0].as_py())
+
+    def alone() -> tuple[int, int]:
+        with database.begin(isolation="READ COMMITTED"):  # what others have entered meanwhile is seen
+            return enter()
+
+    if database.in_transaction:
+        return enter()
+    name = str(table.spec.name)
+    return locks.repeated(alone, lambda reason: MakeError(f"its keys are not in the queue: {reason}.", table=name))
 
 
 class Lease:

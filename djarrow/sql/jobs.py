@@ -137,6 +137,14 @@ def _in(seconds: float) -> str:
 # --- jobs ------------------------------------------------------------------------------------------------------------
 
 
+def lock_refresh(table: TableName) -> str:
+    """Wait for other transactions that enter keys of a table; held until ours ends.
+
+    Two of them enter the same keys, perhaps in other orders, and each would wait for one that the other has entered.
+    """
+    return f"SELECT pg_advisory_xact_lock(730547, hashtext({quoted(full_name(table))}))"
+
+
 def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay: float, forget: Node | None) -> str:
     """Enter the keys of a query as pending jobs, those that were made once and are missing again among them.
 
@@ -163,6 +171,8 @@ def refresh(spec: TableSpec, pending: Node, order: str, *, priority: int, delay:
         f'INSERT INTO {jobs} AS j ("table_name", "key_hash", "key", "priority", "scheduled")\n'
         f"SELECT {table}, {_HASH}, k, {int(priority)}, {when}\n"
         f"FROM (SELECT {_key_of(names)} AS k FROM ({source}) AS q ORDER BY {by or '1'}) AS s\n"
+        f'WHERE NOT EXISTS (SELECT FROM {jobs} AS h WHERE h."table_name" = {table} AND h."key_hash" = {_HASH} '
+        "AND h.\"status\" <> 'success')\n"  # a conflict locks the job that is there, also where nothing changes
         f'ON CONFLICT ("table_name", "key_hash") DO UPDATE SET "status" = \'pending\', "timestamp" = now(), '
         f'"priority" = EXCLUDED."priority", "scheduled" = EXCLUDED."scheduled" WHERE j."status" = \'success\'\n'
         "RETURNING 1\n)\n"
