@@ -34,7 +34,9 @@ LOOK = 1.0
 
 @define(eq=False)
 class Item:
-    """A key to make. lost: how often the process ended that was to make it, perhaps through another of its keys."""
+    """A key to make. lost: how often the process ended that was to make it, perhaps through another of its keys; from
+    two on it goes out with no other beside it.
+    """
 
     key: dict[str, Any]
     job: Job | None = None
@@ -152,8 +154,8 @@ class Reserving:
 class Coordinator:
     """One populate that others do. flying: what each task that was handed out is about.
 
-    again: keys whose process ended; each goes out by itself then, and the third time with no other beside it, so that
-    no key is blamed for what another did. error: what ends it; most: keys in the next task.
+    again: keys whose process ended; each goes out by itself then, and at last with no other beside it, so that no key
+    is blamed for what another did. error: what ends it; most: keys in the next task.
     """
 
     run: Run
@@ -286,7 +288,7 @@ class Coordinator:
         """The process ended that did a task, or one that did another, and all processes with it."""
         shared = self.crew.takes_all(error)
         self.broken = error if shared else self.broken
-        if len(items) == 1 and (items[0].lost > 1 or not shared):
+        if items[0].lost > 1:  # it was alone
             ended = self._error(
                 "the process that made it ended before it could tell what came of it: it was killed, out of memory, "
                 "or make ended it.",
@@ -298,7 +300,7 @@ class Coordinator:
             self.advance(1)
             return
         for item in items:
-            item.lost += 1
+            item.lost += 1 if shared else 2
         self.again.extend(items)
 
     def _cancelled(self, error: Exception) -> MakeError:
