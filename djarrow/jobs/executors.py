@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
-from djarrow.errors import MakeError
+from djarrow.errors import InvalidCondition, MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.crews import IN_FLIGHT, Crew, crew_of
+from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.populate import MOST, Failure, Options, Run, keys_of, reserving
 from djarrow.jobs.queue import Job, Queue
 from djarrow.settings import config
@@ -45,6 +46,10 @@ class Item:
 
 def hand_out(run: Run, restrictions: Sequence[Any], pending: QueryExpression, advance: Callable[[int], None]) -> None:
     """Have the processes that the options name make every key that is pending, or to be had of the queue."""
+    form = form_of(run.table)
+    if form in (Form.BATCH, Form.QUERY):
+        text = f"populate: processes and executor are for makes of single keys. {run.table.spec.name} has {form.value}."
+        raise InvalidCondition(text)
     database = run.table.schema.writable(run.table.spec.name)
     place = remote.place_of(run.table, database)
     with crew_of(run.options, database, place) as crew:
