@@ -40,10 +40,14 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """What must hold every time, tried many times: killed processes, cut connections, contended deletes."""
+    """What must hold every time, tried many times: killed processes, cut connections, contended deletes and makes."""
     session.install(".[test]")
-    cuts = "tests/engine/postgres/test_unknown_outcomes.py"
-    session.run("pytest", "tests/soak", cuts, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
+    tried = [
+        "tests/engine/postgres/test_unknown_outcomes.py",
+        "tests/engine/populate/test_cut_commits.py",
+        "tests/engine/populate/test_interleaved.py",
+    ]
+    session.run("pytest", "tests/soak", *tried, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
 
 
 @nox.session
@@ -51,6 +55,20 @@ def spark(session: nox.Session) -> None:
     """The functions of text on a real Spark, which needs Java 17, over an exported repository."""
     session.install(".[test]", "pyspark>=4.1")
     session.run("pytest", "tests/spark", "--timeout=900", *session.posargs)
+
+
+@nox.session
+def dask(session: nox.Session) -> None:
+    """Keys made on a Dask cluster of this machine."""
+    session.install(".[test]", "distributed")
+    session.run("pytest", "tests/engine/populate/test_dask.py", *session.posargs)
+
+
+@nox.session
+def slurm(session: nox.Session) -> None:
+    """Keys made on a Slurm of one node, whose jobs are Dask workers. DJARROW_SLURM_UP says how it is started."""
+    session.install(".[test]", "distributed", "dask-jobqueue")
+    session.run("pytest", "tests/slurm", "--timeout=900", *session.posargs)
 
 
 @nox.session

@@ -23,6 +23,7 @@ _numbers = itertools.count(1)
 
 NAMED = {
     "spark": "needs Java and a library of 400 MB",
+    "slurm": "needs Slurm and Dask",
     "soak": "takes minutes",
 }
 """Suites that run only where they are named, as by `nox -s spark`, and why."""

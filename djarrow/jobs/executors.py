@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
-from djarrow.errors import MakeError
+from djarrow.errors import InvalidCondition, MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.crews import IN_FLIGHT, Crew, crew_of
+from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.populate import MOST, Failure, Fill, Options, Run, keys_of, reserving
 from djarrow.jobs.queue import Job, Queue
 from djarrow.settings import config
@@ -34,7 +35,9 @@ LOOK = 1.0
 
 @define(eq=False)
 class Item:
-    """A key to make. lost: how often the process ended that was to make it, perhaps through another of its keys."""
+    """A key to make. lost: how often the process ended that was to make it, perhaps through another of its keys; from
+    two on it goes out with no other beside it.
+    """
 
     key: dict[str, Any]
     job: Job | None = None
@@ -43,6 +46,10 @@ class Item:
 
 def hand_out(run: Run, restrictions: Sequence[Any], pending: QueryExpression, advance: Callable[[int], None]) -> None:
     """Have the processes that the options name make every key that is pending, or to be had of the queue."""
+    form = form_of(run.table)
+    if form in (Form.BATCH, Form.QUERY):
+        text = f"populate: processes and executor are for makes of single keys. {run.table.spec.name} has {form.value}."
+        raise InvalidCondition(text)
     database = run.table.schema.writable(run.table.spec.name)
     place = remote.place_of(run.table, database)
     with crew_of(run.options, database, place) as crew:
@@ -152,8 +159,8 @@ class Reserving:
 class Coordinator:
     """One populate that others do. flying: what each task that was handed out is about.
 
-    again: keys whose process ended; each goes out by itself then, and the third time with no other beside it, so that
-    no key is blamed for what another did. error: what ends it; most: keys in the next task.
+    again: keys whose process ended; each goes out by itself then, and at last with no other beside it, so that no key
+    is blamed for what another did. error: what ends it; most: keys in the next task.
     """
 
     run: Run
@@ -286,7 +293,7 @@ class Coordinator:
         """The process ended that did a task, or one that did another, and all processes with it."""
         shared = self.crew.takes_all(error)
         self.broken = error if shared else self.broken
-        if len(items) == 1 and (items[0].lost > 1 or not shared):
+        if items[0].lost > 1:  # it was alone
             ended = self._error(
                 "the process that made it ended before it could tell what came of it: it was killed, out of memory, "
                 "or make ended it.",
@@ -298,7 +305,7 @@ class Coordinator:
             self.advance(1)
             return
         for item in items:
-            item.lost += 1
+            item.lost += 1 if shared else 2
         self.again.extend(items)
 
     def _cancelled(self, error: Exception) -> MakeError:

@@ -43,9 +43,12 @@ def client(connection: PostgresConnection, tmp_path: Path, monkeypatch: pytest.M
     """Two worker processes that connect as they are set, by the environment, and find the module by PYTHONPATH."""
     monkeypatch.setenv("DJARROW_URL", connection.url)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    import dask
+
     with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+            n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path)
         ) as cluster,
         distributed.Client(cluster) as opened,
     ):
@@ -80,17 +83,16 @@ def test_a_cluster_makes_every_key_once(pipeline: ModuleType, client: Any) -> No
     assert client.submit(sum, (3, 4)).result() == 7
 
 
-def test_what_a_cluster_cannot_find_is_refused(pipeline: ModuleType, client: Any, schema: dj.Schema) -> None:
+def test_what_a_cluster_cannot_find_is_refused(
+    pipeline: ModuleType, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A class of this script, and a client that does not wait."""
     pipeline.Scan.insert1({"scan_id": 1})
     cls = pipeline.Result
     cls.__module__ = "__main__"
-    sys.modules["__main__"].Result = cls  # type: ignore[attr-defined]
-    try:
-        with pytest.raises(MakeError, match="Move it to a module"):
-            cls.populate(executor=client)
-    finally:
-        del sys.modules["__main__"].Result
+    monkeypatch.setattr(sys.modules["__main__"], "Result", cls, raising=False)
+    with pytest.raises(MakeError, match="Move it to a module"):
+        cls.populate(executor=client)
     cls.__module__ = pipeline.__name__
 
     class Asynchronous:

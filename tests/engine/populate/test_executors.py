@@ -27,6 +27,9 @@ from .elsewhere import imported
 
 ROOT = Path(dj.__file__).parents[1]
 
+pytestmark = pytest.mark.timeout(300)
+"""Most tests start processes, which takes a second each, and much longer on a busy machine."""
+
 
 @pytest.fixture
 def pipeline(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> Iterator[ModuleType]:
@@ -297,6 +300,27 @@ def test_classes_of_a_script_are_found(schema: dj.Schema, connection: PostgresCo
     assert (done.stdout, done.stderr) == ("4 [True]\n", "")
 
 
+def test_processes_join_the_embedded_server(tmp_path: Path) -> None:
+    """Where nothing says which database, that of the project's folder serves all of them."""
+    script = tmp_path / "script.py"
+    text = MAIN.format(schema="lab", guard='if __name__ == "__main__":\n    ').replace(
+        "dj.conn(sys.argv[1])", "dj.conn()"
+    )
+    script.write_text(text, "utf-8")
+    (tmp_path / "datajoint.toml").write_text("", "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJ_", "DJARROW_URL"))}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, str(script)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=90, check=False, cwd=tmp_path
+        )
+        assert (done.stdout, done.stderr) == ("4 [True]\n", "")
+    finally:
+        stop = [sys.executable, "-m", "djarrow.cli.main", "server", "stop"]
+        subprocess.run(stop, capture_output=True, env=environment, timeout=60, check=False, cwd=tmp_path)
+
+
 def test_a_script_without_a_guard_is_told(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
     """New processes would begin it anew: it ends with what to do, and does not hang."""
     script = tmp_path / "script.py"
@@ -367,6 +391,15 @@ def test_threads_are_an_executor(pipeline: ModuleType, reserve_jobs: bool) -> No
         assert pool.submit(lambda: 7).result() == 7
     assert (found.done, found.failed) == (49, 1)
     assert ledger(pipeline) == made(pipeline) == [n for n in range(50) if n != 9]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_forked_processes_are_an_executor(pipeline: ModuleType, reserve_jobs: bool) -> None:
+    """They open sessions of their own, and leave those of this process alone."""
+    pipeline.Scan.insert([{"scan_id": n} for n in range(50)])
+    with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+        assert pipeline.Result.populate(executor=pool, reserve_jobs=reserve_jobs).done == 50
+    assert ledger(pipeline) == made(pipeline) == list(range(50))
 
 
 def test_processes_of_another_database_are_refused(pipeline: ModuleType, tmp_path: Path) -> None:

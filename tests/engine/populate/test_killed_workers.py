@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from tests.nursery import kill_workers, nursery
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_killed_workers_lose_nothing(connection: PostgresConnection, schema: dj.Schema, tmp_path: Path) -> None:
