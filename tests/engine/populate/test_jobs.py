@@ -79,7 +79,7 @@ def test_failed_jobs_are_found_and_tried_again(pipeline: SimpleNamespace) -> Non
     assert isinstance(errors, Jobs)
     assert sorted(errors.to_polars()["error_message"]) == ["ValueError: bad scan 1", "ValueError: bad scan 4"]
     assert (errors & "key.scan_id = 4").fetch1("error_message") == "ValueError: bad scan 4"
-    assert '{"scan_id": 4}' in repr(errors)
+    assert '{"scan_id": 4}' in errors.preview(width=20)
     assert "in make" in (errors & "key.scan_id = 4").fetch1("error_stack")
     pipeline.made.bad = set()
     assert (errors & "key.scan_id = 4").retry() == 1
