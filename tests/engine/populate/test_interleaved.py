@@ -99,8 +99,8 @@ def state(pipeline: SimpleNamespace) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("names", "most"),
     [
-        ("plain update", None if SOAK else 25),
-        ("plain delete", None if SOAK else 25),
+        ("plain update", 400 if SOAK else 25),
+        ("plain delete", 400 if SOAK else 25),
         ("parts update", 400 if SOAK else 25),
         ("parts delete", 400 if SOAK else 25),
         ("plain again", 400 if SOAK else 20),
