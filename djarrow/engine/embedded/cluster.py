@@ -26,7 +26,7 @@ _LOCALES = ("C.UTF-8", "C")  # the order of code points, in every version of eve
 _LATER = {"max_locks_per_transaction": "1024"}  # dropping a schema of hundreds of tables takes locks on all of them
 _SETTINGS = f"""
 # --- set by djarrow when the files were made; may be changed ---
-max_connections = 100
+max_connections = 200      # a worker has two: one for its makes, one for its lease
 shared_buffers = 128MB
 wal_level = minimal        # nothing replicates from an embedded server
 max_wal_senders = 0

@@ -33,7 +33,7 @@ def test_the_first_join_makes_a_server(new_root: Path, query: Query) -> None:
     )  # fmt: skip
     names = ("server_encoding", "data_checksums", "fsync", "max_connections", "shared_buffers", "listen_addresses")
     asked = ", ".join(f"current_setting('{name}')" for name in names)
-    assert query(url, f"SELECT {asked}") == [("UTF8", "on", "on", "100", "128MB", "127.0.0.1")]
+    assert query(url, f"SELECT {asked}") == [("UTF8", "on", "on", "200", "128MB", "127.0.0.1")]
     collation = query(url, "SELECT datcollate::text FROM pg_database WHERE datname = current_database()")
     assert collation[0][0] in ("C.UTF-8", "C")
 
