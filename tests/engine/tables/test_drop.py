@@ -444,7 +444,8 @@ def test_a_reader_that_does_not_end(schema: dj.Schema, tables: Any, monkeypatch:
     """A drop that would wait forever, for an iteration of its own process, gives up, and works once that is closed."""
     monkeypatch.setattr("djarrow.sql.locks.SECONDS", 1)
     Long = make(schema, "Long", "number : uint32\n---\nlabel : varchar(100)")
-    Long.insert(pl.DataFrame({"number": range(200_000)}).with_columns(label=pl.lit("x" * 100)))
+    numbers = pl.int_range(600_000, eager=True, dtype=pl.UInt32)  # more than a batch and the network's buffers hold
+    Long.insert(pl.DataFrame({"number": numbers}).with_columns(label=pl.lit("x" * 100)))
     rows = iter(Long)
     next(rows)
     with pytest.raises(DropRefused, match="more than 1 seconds"):

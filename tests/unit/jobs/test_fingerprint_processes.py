@@ -273,21 +273,10 @@ def test_lines_that_moved_after(imprint: Imprint, lab: ModuleType) -> None:
     assert first == imprint(FILES)
 
 
-def in_a_process(queue: Any) -> None:
-    """Put the fingerprint of a class of the demo."""
-    from djarrow.demo.pipeline import DelayModel
-
-    queue.put(fingerprint(DelayModel))
-
-
 def test_spawned() -> None:
     """A spawned process finds the same."""
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=in_a_process, args=(queue,))
-    process.start()
-    found = queue.get(timeout=60)
-    process.join()
     from djarrow.demo.pipeline import DelayModel
 
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(fingerprint, (DelayModel,))
     assert found == fingerprint(DelayModel)
