@@ -153,6 +153,10 @@ class Database(Reader, Protocol):
         """Run one statement that gives no rows."""
         ...
 
+    def has_rows(self, text: str) -> bool:
+        """Whether a SELECT has rows, which are not read."""
+        ...
+
     def write(self, text: str, *, ready: Ready | None = None) -> list[tuple[Any, ...]]:
         """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns.
 

@@ -34,10 +34,10 @@ def rows(raw: Any, text: str, watch: Watch) -> list[tuple[Any, ...]]:
         return [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
 
 
-def run(raw: Any, text: str, watch: Watch) -> None:
-    """Run a statement that has no result."""
+def run(raw: Any, text: str, watch: Watch) -> int:
+    """Run a statement without reading its result. Gives how many rows it has, or has changed."""
     with _statement(raw, text, watch) as statement:
-        _execute(statement, "execute_update")
+        return int(_execute(statement, "execute_update"))
 
 
 @contextmanager

@@ -212,6 +212,14 @@ class PostgresConnection:
         fetch = self._fetch_few if few else self._fetch
         return self._once_more(lambda session: fetch(session, text))
 
+    def has_rows(self, text: str) -> bool:
+        """Whether a SELECT has rows, which are not read: one turn to the server, where a result takes three."""
+
+        def ask(session: Session) -> bool:
+            return self._heeding(session, lambda watch: few_rows.run(session.raw, text, watch)) > 0
+
+        return self._once_more(ask)
+
     def write(self, text: str, *, ready: Ready | None = None) -> list[tuple[Any, ...]]:
         """Run an INSERT, UPDATE or DELETE that ends in RETURNING, of a few rows; the rows that it returns.
 

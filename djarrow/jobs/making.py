@@ -71,7 +71,7 @@ class Maker:
 
     def is_made(self, key: Mapping[str, Any]) -> bool:
         """Whether the row of a key is there."""
-        return bool(self._database.read(makes.is_made(self._spec, key), few=True).column("made")[0].as_py())
+        return self._database.has_rows(makes.row_of(self._spec, key))
 
     def _is_done(self, key: Mapping[str, Any]) -> bool:
         """Whether the row of a key is there, and need not be replaced."""

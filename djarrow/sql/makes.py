@@ -100,9 +100,10 @@ def add_made_column(table: TableName) -> str:
     return f"ALTER TABLE {full_name(table)} ADD COLUMN IF NOT EXISTS {made_column()}"
 
 
-def is_made(spec: TableSpec, key: Mapping[str, Any]) -> str:
-    """Whether there is a row of a key, as `made`."""
-    return f"SELECT {_exists(spec, key)} AS made"
+def row_of(spec: TableSpec, key: Mapping[str, Any]) -> str:
+    """A SELECT that has a row where there is one of a key."""
+    same = " AND ".join(f"t.{identifier(name)} = {_literal(spec, name, value)}" for name, value in key.items())
+    return f"SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'} LIMIT 1"
 
 
 @frozen
@@ -194,11 +195,6 @@ def _all_taken(taking: Taking | None) -> str:
 
 def _filled(table: TableName, author: Author, values: Sequence[str]) -> str:
     return Finishing(tuple(_insert(table, author)), ()).text(values)
-
-
-def _exists(spec: TableSpec, key: Mapping[str, Any]) -> str:
-    same = " AND ".join(f"t.{identifier(name)} = {_literal(spec, name, value)}" for name, value in key.items())
-    return f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'})"
 
 
 def _literal(spec: TableSpec, name: str, value: Any) -> str:
