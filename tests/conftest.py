@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,12 @@ NAMED = {
     "soak": "takes minutes",
 }
 """Suites that run only where they are named, as by `nox -s spark`, and why."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the processes of a run name their cases alike: a set in a name is in the order of its hashes."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("PYTHONHASHSEED", str(secrets.randbelow(2**32)))
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
