@@ -17,14 +17,14 @@ from attrs import evolve
 from djarrow.engine import few_rows, parallel
 from djarrow.engine.base import Ready, Stream, Streams, may_come_of_keeping
 from djarrow.engine.faults import is_lost, redact, translate
-from djarrow.engine.interruption import Heeded, Watch
+from djarrow.engine.interruption import Heeded, Watch, Watched
 from djarrow.engine.kept import Kept
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
 from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, told_by
-from djarrow.errors import ConnectionFailed, EngineError, TransactionError
+from djarrow.errors import ConnectionFailed, DjarrowError, EngineError, TransactionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,19 +101,21 @@ class PostgresConnection:
         session.lost = True
         with self._lock:
             self._all = [other for other in self._all if other is not session]
-        try:
-            session.raw.close()
-        except RuntimeError:  # an interruption has left a statement open: then the driver closes no connection
-            self._end(session.backend)
-        except Exception:  # noqa: BLE001, S110 - the connection is lost already
-            pass
+        import adbc_driver_postgresql.dbapi as adbc
+
+        with contextlib.suppress(adbc.Error):  # the connection is lost already
+            try:
+                session.raw.close()
+            except RuntimeError:  # an interruption has left a statement open: then the driver closes no connection
+                self._end(session.backend)
 
     def _end(self, backend: int) -> None:
         """Have the server end a session that cannot be closed here: its transaction would keep its locks."""
-        with contextlib.suppress(Exception):
-            other = open_session(self.url, None, within=ASKING_SECONDS)
-            self._fetch_few(other, f"SELECT pg_terminate_backend({backend}) AS ended")
-            other.raw.close()
+        with (
+            contextlib.suppress(DjarrowError),  # out of reach: there the network's end ends it
+            contextlib.closing(open_session(self.url, None, within=ASKING_SECONDS).raw) as other,
+        ):
+            few_rows.run(other, f"SELECT pg_terminate_backend({backend})", Watched)
 
     @property
     def url_of_children(self) -> str | None:
