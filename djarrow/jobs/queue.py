@@ -20,7 +20,7 @@ from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.validity import keys_to_make
 from djarrow.settings import config
-from djarrow.sql import jobs, locks
+from djarrow.sql import jobs, leases, locks
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -122,7 +122,7 @@ class Lease:
         self._begin()
 
     def _begin(self) -> None:
-        self.worker = jobs.Worker(uuid.uuid4(), socket.gethostname(), os.getpid())
+        self.worker = leases.Worker(uuid.uuid4(), socket.gethostname(), os.getpid())
         self._lost = threading.Event()
 
     @property
@@ -136,7 +136,7 @@ class Lease:
         return self._lost.is_set()
 
     def __enter__(self) -> Self:
-        self._database.execute(jobs.register(self._schema, self.worker, self._seconds))
+        self._database.execute(leases.register(self._schema, self.worker, self._seconds))
         self._thread = threading.Thread(target=self._beat, name="djarrow lease", daemon=True)
         self._thread.start()
         return self
@@ -145,7 +145,7 @@ class Lease:
         self._over.set()
         self._thread.join()
         try:
-            self._database.execute(jobs.leave(self._schema, self.worker.token))
+            self._database.execute(leases.leave(self._schema, self.worker.token))
         except ConnectionFailed:  # it ends by itself
             if error is None:
                 raise
@@ -153,7 +153,7 @@ class Lease:
     def _beat(self) -> None:
         while not self._over.wait(self._pause):
             try:
-                renewed = self._database.write(jobs.renew(self._schema, self.worker.token, self._seconds))
+                renewed = self._database.write(leases.renew(self._schema, self.worker.token, self._seconds))
             except DjarrowError:  # the next beat, or the next commit, tells
                 continue
             if not renewed:
@@ -162,7 +162,7 @@ class Lease:
     def renew(self) -> None:
         """Begin anew, after the lease was lost."""
         self._begin()
-        self._database.execute(jobs.register(self._schema, self.worker, self._seconds))
+        self._database.execute(leases.register(self._schema, self.worker, self._seconds))
 
 
 class Reserved:

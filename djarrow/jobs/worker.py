@@ -18,7 +18,7 @@ from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.populate import Options, Outcome, populate
 from djarrow.jobs.queue import Lease, ensure_queue
-from djarrow.sql import jobs
+from djarrow.sql import jobs, leases
 from djarrow.sql.locks import RETRIED
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Worker:
                 for table in self.tables:
                     if table.spec.name.schema == schema:
                         lease.database.execute(jobs.give_back(schema, table.spec.name.table, lease.worker.token))
-                lease.database.execute(jobs.leave(schema, lease.worker.token))
+                lease.database.execute(leases.leave(schema, lease.worker.token))
 
     # --- in the thread of the makes ------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The queue of a schema: the tables of its jobs and of its workers, and the statements on them.
+"""The queue of a schema: the table of its jobs, and the statements on them. Who works on them: leases.py.
 
 docs/decisions/017-makes-and-jobs.md. A job is what one key of a table is to be made by; whoever makes it has its token.
 """
@@ -18,10 +18,11 @@ from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family, core
 from djarrow.sql.ddl import block, create_table, full_name
 from djarrow.sql.dialects import Dialect
+from djarrow.sql.leases import Worker, create_workers, from_now, workers_of
 from djarrow.sql.literals import identifier, quoted
 
-JOBS, WORKERS = "~jobs", "~workers"
-"""Their names in the schema, beside `~makes` and `~updates`."""
+JOBS = "~jobs"
+"""Its name in the schema, beside `~makes` and `~updates`."""
 
 STATUSES = ("pending", "reserved", "success", "error", "ignore")
 
@@ -63,15 +64,14 @@ def _origin(name: TableName, number: int) -> Origin:
 
 def create_queue(schema: str) -> str:
     """The statement that makes the tables of a queue, where there are none. It must not run twice at once."""
-    jobs, workers = _jobs(schema), _workers(schema)
+    jobs = _jobs(schema)
     return block(
         [
             *create_table(jobs_spec(schema), {"error_stack": _TEXT}),
             f'ALTER TABLE {jobs} ADD COLUMN "_token" uuid, ADD COLUMN "_number" bigint GENERATED ALWAYS AS IDENTITY',
             f'CREATE INDEX ON {jobs} ("table_name", "priority", "_number") WHERE "status" = \'pending\'',
             f'CREATE INDEX ON {jobs} ("table_name", "_token") WHERE "status" = \'reserved\'',
-            f'CREATE TABLE {workers} ("token" uuid PRIMARY KEY, "host" text NOT NULL, "pid" bigint NOT NULL, '
-            '"started" timestamptz NOT NULL DEFAULT clock_timestamp(), "expires" timestamptz NOT NULL)',
+            create_workers(schema),
         ],
         unless="duplicate_table",
     )
@@ -79,35 +79,7 @@ def create_queue(schema: str) -> str:
 
 def find_queue(schema: str) -> str:
     """Whether there is a queue, as `found`."""
-    return f"SELECT to_regclass({quoted(_workers(schema))}) IS NOT NULL AS found"
-
-
-# --- workers ---------------------------------------------------------------------------------------------------------
-
-
-@frozen
-class Worker:
-    """Who reserves keys: its token, and where it runs."""
-
-    token: uuid.UUID
-    host: str
-    pid: int
-
-
-def register(schema: str, worker: Worker, lease: float) -> str:
-    """Enter a worker, whose lease ends in so many seconds."""
-    values = f"'{worker.token}', {quoted(worker.host)}, {worker.pid}, {_in(lease)}"
-    return f'INSERT INTO {_workers(schema)} ("token", "host", "pid", "expires") VALUES ({values})'
-
-
-def renew(schema: str, token: uuid.UUID, lease: float) -> str:
-    """Prolong a lease; gives a row if it was not given away."""
-    return f"UPDATE {_workers(schema)} SET \"expires\" = {_in(lease)} WHERE \"token\" = '{token}' RETURNING 'renewed'"
-
-
-def leave(schema: str, token: uuid.UUID) -> str:
-    """Strike a worker off."""
-    return f"DELETE FROM {_workers(schema)} WHERE \"token\" = '{token}'"
+    return f"SELECT to_regclass({quoted(workers_of(schema))}) IS NOT NULL AS found"
 
 
 def take_back(schema: str) -> str:
@@ -116,7 +88,7 @@ def take_back(schema: str) -> str:
     A job that someone else works on is left to them. Its token is compared again once it is locked: it may have
     got another worker since.
     """
-    jobs, workers = _jobs(schema), _workers(schema)
+    jobs, workers = _jobs(schema), workers_of(schema)
     return (
         f'WITH over AS (DELETE FROM {workers} WHERE "expires" < clock_timestamp()),\n'
         f"picked AS (\n"
@@ -128,10 +100,6 @@ def take_back(schema: str) -> str:
         f'FROM picked AS p WHERE {_same("j", "p")} AND j."_token" = p."_token" RETURNING 1)\n'
         "SELECT count(*) AS n FROM back"
     )
-
-
-def _in(seconds: float) -> str:
-    return f"clock_timestamp() + make_interval(secs => {float(seconds)!r})"
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -151,7 +119,7 @@ def refresh(
     direction = {"original": "", "reverse": " DESC"}
     columns = ", ".join(f"q.{identifier(name)}{direction.get(order, '')}" for name in names)
     by = columns if order in direction else "random()"
-    when = "clock_timestamp()" if delay <= 0 else _in(delay)
+    when = "clock_timestamp()" if delay <= 0 else from_now(delay)
     table, wanted = quoted(spec.name.table), _source(pending, names)
     removed = "SELECT 1 WHERE FALSE"
     if forget is not None:
@@ -346,7 +314,7 @@ def schedule(schema: str, chosen: Node, *, priority: int | None, delay: float | 
     Gives the number `n`.
     """
     given = [] if priority is None else [f'"priority" = {int(priority)}']
-    given += [] if delay is None else [f'"scheduled" = {_in(delay) if delay > 0 else "clock_timestamp()"}']
+    given += [] if delay is None else [f'"scheduled" = {from_now(delay) if delay > 0 else "clock_timestamp()"}']
     return (
         f"WITH changed AS (UPDATE {_jobs(schema)} AS j SET {', '.join(given)} FROM ({_keys(chosen)}) AS p "
         f"WHERE {_same('j', 'p')} AND j.\"status\" = 'pending' RETURNING 1) SELECT count(*) AS n FROM changed"
@@ -404,7 +372,7 @@ def holders(schema: str, tables: Sequence[str]) -> str:
         f'SELECT j."_token"::text AS token, w."expires"::text AS expires, '
         f'coalesce(w."expires" < clock_timestamp(), TRUE) AS over\n'
         f'FROM (SELECT DISTINCT "_token" FROM {_jobs(schema)} WHERE "status" = \'reserved\' '
-        f'AND "table_name" IN ({names})) AS j LEFT JOIN {_workers(schema)} AS w ON w."token" = j."_token"'
+        f'AND "table_name" IN ({names})) AS j LEFT JOIN {workers_of(schema)} AS w ON w."token" = j."_token"'
     )
 
 
@@ -428,10 +396,6 @@ def _count(query: Node) -> str:
 
 def _jobs(schema: str) -> str:
     return full_name(TableName(schema, JOBS))
-
-
-def _workers(schema: str) -> str:
-    return full_name(TableName(schema, WORKERS))
 
 
 def _same(one: str, other: str) -> str:
