@@ -92,6 +92,9 @@ SETTINGS = {
         Setting("display.width", 40, COUNT, "the widest that a preview shows a value, in cells of a terminal"),
         Setting("jobs.lease", 60, SECONDS, "seconds for which a worker's keys are its own after it was last heard of"),
         Setting("jobs.heartbeat", 0, SECONDS_OR_NONE, "seconds between two signs of life; 0 is a third of the lease"),
+        Setting(
+            "jobs.together", 0.1, SECONDS_OR_NONE, "seconds that makes share a transaction for; 0: each has its own"
+        ),
         Setting("jobs.keep_completed", False, BOOLEAN, "whether jobs that are done stay in the queue, as `success`"),
     )
 }

@@ -141,6 +141,15 @@ class Database(Reader, Protocol):
         """As `transaction`, at this isolation level; read_only refuses writes. settings: of the transaction alone."""
         ...
 
+    def ahead(self, work: Callable[[], None]) -> AbstractContextManager[None]:
+        """In a transaction of this thread, for the time of the block: work is called before each statement."""
+        ...
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a statement of this thread's transaction has failed, so that nothing of it can be committed."""
+        ...
+
     def fail(self) -> None:
         """Keep this thread's transaction, if one is open, from being committed: its block raises at the end."""
         ...
@@ -151,6 +160,10 @@ class Database(Reader, Protocol):
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
+        ...
+
+    def run(self, text: str) -> None:
+        """Run statements of our own, with semicolons between them, in one turn. Results that they have are not read."""
         ...
 
     def has_rows(self, text: str) -> bool:

@@ -163,6 +163,8 @@ class PostgresConnection:
 
         with session.lock:
             check_open(session)
+            if session.ahead is not None:
+                session.ahead()
             session.written = None
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
@@ -357,6 +359,8 @@ class PostgresConnection:
         import adbc_driver_postgresql.dbapi as adbc
 
         check_open(session)
+        if session.ahead is not None:
+            session.ahead()
         if session.buffer_stream is not None:
             session.buffer_stream()
         cursor = session.raw.cursor()
@@ -407,6 +411,28 @@ class PostgresConnection:
         settings: PostgreSQL's, which hold until the end of the transaction, as `{"statement_timeout": "10s"}`.
         """
         return self._block(begin_statement(isolation, read_only=read_only, settings=settings))
+
+    @contextlib.contextmanager
+    def ahead(self, work: Callable[[], None]) -> Iterator[None]:
+        """In a transaction of this thread, for the time of the block: work is called before each statement.
+
+        It may run statements of its own, for which it is called, too.
+        """
+        session = self._session()
+        session.ahead = work
+        try:
+            yield
+        finally:
+            session.ahead = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a statement of this thread's transaction has failed, so that nothing of it can be committed."""
+        return self._session().failed
+
+    def run(self, text: str) -> None:
+        """Run statements of our own, with semicolons between them, in one turn. Results that they have are not read."""
+        self._run_few(self._session(), text)
 
     def fail(self) -> None:
         """Keep this thread's transaction, if one is open, from being committed."""

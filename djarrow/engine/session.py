@@ -38,7 +38,7 @@ class Session:
     lock: held while the driver works on it, because lazy frames of a transaction read from other threads. backend: the
     process of the server that serves it. tells_log: whether the server says how far its log is.
     written: what the last statement told of the transaction that it wrote in. kept: the statements that it keeps
-    ready, None where it cannot.
+    ready, None where it cannot. ahead: called before each statement.
     """
 
     raw: Any
@@ -53,6 +53,7 @@ class Session:
     backend: int = 0
     written: Written | None = None
     kept: Kept | None = field(factory=Kept)
+    ahead: Callable[[], None] | None = None
 
     @property
     def foreign(self) -> bool:

@@ -13,16 +13,20 @@ STEP = 4
 
 
 class Pace:
-    """The size of the next batch. fixed: it, where the user says so."""
+    """The size of the next batch.
 
-    def __init__(self, fixed: int | None = None) -> None:
+    fixed: it, where the user says so; first: that of the first one; seconds: what each is to take.
+    """
+
+    def __init__(self, fixed: int | None = None, *, seconds: float = SECONDS, first: int = FIRST) -> None:
         self._fixed = fixed
-        self.size = fixed or FIRST
+        self._seconds = seconds
+        self.size = fixed or first
 
     def took(self, keys: int, seconds: float) -> None:
         """A batch of so many keys took so long: the next one is to come closer to the time wished."""
         if self._fixed is not None or not keys:
             return
-        wished = keys * SECONDS / max(seconds, 1e-9)
+        wished = keys * self._seconds / max(seconds, 1e-9)
         step = min(max(wished, self.size / STEP), self.size * STEP)
         self.size = int(min(max(step, LEAST), MOST))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field, frozen
@@ -16,11 +16,14 @@ from djarrow.expr.nodes import Node
 from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.making import Maker
+from djarrow.jobs.pace import Pace
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.queue import Job, Lease, Queue, Reserved, ensure_queue, refresh
 from djarrow.jobs.refreshing import Refreshing
+from djarrow.jobs.together import Attempt, Together
 from djarrow.jobs.validity import keys_to_make, waiting_keys
 from djarrow.model.names import TableName
+from djarrow.settings import config
 from djarrow.show.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -142,7 +145,7 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     pending = keys_to_make(table, restrictions, refresh_stale=True) if options.refresh_stale else keys - table.proj()
     maker = Maker(table, form, options.make_kwargs, Refreshing(table) if options.refresh_stale else None)
     ensure_makes(database, table)
-    run = Run(table, maker, options)
+    run = Run(table, maker, options, _together(table, form, options))
     total = _total(pending, options) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
         if options.is_elsewhere:
@@ -157,6 +160,13 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     return Populated(run.done, tuple(run.failures), run.skipped, time.monotonic() - started, waiting)
 
 
+def _together(table: AutoPopulated, form: Form, options: Options) -> Together | None:
+    """What makes small makes share a transaction. Those of other forms compute outside of one."""
+    if form is not Form.PLAIN or options.refresh_stale or not config["jobs.together"]:
+        return None
+    return Together(table, options.make_kwargs)
+
+
 def pending_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
     """The keys of the key source, so restricted, that have no row yet."""
     return keys_to_make(table, restrictions, refresh_stale=False)
@@ -167,61 +177,122 @@ def _total(pending: QueryExpression, options: Options) -> int:
     return min(len(pending), *(most for most in (options.limit, options.max_calls) if most is not None), sys.maxsize)
 
 
+Wanted = tuple[dict[str, Any], Job | None]
+"""A key to be made, and its job where it is of the queue."""
+
+SHARED_FOR = 2.0
+"""A transaction that is shared is over after so many times what it was to take: makes may take longer than the last."""
+
+
+def _pace() -> Pace:
+    return Pace(seconds=config["jobs.together"], first=1)
+
+
 @define
 class Run:
-    """The makes of one populate, or those of it that one process does, and what came of them."""
+    """The makes of one populate, or those of it that one process does, and what came of them.
+
+    together: makes several keys in one transaction; None where each has its own.
+    """
 
     table: AutoPopulated
     maker: Maker
     options: Options
+    together: Together | None = None
     done: int = 0
     skipped: int = 0
     failures: list[Failure] = field(factory=list)
     _cut: set[str] = field(factory=set)
     """The jobs, by hash, in whose make the connection was lost."""
+    _pace: Pace = field(factory=_pace)
+    _alone: int = 0
+    """How many of the next keys are to be made alone."""
+
+    @property
+    def _calls(self) -> int:
+        return self.done + self.skipped + len(self.failures)
 
     @property
     def is_over(self) -> bool:
         """Whether there were as many calls as there may be, or it was to stop."""
-        calls = self.done + self.skipped + len(self.failures)
-        return calls == self.options.max_calls or self.options.stop()
+        return self._calls == self.options.max_calls or self.options.stop()
 
-    def make(self, key: dict[str, Any], job: Job | None = None, reserved: Reserved | None = None) -> None:
-        """Make a key. Raises what its make raises, unless errors are suppressed; its job keeps it."""
+    @property
+    def size(self) -> int:
+        """How many keys it takes next, as long as there are so many."""
+        if self.together is None or self._alone:
+            return 1
+        left = None if self.options.max_calls is None else self.options.max_calls - self._calls
+        return self._pace.size if left is None else max(1, min(self._pace.size, left))
+
+    def make(self, keys: Sequence[Wanted], reserved: Reserved | None = None) -> int:
+        """Make the first of some keys: one, or as many as are made together. Gives how many they were.
+
+        Raises what a make raises, unless errors are suppressed; its job keeps it.
+        """
         started = time.monotonic()
+        attempts = self._make_together(keys[: self.size]) or [self._make_alone(*keys[0])]
+        for attempt in attempts:
+            self._settle(attempt, reserved)
+        self._alone = max(0, self._alone - 1)
+        self._pace.took(len(attempts), time.monotonic() - started)
+        return len(attempts)
+
+    def _make_together(self, keys: Sequence[Wanted]) -> list[Attempt] | None:
+        """What came of them; None where each is to be made alone, the next ones of these, too."""
+        if self.together is None or len(keys) == 1:
+            return None
+
+        def over(failed: bool) -> bool:
+            return (failed and not self.options.suppress_errors) or self.options.stop()
+
+        attempts = self.together.make(keys, seconds=SHARED_FOR * config["jobs.together"], over=over)
+        if attempts is None:
+            self._alone, self._pace = len(keys), _pace()
+        return attempts
+
+    def _make_alone(self, key: dict[str, Any], job: Job | None) -> Attempt:
+        attempt = Attempt(key, job, time.monotonic())
         try:
-            made = self.maker.make(key, job)
-        except BaseException as error:
-            error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
-            seconds = time.monotonic() - started
-            if reserved is not None and job is not None and self._is_settled(error, job, reserved):
-                self.skip(key)
-                return
-            if not isinstance(error, Exception):
-                raise
-            self._tell(key, seconds, error=error)
-            if not self.options.suppress_errors:
-                raise
-            self.failures.append(Failure(key, error))
-        else:
-            self._tell(key, time.monotonic() - started, made=made)
-            self.done, self.skipped = self.done + made, self.skipped + (not made)
-            if not made and reserved is not None and job is not None:
+            attempt.made = self.maker.make(key, job)
+        except BaseException as error:  # noqa: BLE001 - it is raised once it is settled
+            attempt.error = error
+        attempt.seconds = time.monotonic() - attempt.began
+        return attempt
+
+    def _settle(self, attempt: Attempt, reserved: Reserved | None) -> None:
+        """Count what came of a key, and say it in the queue. Raises its error, unless errors are suppressed."""
+        key, job, error = attempt.key, attempt.job, attempt.error
+        if error is None:
+            self._tell(key, attempt.seconds, made=attempt.made)
+            self.done, self.skipped = self.done + attempt.made, self.skipped + (not attempt.made)
+            if not attempt.made and reserved is not None and job is not None:
                 reserved.done(job)
+            return
+        error.add_note(f"In the make of {self.table.spec.name} for the key {key}.")
+        if not isinstance(error, Exception):
+            if reserved is not None and job is not None:
+                reserved.give_back([job])
+            raise error
+        if reserved is not None and job is not None and self._is_settled(error, job, reserved):
+            self.skip(key)
+            return
+        self._tell(key, attempt.seconds, error=error)
+        if not self.options.suppress_errors:
+            raise error
+        self.failures.append(Failure(key, error))
 
     def skip(self, key: dict[str, Any]) -> None:
         """Pass over a key whose row is there already, or which has gone since its job was entered."""
         self._tell(key, 0.0)
         self.skipped += 1
 
-    def _is_settled(self, error: BaseException, job: Job, reserved: Reserved) -> bool:
+    def _is_settled(self, error: Exception, job: Job, reserved: Reserved) -> bool:
         """Say in the queue what became of a job that was not made. Whether that is all, because its key is gone.
 
         A lost connection is none of its faults, and the key is pending again; but where it is lost twice, maybe it is.
         """
-        if not isinstance(error, Exception):
-            reserved.give_back([job])
-        elif isinstance(error, ConnectionFailed) and job.hash not in self._cut:
+        if isinstance(error, ConnectionFailed) and job.hash not in self._cut:
             self._cut.add(job.hash)
             reserved.give_back([job])
         elif not isinstance(error, LeaseLost):
@@ -239,12 +310,15 @@ class Run:
 
 def _listed(run: Run, pending: QueryExpression, advance: Callable[[int], None]) -> None:
     """Every key that is pending now."""
+    waiting = list[Wanted]()
     with closing(keys_of(pending, run.options)) as keys:
-        for key in keys:
-            if run.is_over:
+        while not run.is_over:
+            waiting += ((key, None) for key in islice(keys, max(0, run.size - len(waiting))))
+            if not waiting:
                 return
-            run.make(key)
-            advance(1)
+            made = run.make(waiting)
+            del waiting[:made]
+            advance(made)
 
 
 def keys_of(pending: QueryExpression, options: Options) -> Generator[dict[str, Any], None, None]:
@@ -283,13 +357,23 @@ class Fill(Protocol):
 def _reserved(run: Run, restrictions: Sequence[Any], advance: Callable[[int], None]) -> None:
     """Keys as other processes leave them, until nothing is to be had."""
     with reserving(run, restrictions) as (queue, among, fill):
-        for job in _jobs(queue, run, among, fill):
-            if job.made and not run.options.refresh_stale:
-                queue.done(job)
-                run.skip(job.key)
-            else:
-                run.make(job.key, job, queue)
-            advance(1)
+        for waiting in _jobs(queue, run, among, fill):
+            while waiting and not run.is_over:
+                made = _make_first(run, waiting, queue)
+                del waiting[:made]
+                advance(made)
+
+
+def _make_first(run: Run, waiting: Sequence[Job], queue: Queue) -> int:
+    """Make the first of some jobs. Gives how many these were."""
+    first = waiting[0]
+    if run.options.refresh_stale:
+        return run.make([(first.key, first)], queue)
+    if first.made:
+        queue.done(first)
+        run.skip(first.key)
+        return 1
+    return run.make([(job.key, job) for job in takewhile(lambda job: not job.made, waiting[: run.size])], queue)
 
 
 @contextmanager
@@ -312,8 +396,8 @@ def reserving(run: Run, restrictions: Sequence[Any]) -> Generator[tuple[Queue, N
         yield Queue(table, keys.heading, lease), keys.node if restrictions else None, fill
 
 
-def _jobs(queue: Queue, run: Run, among: Node | None, fill: Fill) -> Iterator[Job]:
-    """Jobs batch by batch, each as large as AIM allows. Those that are not come to are given back.
+def _jobs(queue: Queue, run: Run, among: Node | None, fill: Fill) -> Iterator[list[Job]]:
+    """Jobs batch by batch, each as large as AIM allows. Those that whoever makes them leaves in it are given back.
 
     fill: enters pending keys, once what had been entered is done: that takes time where there are many.
     """
@@ -326,13 +410,12 @@ def _jobs(queue: Queue, run: Run, among: Node | None, fill: Fill) -> Iterator[Jo
         if not reserved:
             filled, tried = fill(surely=tried), True
             continue
-        started, waiting = time.monotonic(), deque(reserved)
+        started, size = time.monotonic(), len(reserved)
         try:
-            while waiting and not run.is_over:
-                yield waiting.popleft()
+            yield reserved
         finally:
-            if waiting:
-                queue.give_back(waiting)
-        left -= len(reserved)
-        each = max((time.monotonic() - started) / len(reserved), 1e-6)
+            if reserved:
+                queue.give_back(reserved)
+        left -= size
+        each = max((time.monotonic() - started) / size, 1e-6)
         most = max(1, min(int(AIM / each), 4 * most, MOST))

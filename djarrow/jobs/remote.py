@@ -171,7 +171,7 @@ def _do(task: Task) -> Report:
             break
         begun += 1
         if job is None or job.hash in held:
-            run.make(key, job, reserved)
+            run.make([(key, job)], reserved)
         elif maker.is_made(key):  # where a task is given again, as Dask does when a worker dies
             run.skipped += 1
         else:

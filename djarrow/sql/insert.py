@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from attrs import frozen
 
@@ -13,7 +14,7 @@ from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import AttributeType, Family
-from djarrow.sql.ddl import SINGLETON, default_of, full_name
+from djarrow.sql.ddl import MADE, SINGLETON, default_of, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, literal, quoted
 from djarrow.sql.updates import log_changes
@@ -74,13 +75,27 @@ class Values:
 
 def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> Values:
     """Insert a few rows, given as canonical values of the attributes, of which none is to replace another."""
+    before, after, types = _around_values(spec.name, spec.heading, tuple(columns), conflict)
+    return Values(before, _as_texts(spec, columns, rows), after, types)
+
+
+def insert_made(spec: TableSpec, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[UUID]) -> str:
+    """Insert rows of several makes, given as canonical values. numbers: each one's make, which tables that fill
+    themselves keep with it.
+    """
+    names = [*map(identifier, columns), *([identifier(MADE)] if spec.is_made else [])]
+    ends = [f", '{number}')" if spec.is_made else ")" for number in numbers]
+    texts = ", ".join(text[:-1] + end for text, end in zip(_as_texts(spec, columns, rows), ends, strict=True))
+    return f"INSERT INTO {full_name(spec.name)} ({', '.join(names)})\nVALUES {texts}"
+
+
+def _as_texts(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[str, ...]:
+    """Each row in parentheses."""
     kinds = [spec.heading[name].type for name in columns]
-    given = tuple(
+    return tuple(
         "(" + ", ".join([literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)]) + ")"
         for row in rows
     )
-    before, after, types = _around_values(spec.name, spec.heading, tuple(columns), conflict)
-    return Values(before, given, after, types)
 
 
 @lru_cache(maxsize=256)

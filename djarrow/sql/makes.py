@@ -6,7 +6,7 @@ docs/decisions/017-makes-and-jobs.md.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -106,6 +106,48 @@ def row_of(spec: TableSpec, key: Mapping[str, Any]) -> str:
     return f"SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'} LIMIT 1"
 
 
+def rows_of(spec: TableSpec, keys: Sequence[Mapping[str, Any]]) -> str:
+    """The places, from 0, of those of some keys for which there is a row."""
+    rows = [
+        [str(place), *(_literal(spec, name, value) for name, value in key.items())] for place, key in enumerate(keys)
+    ]
+    return f"SELECT v.c0 AS place FROM {_values(rows)} WHERE {_has_row(spec, keys[0], 1)}"
+
+
+def _values(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of literals as a source of columns v.c0, v.c1, ..."""
+    texts = ",\n".join(f"({', '.join(row)})" for row in rows)
+    return f"(VALUES\n{texts}\n) AS v({', '.join(f'c{number}' for number in range(len(rows[0])))})"
+
+
+def _has_row(spec: TableSpec, names: Iterable[str], first: int) -> str:
+    """Whether a row of these has one in the table. first: the number of the column of the first attribute."""
+    same = " AND ".join(f"t.{identifier(name)} = v.c{number}" for number, name in enumerate(names, start=first))
+    return f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'})"
+
+
+@frozen
+class Kept:
+    """What is kept of a make of one key. seconds: that it took; ago: since it began."""
+
+    number: uuid.UUID
+    seconds: float
+    ago: float
+    key: Mapping[str, Any]
+
+
+def finish_together(spec: TableSpec, author: Author, made: Sequence[Kept], taking: Taking | None) -> str:
+    """Keep makes of one key each: those whose row is there. Gives how many these are.
+
+    taking: where it does not take all of its jobs, nothing is kept.
+    """
+    rows = [[f"'{one.number}'::uuid", repr(one.seconds), repr(one.ago), *_literals(spec, one.key)] for one in made]
+    insert = Finishing(tuple(_insert(spec.name, author, ago=3)), ()).text(["v.c0", "v.c1", "1", "v.c2"])
+    kept = f"{insert}\nFROM {_values(rows)}\nWHERE {_has_row(spec, made[0].key, 3)}{_all_taken(taking)}\nRETURNING 1"
+    parts = [*([] if taking is None else [f"job AS (\n{taking.statement}\n)"]), f"kept AS (\n{kept}\n)"]
+    return f"WITH {', '.join(parts)}\nSELECT (SELECT count(*) FROM kept)"
+
+
 @frozen
 class Finishing:
     """The statement that ends the makes of a table: an INSERT into the makes, which gives one row where the row of the
@@ -147,7 +189,7 @@ def finishing(spec: TableSpec, names: Sequence[str], author: Author, *, job: boo
 
 def values_of(spec: TableSpec, number: uuid.UUID, seconds: float, keys: int, key: Mapping[str, Any]) -> list[str]:
     """The literals of a make for its finishing statement, but for the job's."""
-    return [f"'{number}'", repr(seconds), str(keys), *(_literal(spec, name, value) for name, value in key.items())]
+    return [f"'{number}'", repr(seconds), str(keys), *_literals(spec, key)]
 
 
 @frozen
@@ -197,13 +239,17 @@ def _filled(table: TableName, author: Author, values: Sequence[str]) -> str:
     return Finishing(tuple(_insert(table, author)), ()).text(values)
 
 
+def _literals(spec: TableSpec, key: Mapping[str, Any]) -> list[str]:
+    return [_literal(spec, name, value) for name, value in key.items()]
+
+
 def _literal(spec: TableSpec, name: str, value: Any) -> str:
     kind = spec.heading[name].type
     return literal(normalise(value, kind), kind, _PG)
 
 
-def _insert(table: TableName, author: Author) -> list[str | int]:
-    """INSERT of what is kept of a make, without its WHERE. It began so long ago as it has taken."""
+def _insert(table: TableName, author: Author, *, ago: int = 1) -> list[str | int]:
+    """INSERT of what is kept of a make, without its WHERE. ago: the place of the seconds since it began."""
     kept = {
         "table_name": table.table,
         "host": author.host,
@@ -223,7 +269,7 @@ def _insert(table: TableName, author: Author) -> list[str | int]:
         ", ",
         1,
         ", clock_timestamp() - make_interval(secs => ",
-        1,
+        ago,
         "), ",
         2,
         f", {', '.join(given)}",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from djarrow.expr.nodes import Node
     from djarrow.frame.arrays import Array
     from djarrow.model.heading import Heading
+    from djarrow.sql.compile import Compiled
+    from djarrow.sql.dialects import Dialect
 
 
 ITERATED = 8192
@@ -51,10 +53,24 @@ class Reading:
         if (make := making.get()) is not None:
             check_read(self.node, make)
         offline = current_offline()
-        if offline is None:
-            return self._reader()
-        check_held(offline, self.node)
-        return offline.reader
+        if offline is not None:
+            check_held(offline, self.node)
+            return offline.reader
+        reader = self._reader()
+        if make is None or make.shared is None:
+            return reader
+        return make.shared.reader(reader)
+
+    def _read_few(self, write: Callable[[Dialect], Compiled]) -> pa.Table:
+        """The result of a query of few rows. write: compiles it."""
+        from djarrow.sql.dialects import Dialect
+
+        reader = self._active_reader()
+        compiled = write(Dialect(reader.dialect))
+        shared = None if (make := making.get()) is None else make.shared
+        if shared is not None and shared is reader:
+            return shared.read_compiled(self.node, compiled)
+        return reader.read(compiled.text, few=True)
 
     def _read(self, wanted: Selection, partitions: int = 1) -> tuple[pa.Table, Heading]:
         """The rows as the engine gives them, and their heading."""
@@ -248,11 +264,10 @@ class Reading:
         from djarrow.expr.nodes import First
         from djarrow.frame import results
         from djarrow.sql import compile as compiler
-        from djarrow.sql.dialects import Dialect
 
-        reader, heading = self._active_reader(), Selection(attributes).heading(self.heading)
+        heading = Selection(attributes).heading(self.heading)
         two = First(self.node, (), limit=2)  # in no order: sorting the first of many rows would cost more than reading
-        table = reader.read(compiler.select(two, Dialect(reader.dialect), heading.names).text, few=True)
+        table = self._read_few(lambda dialect: compiler.select(two, dialect, heading.names))
         if table.num_rows != 1:
             raise NotOneRow(table.num_rows, where=str(self.node))
         row = results.to_row(table, heading)
@@ -285,19 +300,13 @@ class Reading:
 
     def __len__(self) -> int:
         from djarrow.sql import compile as compiler
-        from djarrow.sql.dialects import Dialect
 
-        reader = self._active_reader()
-        text = compiler.count(self.node, Dialect(reader.dialect)).text
-        return int(reader.read(text, few=True).column("n")[0].as_py())
+        return int(self._read_few(lambda dialect: compiler.count(self.node, dialect)).column("n")[0].as_py())
 
     def __bool__(self) -> bool:
         from djarrow.sql import compile as compiler
-        from djarrow.sql.dialects import Dialect
 
-        reader = self._active_reader()
-        text = compiler.exists(self.node, Dialect(reader.dialect)).text
-        return bool(reader.read(text, few=True).column("found")[0].as_py())
+        return bool(self._read_few(lambda dialect: compiler.exists(self.node, dialect)).column("found")[0].as_py())
 
     @on_class_too
     def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from djarrow.engine.base import Ready, may_come_of_keeping
 from djarrow.errors import EngineError, TableChanged
+from djarrow.model.heading import Special
 from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
 from djarrow.table.writing.permission import making
@@ -43,6 +44,8 @@ def insert(sending: Sending, records: list[Any]) -> Inserted:
     values = checking.check_few(piece)
     checking.settle()
     if sending.within:
+        if _may_wait(sending, values):
+            return Inserted(len(records))
         if making.get() is None:  # a make that passes over a refusal fails; a user's transaction stays in use
             sending.look()
         return _send(sending, values, piece)
@@ -57,6 +60,17 @@ def insert(sending: Sending, records: list[Any]) -> Inserted:
         if not may_come_of_keeping(error):
             raise
     return sending.anew(whole, again=True)
+
+
+def _may_wait(sending: Sending, values: Values) -> bool:
+    """Whether rows of a make wait for those of others: what they were refused for would be told of each alone."""
+    from djarrow.sql.insert import Conflict
+
+    current = making.get()
+    if current is None or current.shared is None or sending.conflict is not Conflict.RAISE or not values:
+        return False
+    counted = any(a.default is Special.AUTO and a.name in values for a in sending.spec.heading)
+    return not counted and _is_small(values) and current.shared.keep(sending.database, sending.spec, values)
 
 
 def _send(sending: Sending, values: Values, piece: Records) -> Inserted:

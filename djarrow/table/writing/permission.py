@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
 
+from djarrow.engine.base import Reader
 from djarrow.errors import InsertRefused
 from djarrow.model.names import COMPUTED, IMPORTED, TableName
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from djarrow.engine.base import Database
+    from djarrow.expr.nodes import Node
+    from djarrow.model.spec import TableSpec
+    from djarrow.sql.compile import Compiled
     from djarrow.table.table import Table
+
+
+class SharedTransaction(Reader, Protocol):
+    """What makes have to do with a transaction that several of them share."""
+
+    def keep(self, database: Database, spec: TableSpec, values: Mapping[str, Sequence[Any]]) -> bool:
+        """Have rows wait until they must go. False where they cannot. values: canonical, as lists of one length."""
+        ...
+
+    def reader(self, reader: Reader) -> Reader:
+        """What reads in its place: itself in that of the transaction's database."""
+        ...
+
+    def read_compiled(self, node: Node, compiled: Compiled) -> pa.Table:
+        """The result of a query of few rows."""
+        ...
 
 
 @frozen
@@ -22,13 +45,14 @@ class Making:
     """A make that runs. table, key: for what; None of one for many keys. inserting: whether its rows may go in now.
 
     maker: the table's instance, whose schema knows what it depends on; without it, and of many keys, `strict_reads` has
-    nothing to go by.
+    nothing to go by. shared: its transaction, where that is not its alone.
     """
 
     table: TableName
     key: Mapping[str, Any] | None
     inserting: bool = True
     maker: Table | None = field(default=None, eq=False, repr=False)
+    shared: SharedTransaction | None = field(default=None, eq=False, repr=False)
 
 
 making: ContextVar[Making | None] = ContextVar("djarrow_making", default=None)
