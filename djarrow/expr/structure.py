@@ -52,16 +52,20 @@ constants and is its own structure, which would keep itself alive here.
 
 def take_apart(node: Node) -> Query:
     """The structure of a query and its constants. Remembered as long as the node lives."""
-    identity = id(node)
-    known = _taken_apart.get(identity)
-    if known is not None and known[0]() is node:
-        return known[1] or Query(node, ())
-    taking = _Taking()
+    if (known := _known(node)) is not None:
+        return known
+    taking, identity = _Taking(), id(node)
     structure = taking.node(node)
     query = Query(structure, tuple(taking.constants))
     kept = None if structure is node else query
     _taken_apart[identity] = (weakref.ref(node, lambda _: _taken_apart.pop(identity, None)), kept)
     return query
+
+
+def _known(node: Node) -> Query | None:
+    """What was found of it before."""
+    known = _taken_apart.get(id(node))
+    return None if known is None or known[0]() is not node else known[1] or Query(node, ())
 
 
 @define
@@ -75,6 +79,9 @@ class _Taking:
         return Slot(len(self.constants) - 1)
 
     def node(self, node: Node) -> Node:
+        if not self.constants and (known := _known(node)) is not None:  # its slots have the first numbers
+            self.constants += known.constants
+            return known.structure
         match node:
             case Stored() | Written():
                 return node
@@ -126,7 +133,7 @@ class _Taking:
         arguments = self.all(term.arguments, take)
         if arguments is term.arguments:
             return term
-        return evolve(term, arguments=arguments)
+        return Call(term.function, arguments, term.type, term.nullable, term.distinct, term.options)
 
     def compared(self, term: Term) -> Term:
         if isinstance(term, Value) and term.value is not None:
