@@ -22,7 +22,8 @@ def check_columns(database: Database, spec: TableSpec, *, inserting: bool = True
     """
     from djarrow.sql import insert as text
 
-    columns = {row["name"]: row for row in database.read(text.columns_of(spec, inserting=inserting)).to_pylist()}
+    found = database.read(text.columns_of(spec, inserting=inserting), few=True)
+    columns = {row["name"]: row for row in found.to_pylist()}
     for attribute in spec.heading:
         column = columns.get(attribute.name)
         if column is None or not text.takes(column["type"], attribute.type, is_enum=column["is_enum"]):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import datetime
 import decimal
+import re
 import threading
 import time
 import uuid
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import djarrow as dj
+from djarrow.engine.embedded.supervisor import LOG_FILE
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, LeaseLost, MakeError
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
@@ -344,3 +347,22 @@ def test_an_interrupted_job_is_given_back(pipeline: SimpleNamespace, connection:
         pipeline.Stats.populate(reserve_jobs=True, suppress_errors=True)
     assert [job["status"] for job in jobs(connection, pipeline.schema)] == ["pending"] * 4
     assert len(pipeline.Stats) == 6
+
+
+@pytest.mark.parametrize("together", [0, 0.1])
+def test_a_key_takes_four_statements_at_most(
+    pipeline: SimpleNamespace, connection: PostgresConnection, together: float
+) -> None:
+    """As the server logs them, reserving included; the read and the insert of the make itself are not the queue's."""
+    keys = 200
+    pipeline.Scan.insert([(number, number / 4) for number in range(10, keys)])
+    entered(pipeline)
+    log = Path(str(connection.query("SELECT current_setting('data_directory')").column(0)[0])).parent / LOG_FILE
+    connection.execute("SET log_statement = 'all'")
+    before = log.stat().st_size
+    with dj.config.override(jobs__together=together):
+        assert pipeline.Stats.populate(reserve_jobs=True).done == keys
+    statements = re.findall(r"LOG:  (?:statement|execute [^:]*): (\w+)", log.read_bytes()[before:].decode())
+    connection.execute("RESET log_statement")
+    own = 2 * keys if not together else 0
+    assert 0 < len(statements) - own <= 4 * keys
