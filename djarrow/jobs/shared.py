@@ -49,7 +49,13 @@ class _Kept:
 
     @property
     def text(self) -> str:
-        return insert.insert_made(self.spec, self.columns, self.rows, self.makes)
+        """The INSERT of all. In the order of the key, so that two processes with the same keys do not wait for each
+        other's.
+        """
+        places = [self.columns.index(name) for name in self.spec.heading.primary_key if name in self.columns]
+        order = sorted(range(len(self.rows)), key=lambda row: [self.rows[row][place] for place in places])
+        rows, makes = [self.rows[row] for row in order], [self.makes[row] for row in order]
+        return insert.insert_made(self.spec, self.columns, rows, makes)
 
 
 @define
