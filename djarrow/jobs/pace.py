@@ -8,7 +8,7 @@ SECONDS = 2.0
 FIRST = 100
 LEAST, MOST = 1, 1_000_000
 
-STEP = 4
+STEP = 20
 """A batch has at most so many times the keys of the last one, and at least such a part of them."""
 
 

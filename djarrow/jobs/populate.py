@@ -126,12 +126,11 @@ class Options:
 
 def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options) -> Populated:
     """What AutoPopulated.populate does."""
-    started = time.monotonic()
     options.check()
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
-    keys, form = source_keys(table, restrictions), form_of(table)
+    form = form_of(table)
     if options.refresh_stale and (options.is_elsewhere or form in (Form.BATCH, Form.QUERY)):
         text = "populate: refresh_stale makes key by key in this process. Leave out processes and executor"
         raise InvalidCondition(f"{text}, and give {table.spec.name} one of the forms of make for single keys.")
@@ -142,6 +141,18 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     if options.batch_size is not None:
         text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
         raise InvalidCondition(text)
+    with config.override({name: config[name] for name in ASKED_OFTEN}):
+        return _populate(table, form, restrictions, options)
+
+
+ASKED_OFTEN = ("strict_reads", "jobs.together", "jobs.keep_completed")
+"""Settings that every make asks for. They are looked up once: that takes as long as a statement."""
+
+
+def _populate(table: AutoPopulated, form: Form, restrictions: Sequence[Any], options: Options) -> Populated:
+    """By makes of single keys."""
+    started, database = time.monotonic(), table.schema.writable(table.spec.name)
+    keys = source_keys(table, restrictions)
     pending = keys_to_make(table, restrictions, refresh_stale=True) if options.refresh_stale else keys - table.proj()
     maker = Maker(table, form, options.make_kwargs, Refreshing(table) if options.refresh_stale else None)
     ensure_makes(database, table)
