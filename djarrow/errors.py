@@ -561,10 +561,12 @@ class LeaseLost(MakeError):
 class StrictReadError(MakeError):
     """A make read what is not upstream of its key, where `strict_reads` is "error".
 
-    table, key: of the make; read: the table that it read; file, line: where.
+    table, key: of the make, which has no key where it is for many; read: the table that it read; file, line: where.
     """
 
-    def __init__(self, message: str, *, table: str, key: Mapping[str, Any], read: str, file: str, line: int) -> None:
+    def __init__(
+        self, message: str, *, table: str, key: Mapping[str, Any] | None, read: str, file: str, line: int
+    ) -> None:
         super().__init__(f"{message} At {file}:{line}.", table=table, key=key)
         self.read = read
         self.file = file

@@ -79,7 +79,7 @@ class BatchMaker:
     def _insert(self, pending: Keys) -> None:
         """Call make_batch and insert what it returns, which may be made only while that is inserted."""
         user: Any = self._table
-        with during(Making(self._spec.name, None)):
+        with during(Making(self._spec.name, None, maker=self._table)):
             rows = user.make_batch(pending.frame, **self._options)
             if isinstance(rows, Mapping):
                 self._insert_many(rows)

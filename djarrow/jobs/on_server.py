@@ -20,6 +20,7 @@ from djarrow.jobs.provenance import author_of
 from djarrow.jobs.whole import Made, begun_anew, kept_whole, lease_lost, taking_jobs
 from djarrow.sql import makes
 from djarrow.table.expression import QueryExpression, as_expression
+from djarrow.table.strict import check_read
 from djarrow.table.writing.many import by_name, in_order
 from djarrow.table.writing.permission import Making, during
 
@@ -70,7 +71,7 @@ class QueryMaker:
         user: Any = self._table
         if not callable(user.make_query):
             raise self._error("make_query is a method, `def make_query(self)`, which returns the query.")
-        with during(Making(self._spec.name, None, inserting=False)):
+        with during(self._asking):
             given = user.make_query(**self._options)
         queries = by_name(given if isinstance(given, Mapping) else {self._table: given})
         if self._spec.name not in queries:
@@ -91,6 +92,8 @@ class QueryMaker:
                 f"make_query of {self._spec.name}: {query.node} lives in another database, and rows go from table to "
                 "table in one. Fetch them and return them from make_batch."
             )
+        user: Any = self._table
+        check_read(query.node, self._asking, written_in=user.make_query)
         query._reader()  # tables that it reads are made on first use, outside of the transaction
         table.schema.ready_connection(table.spec.name)
         return Filling(table, query, after)
@@ -108,6 +111,11 @@ class QueryMaker:
     def stay(self, keys: Node) -> bool:
         """Whether a query gives the same keys after they were made: it reads no table that rows go into."""
         return tables(keys).isdisjoint(filling.table.spec.name for filling in self._fillings)
+
+    @property
+    def _asking(self) -> Making:
+        """The make that says what is to be inserted."""
+        return Making(self._spec.name, None, inserting=False, maker=self._table)
 
     def _error(self, text: str) -> MakeError:
         return MakeError(text, table=str(self._spec.name))

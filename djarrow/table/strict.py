@@ -6,6 +6,7 @@ all queries that differ in constants only, as long as these have the key's value
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Mapping
@@ -137,30 +138,29 @@ def _same(one: Any, other: Any) -> bool:
 # --- reads -------------------------------------------------------------------------------------------------------
 
 
-def check_read(node: Node, make: Making) -> None:
+def check_read(node: Node, make: Making, written_in: Callable[..., Any] | None = None) -> None:
     """Warn of a read, or refuse it, where it reads what the make of this key does not depend on.
 
-    Raises StrictReadError where `strict_reads` is "error".
+    A make for many keys may read every row of what these depend on. written_in: the function that the read stands in,
+    where that is not running. Raises StrictReadError where `strict_reads` is "error".
     """
-    if make.maker is None or make.key is None or (wanted := config["strict_reads"]) == "off":
+    if make.maker is None or (wanted := config["strict_reads"]) == "off":
         return
+    key = make.key or {}
     try:
-        allowed = permitted(make.maker, make.key)
-        found = allowed.problems(node, make.key)
+        found = permitted(make.maker, key).problems(node, key)
     except RecursionError:  # the compiler tells what to do of a query that is nested so deeply
         return
     if not found:
         return
-    frame = _reading_frame()
-    file, line = ("<unknown>", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    file, line, names = _place() if written_in is None else _place_of(written_in)
     for table, problem in found:
         message = _MESSAGES[problem](str(table))
         if wanted == "error":
             raise StrictReadError(message, table=str(make.table), key=make.key, read=str(table), file=file, line=line)
-        registry = {} if frame is None else frame.f_globals.setdefault("__warningregistry__", {})
         text = f"The make of {make.table}: {message}"
-        module = None if frame is None else frame.f_globals.get("__name__")
-        warnings.warn_explicit(text, StrictReadWarning, file, line, module, registry)
+        registry = names.setdefault("__warningregistry__", {})
+        warnings.warn_explicit(text, StrictReadWarning, file, line, names.get("__name__"), registry)
 
 
 _MESSAGES: dict[Problem, Callable[[str], str]] = {
@@ -178,8 +178,25 @@ _LIBRARIES = frozenset({"polars", "pyarrow", "pandas", "numpy", "contextlib"})
 """What can stand between the code of a user and a read."""
 
 
+Place = tuple[str, int, dict[str, Any]]
+"""A file, a line, and the global names there."""
+
+
+def _place() -> Place:
+    """The line of the user's that reads."""
+    frame = _reading_frame()
+    return ("<unknown>", 0, {}) if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+
+
+def _place_of(function: Callable[..., Any]) -> Place:
+    """Where a function is defined."""
+    plain: Any = inspect.unwrap(function)
+    code = plain.__code__
+    return code.co_filename, code.co_firstlineno, plain.__globals__
+
+
 def _reading_frame() -> FrameType | None:
-    """The line of the user's that reads: the innermost that belongs to no library."""
+    """Where it runs: the innermost that belongs to no library."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))

@@ -281,3 +281,64 @@ def test_reads_that_differ_in_the_key_are_proved_once(lab: SimpleNamespace) -> N
         lab.run(lambda _, key: (lab.Session & key).fetch1(), True)
     proved = permitted(lab.Speed(), {"subject": 3, "session": 1})._proved
     assert len(proved) <= 2  # one where subject and session have different values, one where they are the same
+
+
+SETS: dict[str, tuple[Callable[[Any, pl.DataFrame], Any], str | None]] = {
+    "the rows of the keys": (lambda lab, keys: (lab.Session & keys).to_polars(), None),
+    "all rows of a table upstream": (lambda lab, _: len(lab.Session * lab.Room), None),
+    "parts upstream": (lambda lab, _: lab.Session.Trial.to_polars(), None),
+    "what they choose from": (lambda lab, _: lab.Method.to_polars(), None),
+    "a table that is not upstream": (lambda lab, _: lab.Stray.to_polars(), "Stray"),
+    "one that is joined": (lambda lab, keys: (lab.Session & keys & lab.Stray).to_polars(), "Stray"),
+}
+
+
+@pytest.mark.parametrize("what", SETS)
+def test_sets_read_tables_upstream(lab: SimpleNamespace, schema: dj.Schema, what: str) -> None:
+    """make_batch: which rows of them is its own affair; other tables raise, with the line."""
+    read, refused = SETS[what]
+
+    @schema
+    class Batched(dj.Computed):
+        definition = "-> Session\n-> Method\n---"
+
+        def make_batch(self, keys: pl.DataFrame) -> pl.DataFrame:
+            read(lab, keys)
+            return keys
+
+    if refused is None:
+        assert Batched.populate().done > 0
+        return
+    with pytest.raises(StrictReadError) as caught:
+        Batched.populate()
+    assert (caught.value.read, caught.value.key) == (str(lab.Stray().spec.name), None)
+    assert Path(caught.value.file) == Path(__file__)
+    assert not Batched()
+
+
+def test_queries_of_make_query_read_tables_upstream(lab: SimpleNamespace, schema: dj.Schema) -> None:
+    """They are looked at once, before anything runs; the line is that of make_query."""
+
+    @schema
+    class Right(dj.Computed):
+        definition = "-> Session\n---"
+
+        def make_query(self) -> Any:
+            return lab.Session.proj()
+
+    @schema
+    class Wrong(dj.Computed):
+        definition = "-> Session\n---"
+
+        def make_query(self) -> Any:
+            return lab.Session.proj() & lab.Stray
+
+    assert Right.populate().done == len(lab.Session())
+    with pytest.raises(StrictReadError) as caught:
+        Wrong.populate()
+    assert caught.value.read == str(lab.Stray().spec.name)
+    assert caught.value.line == Wrong.make_query.__code__.co_firstlineno
+    with dj.config.override(strict_reads="warn"), pytest.warns(StrictReadWarning, match="not upstream"):
+        Wrong.populate()
+    with dj.config.override(strict_reads="off"):
+        Wrong.populate()

@@ -172,7 +172,7 @@ def test_a_table_without_the_key(pipeline: SimpleNamespace, schema: dj.Schema) -
 def test_a_finer_key_than_the_parents(
     pipeline: SimpleNamespace, schema: dj.Schema, connection: PostgresConnection
 ) -> None:
-    """Several rows a key count as one key."""
+    """Several rows a key count as one key. They come from what the definition does not refer to."""
 
     @schema
     class Tall(dj.Computed):
@@ -181,7 +181,8 @@ def test_a_finer_key_than_the_parents(
         def make_query(self) -> Any:
             return pipeline.Spike
 
-    result = Tall.populate()
+    with dj.config.override(strict_reads="off"):
+        result = Tall.populate()
     assert (result.done, result.skipped) == (9, 1)
     assert len(Tall) == 45
     assert makes(connection, schema)[0]["keys"] == 9
@@ -404,7 +405,7 @@ def test_queries_that_cannot_be_inserted(
 ) -> None:
     """What is no query, or not for this table, is refused with what is wrong, and nothing goes in."""
     Result = pipeline.result(lambda self: make_query(self, pipeline))
-    with pytest.raises(error, match=text):
+    with dj.config.override(strict_reads="off"), pytest.raises(error, match=text):
         Result.populate()
     assert len(Result) == 0
 
