@@ -146,7 +146,7 @@ def _strict(table: Any) -> Ratio:
 
 
 SIZES = (1_000, 1_000_000)
-BATCH, BATCHES = 100, 5
+BATCH, BATCHES = 25, 30
 
 
 def _queue(connection: PostgresConnection) -> Iterator[Goal | Ratio]:

@@ -99,13 +99,13 @@ def state(pipeline: SimpleNamespace) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("names", "most"),
     [
-        ("plain update", 400 if SOAK else 25),
-        ("plain delete", 400 if SOAK else 25),
-        ("parts update", 400 if SOAK else 25),
-        ("parts delete", 400 if SOAK else 25),
-        ("plain again", 400 if SOAK else 20),
-        ("plain update delete", 300 if SOAK else 25),
-        ("parts update delete", 300 if SOAK else 25),
+        ("plain update", 400 if SOAK else 15),
+        ("plain delete", 400 if SOAK else 15),
+        ("parts update", 400 if SOAK else 15),
+        ("parts delete", 400 if SOAK else 15),
+        ("plain again", 400 if SOAK else 15),
+        ("plain update delete", 300 if SOAK else 15),
+        ("parts update delete", 300 if SOAK else 15),
         ("plain again delete", 300 if SOAK else 15),
     ],
 )
