@@ -46,6 +46,7 @@ def soak(session: nox.Session) -> None:
         "tests/engine/postgres/test_unknown_outcomes.py",
         "tests/engine/populate/test_cut_commits.py",
         "tests/engine/populate/test_interleaved.py",
+        "tests/engine/jobs/test_trace_random.py",
     ]
     session.run("pytest", "tests/soak", *tried, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
 

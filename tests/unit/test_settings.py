@@ -40,6 +40,7 @@ def test_defaults() -> None:
         "strict_reads": "warn",
         "jobs.lease": 60,
         "jobs.heartbeat": 0,
+        "jobs.together": 0.1,
         "jobs.keep_completed": False,
         "display.limit": 12,
         "display.width": 40,
