@@ -53,7 +53,7 @@ class QueuedSets:
             if not reserved and filled:
                 return
             if not reserved:
-                refresh(self._table, self._restrictions, order=options.order)
+                refresh(self._table, self._restrictions, order=options.order, refresh_stale=options.refresh_stale)
                 filled = True
                 continue
             begun = time.monotonic()
