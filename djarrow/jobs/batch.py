@@ -84,7 +84,8 @@ class BatchMaker:
                 self._finish(pending, number, started, taking)
             elif taking is not None:
                 self._database.write(taking.statement)
-            return Made(len(pending), len(keys) - len(pending))
+            aside = 0.0 if self._refreshing is None else self._refreshing.seconds
+            return Made(len(pending), len(keys) - len(pending), aside)
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
 

@@ -142,7 +142,7 @@ class QueryMaker:
             ((done, skipped, taken),) = self._database.write(text)
             if not taken and (done or cleared):
                 raise lease_lost(self._spec.name)
-            return Made(done, skipped)
+            return Made(done, skipped, 0.0 if self._refreshing is None else self._refreshing.seconds)
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
 

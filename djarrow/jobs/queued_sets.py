@@ -58,7 +58,7 @@ class QueuedSets:
                 continue
             begun = time.monotonic()
             if self._make(queue, reserved, make):
-                pace.took(len(reserved), time.monotonic() - begun)
+                pace.took(len(reserved), time.monotonic() - begun, aside=self._work.aside)
             advance(len(reserved))
             left, calls = left - len(reserved), calls and calls - 1
 

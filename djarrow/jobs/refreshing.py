@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ class Refreshing:
         self._table = table
         self._stale = Stale(table, ready=True)
         self._database: Database = table.schema.writable(table.spec.name)
+        self.seconds = 0.0
+        """How long it took to find the stale ones of the last keys."""
 
     # --- one key -------------------------------------------------------------------------------------------------
 
@@ -49,7 +52,9 @@ class Refreshing:
 
         keys: constants. The stale ones are asked for first, and told as constants, too: deleting changes the answer.
         """
+        began = time.monotonic()
         stale = Keys.read(self._database, among(keys, self._stale.node))
+        self.seconds = time.monotonic() - began
         if len(stale):
             rows = QueryExpression(among(self._table.node, stale.node), self._table)
             self._delete(rows, stale.dicts()[0] if len(stale) == 1 else None)

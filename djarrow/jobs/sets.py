@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, MakeError
 from djarrow.jobs.batch import BatchMaker
 from djarrow.jobs.forms import Form
@@ -62,8 +64,8 @@ def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any],
 
 def _by_query(maker: QueryMaker) -> MakeKeys:
     def make(keys: Keys) -> Made:
-        done = maker.make(keys.node, keys.jobs).done
-        return Made(done, len(keys) - done)
+        made = maker.make(keys.node, keys.jobs)
+        return evolve(made, skipped=len(keys) - made.done)
 
     return make
 
@@ -85,11 +87,13 @@ def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> 
 class Work:
     """A populate by sets, and what it has done so far.
 
-    failed: is told of a key that is alone and fails; whether that counts as a failure.
+    failed: is told of a key that is alone and fails; whether that counts as a failure. aside: of the last set of keys
+    that was made.
     """
 
     def __init__(self, table: AutoPopulated, form: Form, options: Options) -> None:
         self.done = self.skipped = 0
+        self.aside = 0.0
         self.failures: list[Failure] = []
         self.options = options
         self.failed: Callable[[Keys, Exception], bool] = lambda _, __: True
@@ -106,7 +110,7 @@ class Work:
                     return
                 begun = time.monotonic()
                 if self.make(make, batch):
-                    pace.took(len(batch), time.monotonic() - begun)
+                    pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
                 advance(len(batch))
                 left = left and left - 1
 
@@ -162,7 +166,7 @@ class Work:
                 error.add_note(f"In the {self._form.value} of {self._name} for {which()}.")
                 raise
             return error
-        self.done, self.skipped = self.done + made.done, self.skipped + made.skipped
+        self.done, self.skipped, self.aside = self.done + made.done, self.skipped + made.skipped, made.aside
         return None
 
 
