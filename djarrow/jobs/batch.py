@@ -22,24 +22,29 @@ if TYPE_CHECKING:
     from djarrow.engine.base import Database
     from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
+    from djarrow.jobs.refreshing import Refreshing
 
 SHOWN, TOLD = 3, 1000
 """How many of the keys that have no row an error's text shows, and how many it has as a frame."""
 
 
 class BatchMaker:
-    """Makes keys of one table by its make_batch. options: further arguments of it."""
+    """Makes keys of one table by its make_batch. options: further arguments of it.
 
-    def __init__(self, table: AutoPopulated, options: Mapping[str, Any]) -> None:
+    refreshing: its stale results, which are replaced; None where rows that are there stay.
+    """
+
+    def __init__(self, table: AutoPopulated, options: Mapping[str, Any], refreshing: Refreshing | None = None) -> None:
         self._table = table
         self._spec = table.spec
         self._options = options
+        self._refreshing = refreshing
         self._author = author_of(table)
         self._database: Database = table.schema.writable(table.spec.name)
         self._asked: int | None = None
 
     def make(self, keys: Keys) -> Made:
-        """Make those of the keys that have no row, in one transaction: afterwards all of them have one.
+        """Make those of the keys that have no row, or a stale one, in one transaction: afterwards all have one.
 
         Begun anew where the server ended it for the sake of another transaction, and with those that are left where
         others made some meanwhile. Raises MakeError where a key has no row at the end, LeaseLost where a job of theirs
@@ -48,12 +53,17 @@ class BatchMaker:
         self._asked = None
         return begun_anew(
             lambda: self._attempt(keys),
-            lambda: count(self._database, self._missing(keys)),
+            lambda: self._left(keys),
             lambda: self._asked,
         )
 
     def _missing(self, keys: Keys) -> Node:
         return without_row(keys.node, self._spec)
+
+    def _left(self, keys: Keys) -> int:
+        """How many are still to be made."""
+        stale = 0 if self._refreshing is None else self._refreshing.count(keys.node)
+        return count(self._database, self._missing(keys)) + stale
 
     def _attempt(self, keys: Keys) -> Made:
         number, started = uuid.uuid4(), time.monotonic()
@@ -61,6 +71,8 @@ class BatchMaker:
 
         def insert() -> None:
             nonlocal pending
+            if self._refreshing is not None:
+                self._refreshing.clear_stale(keys.node)
             pending = Keys.read(self._database, self._missing(keys))
             self._asked = len(pending)
             if len(pending):
@@ -72,7 +84,8 @@ class BatchMaker:
                 self._finish(pending, number, started, taking)
             elif taking is not None:
                 self._database.write(taking.statement)
-            return Made(len(pending), len(keys) - len(pending))
+            aside = 0.0 if self._refreshing is None else self._refreshing.seconds
+            return Made(len(pending), len(keys) - len(pending), aside)
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
 

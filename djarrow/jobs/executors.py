@@ -124,18 +124,19 @@ class Reserving:
     filled: bool
 
     def take(self, most: int) -> list[Item]:
-        """The next ones that have no row yet."""
+        """The next ones that have no row yet. Where stale results are replaced, who makes them looks at each row."""
         while True:
             wanted = most if self.left is None else min(most, self.left)
             found = self.queue.reserve(wanted, priority=self.run.options.priority, among=self.among) if wanted else []
             if self.left is not None:
                 self.left -= len(found)
+            replaces = self.run.options.refresh_stale
             for job in found:
-                if job.made:
+                if job.made and not replaces:
                     self.queue.done(job)
                     self.run.skipped += 1
                     self.advance(1)
-            items = [Item(job.key, job) for job in found if not job.made]
+            items = [Item(job.key, job) for job in found if replaces or not job.made]
             if items or (not found and (self.filled or not wanted)):
                 return items
             if not found:
@@ -241,7 +242,12 @@ class Coordinator:
     def _submit(self, items: list[Item]) -> None:
         keys = tuple((item.key, item.job) for item in items)
         task = remote.Task(
-            self.place, keys, self._options.make_kwargs, self.settings, ends=not self._options.suppress_errors
+            self.place,
+            keys,
+            self._options.make_kwargs,
+            self.settings,
+            ends=not self._options.suppress_errors,
+            refresh_stale=self._options.refresh_stale,
         )
         try:
             self.flying[self.crew.submit(remote.do, task)] = items

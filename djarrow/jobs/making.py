@@ -63,7 +63,7 @@ class Maker:
                     raise
                 if job is not None and not self._holds(job):
                     raise self.lost(key) from error
-                if self._is_done(key):
+                if self.is_done(key):
                     return False
                 if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
                     raise
@@ -73,13 +73,13 @@ class Maker:
         """Whether the row of a key is there."""
         return self._database.has_rows(makes.row_of(self._spec, key))
 
-    def _is_done(self, key: Mapping[str, Any]) -> bool:
+    def is_done(self, key: Mapping[str, Any]) -> bool:
         """Whether the row of a key is there, and need not be replaced."""
         return self.is_made(key) and (self._refreshing is None or not self._refreshing.is_stale(key))
 
     def _attempt(self, key: dict[str, Any], job: Job | None) -> bool:
         started = time.monotonic()
-        if (job is None or self._refreshing is not None) and self._is_done(key):  # a job tells whether there is a row
+        if (job is None or self._refreshing is not None) and self.is_done(key):  # a job tells whether there is a row
             return False
         insert = prepared(self._form, self._table, key, self._options, self._database)
         number = uuid.uuid4()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from djarrow.expr.nodes import Node
     from djarrow.jobs.autopopulate import AutoPopulated
     from djarrow.jobs.queue import Job
+    from djarrow.jobs.refreshing import Refreshing
     from djarrow.table.table import Table
 
 
@@ -42,28 +43,38 @@ class Filling:
 
 
 class QueryMaker:
-    """Makes keys of one table by its make_query, which is asked once. options: further arguments of it."""
+    """Makes keys of one table by its make_query, which is asked once. options: further arguments of it.
 
-    def __init__(self, table: AutoPopulated, options: Mapping[str, Any]) -> None:
+    refreshing: its stale results, which are replaced; None where rows that are there stay.
+    """
+
+    def __init__(self, table: AutoPopulated, options: Mapping[str, Any], refreshing: Refreshing | None = None) -> None:
         self._table = table
         self._spec = table.spec
         self._options = options
+        self._refreshing = refreshing
         self._author = author_of(table)
         self._database: Database = table.schema.writable(table.spec.name)
 
     def make(self, keys: Node, jobs: Sequence[Job] = ()) -> Made:
         """Make those of the keys that have no row and for which the query gives one, in one transaction.
 
-        keys: a query, of constants or of the key source, for which `stay` holds. Those for which there is no row are
-        passed over. Begun anew where the server ended it for the sake of another transaction, and where others made
-        some keys meanwhile. jobs: their reservations, which end with it, also those of keys without a row. Raises
-        LeaseLost where one is another worker's by now.
+        keys: a query, of constants or of the key source, for which `stay` holds; of constants where stale results are
+        replaced. Those for which there is no row are passed over; where theirs was stale, it is gone. Begun anew where
+        the server ended it for the sake of another transaction, and where others made some keys meanwhile. jobs: their
+        reservations, which end with it, also those of keys without a row. Raises LeaseLost where one is another
+        worker's by now.
         """
         return begun_anew(
             lambda: self._attempt(keys, jobs),
-            lambda: count(self._database, self._missing(keys)),
+            lambda: self._left(keys),
             lambda: None,
         )
+
+    def _left(self, keys: Node) -> int:
+        """How many are still to be made."""
+        stale = 0 if self._refreshing is None else self._refreshing.count(keys)
+        return count(self._database, self._missing(keys)) + stale
 
     @cached_property
     def _fillings(self) -> tuple[Filling, ...]:
@@ -121,9 +132,12 @@ class QueryMaker:
         return MakeError(text, table=str(self._spec.name))
 
     def _attempt(self, keys: Node, jobs: Sequence[Job]) -> Made:
-        number, started = uuid.uuid4(), time.monotonic()
+        number, started, cleared = uuid.uuid4(), time.monotonic(), 0
 
         def insert() -> None:
+            nonlocal cleared
+            if self._refreshing is not None:
+                cleared = self._refreshing.clear_stale(keys)
             pending, made = self._pending(keys), with_row_of(keys, self._spec, number)
             with during(Making(self._spec.name, None)):
                 for filling in self._fillings:
@@ -133,11 +147,10 @@ class QueryMaker:
             values, taking = [f"'{number}'", repr(time.monotonic() - started)], taking_jobs(self._spec.name, jobs)
             made, left = (counting(node) for node in (with_row_of(keys, self._spec, number), self._missing(keys)))
             text = makes.finish_counted(self._spec.name, self._author, values, made, left, taking=taking)
-            for done, skipped in self._database.write(text):
-                return Made(done, skipped)
-            if taking is not None and count(self._database, with_row_of(keys, self._spec, number)):
+            ((done, skipped, taken),) = self._database.write(text)
+            if not taken and (done or cleared):
                 raise lease_lost(self._spec.name)
-            return Made(0, count(self._database, self._missing(keys)))
+            return Made(done, skipped, 0.0 if self._refreshing is None else self._refreshing.seconds)
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
 

@@ -23,10 +23,14 @@ class Pace:
         self._seconds = seconds
         self.size = fixed or first
 
-    def took(self, keys: int, seconds: float) -> None:
-        """A batch of so many keys took so long: the next one is to come closer to the time wished."""
+    def took(self, keys: int, seconds: float, *, aside: float = 0.0) -> None:
+        """A batch of so many keys took so long: the next one is to come closer to the time wished.
+
+        aside: seconds of these that any batch takes, however few its keys are. They do not count; where they are many,
+        what counts is to take as long.
+        """
         if self._fixed is not None or not keys:
             return
-        wished = keys * self._seconds / max(seconds, 1e-9)
+        wished = keys * max(self._seconds, aside) / max(seconds - aside, 1e-9)
         step = min(max(wished, self.size / STEP), self.size * STEP)
         self.size = int(min(max(step, LEAST), MOST))

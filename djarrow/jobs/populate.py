@@ -131,9 +131,6 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
     form = form_of(table)
-    if options.refresh_stale and (options.is_elsewhere or form in (Form.BATCH, Form.QUERY)):
-        text = "populate: refresh_stale makes key by key in this process. Leave out processes and executor"
-        raise InvalidCondition(f"{text}, and give {table.spec.name} one of the forms of make for single keys.")
     if form in (Form.BATCH, Form.QUERY):
         from djarrow.jobs.sets import populate_sets
 

@@ -53,12 +53,12 @@ class QueuedSets:
             if not reserved and filled:
                 return
             if not reserved:
-                refresh(self._table, self._restrictions, order=options.order)
+                refresh(self._table, self._restrictions, order=options.order, refresh_stale=options.refresh_stale)
                 filled = True
                 continue
             begun = time.monotonic()
             if self._make(queue, reserved, make):
-                pace.took(len(reserved), time.monotonic() - begun)
+                pace.took(len(reserved), time.monotonic() - begun, aside=self._work.aside)
             advance(len(reserved))
             left, calls = left - len(reserved), calls and calls - 1
 

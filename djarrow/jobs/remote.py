@@ -28,6 +28,7 @@ from djarrow.jobs.forms import form_of
 from djarrow.jobs.making import Maker
 from djarrow.jobs.populate import Failure, Options, Run
 from djarrow.jobs.queue import Job, Reserved
+from djarrow.jobs.refreshing import Refreshing
 from djarrow.settings import config
 from djarrow.sql import jobs
 
@@ -52,7 +53,7 @@ class Place:
 class Task:
     """Keys to make, one after the other. keys: each with its job, where it is reserved.
 
-    settings: of who hands them out. ends: whether the first error ends it.
+    settings: of who hands them out. ends: whether the first error ends it. refresh_stale: stale results are replaced.
     """
 
     place: Place
@@ -60,6 +61,7 @@ class Task:
     make_kwargs: Mapping[str, Any]
     settings: Mapping[str, Any]
     ends: bool
+    refresh_stale: bool = False
 
 
 @frozen
@@ -162,7 +164,7 @@ def do(task: Task) -> Report:
 def _do(task: Task) -> Report:
     started, begun = time.monotonic(), 0
     table = found(task.place)
-    maker = Maker(table, form_of(table), task.make_kwargs)
+    maker = Maker(table, form_of(table), task.make_kwargs, Refreshing(table) if task.refresh_stale else None)
     run, reserved = Run(table, maker, Options(suppress_errors=True)), Reserved(table)
     failures: list[tuple[int, Exception]] = []
     held = reserved.held([job for _, job in task.keys if job is not None])
@@ -172,7 +174,7 @@ def _do(task: Task) -> Report:
         begun += 1
         if job is None or job.hash in held:
             run.make([(key, job)], reserved)
-        elif maker.is_made(key):  # where a task is given again, as Dask does when a worker dies
+        elif maker.is_done(key):  # where a task is given again, as Dask does when a worker dies
             run.skipped += 1
         else:
             run.failures.append(Failure(key, maker.lost(key)))

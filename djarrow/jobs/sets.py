@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from attrs import evolve
+
 from djarrow.errors import ConnectionFailed, InvalidCondition, LeaseLost, MakeError
 from djarrow.jobs.batch import BatchMaker
 from djarrow.jobs.forms import Form
@@ -18,7 +20,9 @@ from djarrow.jobs.on_server import QueryMaker
 from djarrow.jobs.pace import Pace
 from djarrow.jobs.populate import Failure, Options, Populated
 from djarrow.jobs.provenance import ensure_makes
-from djarrow.jobs.whole import Made
+from djarrow.jobs.refreshing import Refreshing
+from djarrow.jobs.validity import keys_to_make, waiting_keys
+from djarrow.jobs.whole import Made, is_conflict
 from djarrow.show.progress import Advance, progress_bar
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any],
     """What populate does by make_batch or make_query."""
     started = time.monotonic()
     keys = source_keys(table, restrictions)
-    pending = keys - table.proj()
+    pending = keys_to_make(table, restrictions, refresh_stale=options.refresh_stale)
     _check(table, pending, options)
     database = table.schema.writable(table.spec.name)
     ensure_makes(database, table)
@@ -43,23 +47,25 @@ def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any],
         pending = pending.top(options.limit)
     total = len(pending) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
-        whole = QueryMaker(table, options.make_kwargs) if form is Form.QUERY else None
+        refreshing = Refreshing(table) if options.refresh_stale else None
+        whole = QueryMaker(table, options.make_kwargs, refreshing) if form is Form.QUERY else None
         if whole is not None:
             whole.check(keys.node)
-        make = BatchMaker(table, options.make_kwargs).make if whole is None else _by_query(whole)
+        make = BatchMaker(table, options.make_kwargs, refreshing).make if whole is None else _by_query(whole)
         if options.reserve_jobs:
             from djarrow.jobs.queued_sets import QueuedSets
 
             QueuedSets(table, restrictions, work).make_all(make, advance)
         elif whole is None or not work.on_server(whole, keys.node, advance):
             work.by_batches(make, pending, advance)
-    return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started)
+    waiting = len(waiting_keys(table, restrictions)) if options.refresh_stale else 0
+    return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started, waiting)
 
 
 def _by_query(maker: QueryMaker) -> MakeKeys:
     def make(keys: Keys) -> Made:
-        done = maker.make(keys.node, keys.jobs).done
-        return Made(done, len(keys) - done)
+        made = maker.make(keys.node, keys.jobs)
+        return evolve(made, skipped=len(keys) - made.done)
 
     return make
 
@@ -81,11 +87,13 @@ def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> 
 class Work:
     """A populate by sets, and what it has done so far.
 
-    failed: is told of a key that is alone and fails; whether that counts as a failure.
+    failed: is told of a key that is alone and fails; whether that counts as a failure. aside: of the last set of keys
+    that was made.
     """
 
     def __init__(self, table: AutoPopulated, form: Form, options: Options) -> None:
         self.done = self.skipped = 0
+        self.aside = 0.0
         self.failures: list[Failure] = []
         self.options = options
         self.failed: Callable[[Keys, Exception], bool] = lambda _, __: True
@@ -102,7 +110,7 @@ class Work:
                     return
                 begun = time.monotonic()
                 if self.make(make, batch):
-                    pace.took(len(batch), time.monotonic() - begun)
+                    pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
                 advance(len(batch))
                 left = left and left - 1
 
@@ -112,24 +120,28 @@ class Work:
         """
         if not (self._at_once and maker.stay(keys)):
             return False
-        error = self._once(lambda: maker.make(keys), lambda: "all pending keys")
+        error = self._once(lambda: maker.make(keys), lambda: "all pending keys", several=True)
         if error is None:
             advance(self.done + self.skipped)
         return error is None
 
     @property
     def _at_once(self) -> bool:
-        """Whether nothing says that keys are to be cut, or none to be made."""
+        """Whether nothing says that keys are to be cut, or none to be made.
+
+        Stale keys are: those of the query change with what is deleted, so that they are read first.
+        """
         options = self.options
-        cut = options.batch_size is not None or options.limit is not None
+        cut = options.batch_size is not None or options.limit is not None or options.refresh_stale
         return not cut and options.max_calls != 0 and not options.stop()
 
     def make(self, make: MakeKeys, keys: Keys) -> bool:
         """Make keys. Where they fail and errors are collected: each half of them, until those that fail are alone.
 
+        Where others stand in the way again and again, halves are tried in any case: these have fewer in theirs.
         Gives whether all went well. Of keys whose lease was lost, the first stands for all.
         """
-        error = self._once(lambda: make(keys), lambda: _told(keys))
+        error = self._once(lambda: make(keys), lambda: _told(keys), several=len(keys) > 1)
         if isinstance(error, LeaseLost):  # all of them are others' by now
             self.failures.append(Failure(keys.dicts(1)[0], error))
         elif error is not None and len(keys) == 1:
@@ -142,16 +154,19 @@ class Work:
                 self.make(make, half)
         return error is None
 
-    def _once(self, work: Callable[[], Made], which: Callable[[], str]) -> Exception | None:
-        """Count what it made. An error is given where errors are collected; that of the connection is no key's."""
+    def _once(self, work: Callable[[], Made], which: Callable[[], str], *, several: bool) -> Exception | None:
+        """Count what it made. An error is given where errors are collected, and where others were in the way of several
+        keys; that of the connection is no key's.
+        """
         try:
             made = work()
         except Exception as error:
-            if not self.options.suppress_errors or isinstance(error, ConnectionFailed):
+            given = self.options.suppress_errors or (several and is_conflict(error))
+            if not given or isinstance(error, ConnectionFailed):
                 error.add_note(f"In the {self._form.value} of {self._name} for {which()}.")
                 raise
             return error
-        self.done, self.skipped = self.done + made.done, self.skipped + made.skipped
+        self.done, self.skipped, self.aside = self.done + made.done, self.skipped + made.skipped, made.aside
         return None
 
 

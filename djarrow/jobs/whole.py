@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -23,13 +25,20 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+PAUSE = 0.02
+"""The longest wait, in seconds, before keys that others stood in the way of are made anew; twice that each time."""
+
 
 @frozen
 class Made:
-    """What became of the keys of one transaction: how many were made, and how many were passed over."""
+    """What became of the keys of one transaction: how many were made, and how many were passed over.
+
+    aside: seconds that it took to find those that are stale, which hardly depends on how many keys are asked for.
+    """
 
     done: int = 0
     skipped: int = 0
+    aside: float = 0.0
 
 
 def taking_jobs(name: TableName, held: Sequence[Job]) -> Taking | None:
@@ -69,25 +78,34 @@ def kept_whole(
         raise MakeError(text, table=name) from error
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether the server ended it for the sake of another transaction."""
+    return isinstance(error, EngineError) and error.sqlstate in RETRIED
+
+
 def begun_anew(work: Callable[[], Result], missing: Callable[[], int], before: Callable[[], int | None]) -> Result:
     """What work gives, which is a whole transaction; begun anew where the server ended it for the sake of another one,
     and where others made some of its keys meanwhile.
 
-    missing: counts the keys that have no row; before: how many these were when work began, None where it did not ask.
+    missing: counts the keys that are to be made; before: how many these were when work began, None where it did not
+    ask. As long as others make some of them each time, conflicts with these have no bound.
     """
     conflicts, known, kept = 0, None, False
     while True:
         try:
             return work()
         except DuplicateKey:
-            left = missing()
-            if left == (before() if known is None else known):
+            last, known = before() if known is None else known, missing()
+            if known == last:
                 raise  # of its own doing: nobody has made any of its keys
-            known = left
         except EngineError as error:
             if may_come_of_keeping(error) and not kept:
                 kept = True
                 continue
-            conflicts += 1
-            if conflicts == ATTEMPTS or error.sqlstate not in RETRIED:
+            if not is_conflict(error):
                 raise
+            last, known = before() if known is None else known, missing()
+            conflicts = 1 if last is not None and known < last else conflicts + 1
+            if conflicts == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, PAUSE * 2**conflicts))  # noqa: S311 - so that two do not meet again

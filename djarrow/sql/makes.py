@@ -215,20 +215,24 @@ def finish_batch(
 def finish_counted(
     table: TableName, author: Author, values: Sequence[str], made: str, left: str, *, taking: Taking | None = None
 ) -> str:
-    """Keep a make of as many keys as a SELECT counts: an INSERT that gives how many were made, and how many are left.
+    """Keep a make of as many keys as a SELECT counts, where these are any and all of its jobs were taken.
 
     values: the make's number and the seconds it took. made, left: the SELECTs that count; made has the column `n`.
-    Where none were made, it gives no row; nor where not all of its jobs were taken.
+    Gives one row: how many were made, how many are left, and whether all of its jobs were taken.
     """
     insert = _filled(table, author, [*values, "made.n"])
     return (
-        f"{_with(taking)}{insert}\nFROM (\n{made}\n) AS made\nWHERE made.n > 0{_all_taken(taking)}\n"
-        f"RETURNING {identifier('keys')}, (\n{left}\n)"
+        f"{_with(taking, further=True)}made AS (\n{made}\n),\n"
+        f"kept AS (\n{insert}\nFROM made WHERE made.n > 0{_all_taken(taking)}\n)\n"
+        f"SELECT (SELECT n FROM made), (\n{left}\n), TRUE{_all_taken(taking)}"
     )
 
 
-def _with(taking: Taking | None) -> str:
-    return "" if taking is None else f"WITH job AS (\n{taking.statement}\n)\n"
+def _with(taking: Taking | None, *, further: bool = False) -> str:
+    """The beginning of a statement that takes jobs. further: other parts of its WITH follow."""
+    if taking is None:
+        return "WITH " if further else ""
+    return f"WITH job AS (\n{taking.statement}\n){',' if further else ''}\n"
 
 
 def _all_taken(taking: Taking | None) -> str:

@@ -160,7 +160,7 @@ def test_a_conflict_is_tried_again(pipeline: SimpleNamespace, connection: Postgr
 
 
 def test_a_conflict_that_never_ends_is_raised(pipeline: SimpleNamespace) -> None:
-    """After five attempts the conflict is an error of the caller's."""
+    """After five attempts halves are tried, and of one key the conflict is an error of the caller's."""
 
     def behave(table: Any, keys: pl.DataFrame) -> None:
         raise EngineError("could not serialize access", sqlstate="40001")
@@ -168,8 +168,21 @@ def test_a_conflict_that_never_ends_is_raised(pipeline: SimpleNamespace) -> None
     pipeline.made.behave = behave
     with pytest.raises(EngineError, match="could not serialize"):
         pipeline.Result.populate()
-    assert len(pipeline.made.calls) == 5
+    assert [len(keys) for keys in pipeline.made.calls] == [20] * 5 + [10] * 5 + [5] * 5 + [2] * 5 + [1] * 5
     assert len(pipeline.Result) == 0
+
+
+def test_others_in_the_way_of_one_key(pipeline: SimpleNamespace) -> None:
+    """All other keys are made before that is raised, as halves of their batch, where they come before it."""
+
+    def behave(table: Any, keys: pl.DataFrame) -> None:
+        if 19 in keys["scan_id"]:
+            raise EngineError("could not serialize access", sqlstate="40001")
+
+    pipeline.made.behave = behave
+    with pytest.raises(EngineError, match="could not serialize"):
+        pipeline.Result.populate()
+    assert len(pipeline.Result) == 19
 
 
 @pytest.mark.parametrize("suppress", [False, True])

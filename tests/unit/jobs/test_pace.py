@@ -13,15 +13,15 @@ from djarrow.jobs.pace import FIRST, MOST, SECONDS, Pace
         (100, 2.0, 100),
         (100, 1.0, 200),
         (100, 4.0, 50),
-        (100, 0.001, 400),
-        (100, 0.0, 400),
-        (100, 1000.0, 25),
+        (100, 0.001, 2000),
+        (100, 0.0, 2000),
+        (100, 1000.0, 5),
         (50, 1.0, 100),
         (3, 0.03, 200),
     ],
 )
 def test_the_next_batch_comes_closer_to_the_time(keys: int, seconds: float, size: int) -> None:
-    """As many keys as take two seconds, and no more than four times or a quarter of the last size at once."""
+    """As many keys as take two seconds, and no more than twenty times or a twentieth of the last size at once."""
     pace = Pace()
     assert pace.size == FIRST == 100
     pace.took(keys, seconds)
@@ -53,6 +53,16 @@ def test_a_fixed_size_stays() -> None:
     pace = Pace(7)
     pace.took(7, 1e-6)
     assert pace.size == 7
+
+
+@pytest.mark.parametrize(
+    ("seconds", "aside", "size"), [(3.0, 1.0, 100), (2.0, 1.0, 200), (30.0, 10.0, 50), (5.0, 9.0, 2000)]
+)
+def test_what_any_batch_takes_does_not_count(seconds: float, aside: float, size: int) -> None:
+    """Batches do not get small because of it: where it takes longer than a batch is to, they are to take as long."""
+    pace = Pace()
+    pace.took(100, seconds, aside=aside)
+    assert pace.size == size
 
 
 def test_no_keys_say_nothing() -> None:
