@@ -55,6 +55,7 @@ class Maker:
         Begun anew where the server ended it for the sake of another transaction, and where its inputs changed. job:
         the reservation of the key. Raises LeaseLost where that is another worker's by now, and what the make raises.
         """
+        duplicates = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._attempt(key, job)
@@ -65,7 +66,8 @@ class Maker:
                     raise self.lost(key) from error
                 if self.is_done(key):
                     return False
-                if attempt == ATTEMPTS or isinstance(error, DuplicateKey):
+                duplicates += isinstance(error, DuplicateKey)
+                if attempt == ATTEMPTS or duplicates > 1:  # the first may have been of a row that has gone since
                     raise
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
 

@@ -130,6 +130,7 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
     database = table.schema.writable(table.spec.name)
     if database.in_transaction:
         raise TransactionError("populate runs each make in a transaction of its own; call it outside of one.")
+    pending = keys_to_make(table, restrictions, refresh_stale=options.refresh_stale)
     form = form_of(table)
     if form in (Form.BATCH, Form.QUERY):
         from djarrow.jobs.sets import populate_sets
@@ -139,18 +140,17 @@ def populate(table: AutoPopulated, restrictions: Sequence[Any], options: Options
         text = f"populate: batch_size is for make_batch and make_query. {table.spec.name} defines {form.value}."
         raise InvalidCondition(text)
     with config.override({name: config[name] for name in ASKED_OFTEN}):
-        return _populate(table, form, restrictions, options)
+        return _key_by_key(table, form, pending, restrictions, options)
 
 
 ASKED_OFTEN = ("strict_reads", "jobs.together", "jobs.keep_completed")
 """Settings that every make asks for. They are looked up once: that takes as long as a statement."""
 
 
-def _populate(table: AutoPopulated, form: Form, restrictions: Sequence[Any], options: Options) -> Populated:
-    """By makes of single keys."""
+def _key_by_key(
+    table: AutoPopulated, form: Form, pending: QueryExpression, restrictions: Sequence[Any], options: Options
+) -> Populated:
     started, database = time.monotonic(), table.schema.writable(table.spec.name)
-    keys = source_keys(table, restrictions)
-    pending = keys_to_make(table, restrictions, refresh_stale=True) if options.refresh_stale else keys - table.proj()
     maker = Maker(table, form, options.make_kwargs, Refreshing(table) if options.refresh_stale else None)
     ensure_makes(database, table)
     run = Run(table, maker, options, _together(table, form, options))
