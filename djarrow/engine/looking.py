@@ -39,6 +39,8 @@ def look(url: str, session: Session | None, seconds: float, lost: Callable[[Sess
             yield read
         return
     _check_free(session)
+    if session.ahead is not None:
+        session.ahead()
     with _looking(session, seconds, lost) as read:
         yield read
 

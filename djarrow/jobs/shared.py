@@ -5,8 +5,11 @@ docs/decisions/022-small-makes-share-a-transaction.md.
 
 from __future__ import annotations
 
+import os
+import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +18,10 @@ from attrs import define, field
 from djarrow.engine.base import Stream, Streams
 from djarrow.expr.nodes import tables
 from djarrow.model import graph
-from djarrow.sql import insert
-from djarrow.sql.at_once import apart, at_once
+from djarrow.model.heading import Special
+from djarrow.sql.at_once import Columns, apart, at_once, plain
 from djarrow.sql.ddl import MAKING
+from djarrow.sql.insert import Waited, insert_waited
 from djarrow.table.writing.agreement import check_columns
 
 if TYPE_CHECKING:
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
     from djarrow.engine.base import Database, Reader, ReadParallel
     from djarrow.expr.nodes import Node
-    from djarrow.jobs.autopopulate import AutoPopulated
     from djarrow.model.names import TableName
     from djarrow.model.spec import TableSpec
     from djarrow.sql.compile import Compiled
@@ -34,45 +37,52 @@ if TYPE_CHECKING:
 BYTES = 1_000_000
 """What is kept, or read ahead, at most."""
 
+VALUE = 16
+"""Bytes that a value without a length counts as."""
+
 MOST = 200
 """Keys whose reads are guessed from that of one, in one statement."""
+
+HABITS = 500
+"""How many are remembered: a make can ask what none will ask again."""
 
 
 @define
 class _Kept:
-    """Rows of one table with values for the same attributes. makes: the number of each one's make."""
+    """Rows of one table that wait, in the order in which they came."""
 
     spec: TableSpec
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]] = field(factory=list)
-    makes: list[uuid.UUID] = field(factory=list)
+    rows: list[Waited] = field(factory=list)
 
     @property
     def text(self) -> str:
         """The INSERT of all. In the order of the key, so that two processes with the same keys do not wait for each
-        other's.
+        other's; but not of rows that are numbered as they come.
         """
-        places = [self.columns.index(name) for name in self.spec.heading.primary_key if name in self.columns]
-        order = sorted(range(len(self.rows)), key=lambda row: [self.rows[row][place] for place in places])
-        rows, makes = [self.rows[row] for row in order], [self.makes[row] for row in order]
-        return insert.insert_made(self.spec, self.columns, rows, makes)
+        heading, rows = self.spec.heading, self.rows
+        numbered = any(a.default is Special.AUTO for a in heading)
+        if not numbered and all(row.values.keys() >= set(heading.primary_key) for row in rows):
+            rows = sorted(rows, key=lambda row: [row.values[name] for name in heading.primary_key])
+        return insert_waited(self.spec, rows)
 
 
 @define
 class Habit:
     """How makes of a table have read so far, by queries that differ in constants only.
 
-    size: bytes of the largest result; guessed: how many have been read ahead; used: how many of these were wanted.
+    columns: of the results; size: bytes of the largest one that was read by itself, 0 before that; guessed: how many
+    have been read ahead; used: how many of these were wanted.
     """
 
     template: Template
+    columns: Columns = field(factory=Columns)
     size: int = 0
     guessed: int = 0
     used: int = 0
 
     @property
     def pays(self) -> bool:
-        """Whether to read ahead: one was read and was small, and what was guessed was often right."""
+        """Whether to read ahead: those that were read were small, and what was guessed was often right."""
         return 0 < self.size * MOST < BYTES and (self.guessed < MOST or 2 * self.used > self.guessed)
 
 
@@ -84,30 +94,35 @@ class Shared:
     """The open transaction, as the makes in it see it: a reader for what they read, and a place for rows that can wait.
 
     keys: of the makes that are to share it, in their order; habits: outlives it. Whatever else they do goes to the
-    server at once, after the rows that wait, and from then on a make cannot be undone alone.
+    server at once, after the rows that wait, and from then on a make cannot be undone alone. Threads that a make starts
+    are outside of it, whatever they know of the make, but for what Polars reads for it.
     """
 
     dialect = "postgres"
 
-    def __init__(
-        self, table: AutoPopulated, database: Database, keys: Sequence[Mapping[str, Any]], habits: Habits
-    ) -> None:
-        self._table = table
+    def __init__(self, database: Database, keys: Sequence[Mapping[str, Any]], habits: Habits) -> None:
         self._database = database
         self._keys = keys
         self._habits = habits
+        if len(habits) > HABITS:
+            habits.clear()
+        self._thread = _this_thread()
         self._at = 0
         self._number: uuid.UUID | None = None
         self._told: uuid.UUID | None = None
-        self._kept: dict[tuple[TableName, tuple[str, ...]], _Kept] = {}
+        self._lock = threading.Lock()
+        self._kept: dict[TableName, _Kept] = {}
         self._bytes = 0
-        self._marks: dict[tuple[TableName, tuple[str, ...]], int] = {}
+        self._marks: dict[TableName, int] = {}
         self._looked: set[TableName] = set()
+        self._plain: dict[TableName, bool] = {}
         self._touched = False
-        self._sending = self._only_reads = False
+        self._is_own = self._only_reads = False
         self._read_ahead: dict[str, pa.Table] = {}
         self._read_of: set[TableName] = set()
         self._guessed_to: dict[int, int] = {}
+        self.changes = False
+        """Whether values were changed, of which the log says by which transaction: no other make may share it."""
 
     # --- makes ---------------------------------------------------------------------------------------------------
 
@@ -121,30 +136,33 @@ class Shared:
         if self._touched or self._database.has_failed:
             return False
         for name, kept in self._kept.items():
-            mark = self._marks.get(name, 0)
-            del kept.rows[mark:], kept.makes[mark:]
+            del kept.rows[self._marks.get(name, 0) :]
         return True
 
     def keep(self, database: Database, spec: TableSpec, values: Mapping[str, Sequence[Any]]) -> bool:
         """Have rows wait until they must go. False where they cannot. values: canonical, as lists of one length."""
-        if database is not self._database or self._number is None:
+        if database is not self._database or not self._is_here or self._number is None:
             return False
-        columns = tuple(values)
-        kept = self._kept.setdefault((spec.name, columns), _Kept(spec, columns))
-        rows = list(zip(*values.values(), strict=True))
-        kept.rows += rows
-        kept.makes += [self._number] * len(rows)
+        if not self._are_plain([spec.name]):
+            return False
+        number, columns = self._number, tuple(values)
+        rows = [Waited(dict(zip(columns, row, strict=True)), number) for row in zip(*values.values(), strict=True)]
+        with self._lock:
+            self._kept.setdefault(spec.name, _Kept(spec)).rows += rows
         if spec.name in self._read_of:
             self._forget()
-        self._bytes += sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+        self._bytes += sum(_size(value) for column in values.values() for value in column)
         if self._bytes > BYTES:
             self.send()
-            self._touched = True
         return True
+
+    def change(self) -> None:
+        """Values of rows are changed in it, and logged."""
+        self.changes = True
 
     def ahead(self) -> None:
         """Before every statement: the rows that wait go up, and what the statement inserts gets the make's number."""
-        if self._sending:
+        if self._is_own:
             return
         self.send()
         if self._only_reads:
@@ -153,65 +171,101 @@ class Shared:
         self._forget()
 
     def send(self) -> None:
-        """Send the rows that wait, parents before children. Raises TableChanged, and what the server says of them."""
-        waiting = [kept for kept in self._kept.values() if kept.rows]
-        self._sending = True
-        try:
-            for kept in waiting:
-                if kept.spec.name not in self._looked:
-                    check_columns(self._database, kept.spec)
-                    self._looked.add(kept.spec.name)
-            texts = [kept.text for kept in self._in_order(waiting)]
-            if self._number != self._told and not self._only_reads and self._number is not None:
-                texts.append(f"SET LOCAL {MAKING} = '{self._number}'")
-                self._told = self._number
-            if texts:
-                self._database.run(";\n".join(texts))
-        finally:
-            self._sending = False
-        if any(len(kept.rows) > self._marks.get(name, 0) for name, kept in self._kept.items()):
-            self._touched = True  # rows of the make that runs
-        self._kept, self._marks, self._bytes = {}, {}, 0
+        """Send the rows that wait, parents before children. Raises TableChanged, and what the server says of them.
 
-    def _in_order(self, waiting: list[_Kept]) -> list[_Kept]:
-        if len(waiting) < 2:
-            return waiting
-        places = {name: at for at, name in enumerate(graph.topological_order(self._table.schema.all_parents()))}
-        return sorted(waiting, key=lambda kept: places.get(kept.spec.name, -1))
+        Where it does not come to its end, nothing of the transaction is kept.
+        """
+        try:
+            with self._by_itself():
+                self._send(self._taken())
+        except BaseException:
+            self._database.fail()
+            raise
+
+    def _send(self, waiting: Sequence[_Kept]) -> None:
+        for kept in waiting:
+            if kept.spec.name not in self._looked:
+                check_columns(self._database, kept.spec)
+                self._looked.add(kept.spec.name)
+        texts = [kept.text for kept in waiting]
+        if self._number != self._told and not self._only_reads and self._number is not None:
+            texts.append(f"SET LOCAL {MAKING} = '{self._number}'")
+            self._told = self._number
+        if texts:
+            self._database.run(";\n".join(texts))
+
+    def _taken(self) -> list[_Kept]:
+        """The rows that wait, which do so no longer, parents before children."""
+        with self._lock:
+            kept, self._kept = self._kept, {}
+        if any(len(each.rows) > self._marks.get(name, 0) for name, each in kept.items()):
+            self._touched = True  # rows of the make that runs
+        self._marks, self._bytes = {}, 0
+        waiting = {name: each for name, each in kept.items() if each.rows}
+        order = graph.topological_order(graph.parents_of(each.spec for each in waiting.values()))
+        return [waiting[name] for name in order]
+
+    def _are_plain(self, names: Collection[TableName]) -> bool:
+        """Whether tables do nothing but hold rows. What others do with theirs, or to others, is not known here."""
+        if new := [name for name in names if name not in self._plain]:
+            with self._by_itself():
+                found = set(self._database.read(plain(new), few=True).column("number").to_pylist())
+            self._plain |= {name: place in found for place, name in enumerate(new)}
+        return all(self._plain[name] for name in names)
+
+    @contextmanager
+    def _by_itself(self) -> Iterator[None]:
+        """What runs in the block is no statement of a make."""
+        self._is_own = True
+        try:
+            yield
+        finally:
+            self._is_own = False
 
     def _forget(self) -> None:
         self._read_ahead, self._read_of = {}, set()
 
     # --- reads ---------------------------------------------------------------------------------------------------
 
+    @property
+    def _is_here(self) -> bool:
+        return self._thread == _this_thread()
+
     def reader(self, reader: Reader) -> Reader:
         """Itself in the place of the database."""
-        return self if reader is self._database else reader
+        return self if reader is self._database and self._is_here else reader
 
     def read_compiled(self, node: Node, compiled: Compiled) -> pa.Table:
         """The result of a query of few rows. The same queries of the keys that come next are read with it."""
         text, template = compiled.text, compiled.template
         habit = self._habits.setdefault(id(template), Habit(template))
+        if text not in self._read_ahead and habit.pays and self._at >= self._guessed_to.get(id(template), 0):
+            self._look_ahead(node, self._guesses(compiled, text), habit)
         found = self._read_ahead.get(text)
         if found is not None:
             habit.used += 1
             return found
-        if not habit.pays or self._at < self._guessed_to.get(id(template), 0):
-            found = self.read(text, few=True)
-            habit.size = max(habit.size, found.nbytes)
-            return found
-        texts = self._guesses(compiled, text)
-        habit.guessed += len(texts) - 1
-        self._guessed_to[id(template)] = self._at + MOST
+        found = self.read(text, few=True)
+        if not habit.size:
+            habit.columns = Columns.of(found)
+        habit.size = max(habit.size, found.nbytes)
+        return found
+
+    def _look_ahead(self, node: Node, texts: Sequence[str], habit: Habit) -> None:
+        """Read several at once. Those with a large value are left out."""
+        of = tables(node)
+        if len(texts) == 1 or not self._are_plain(of):
+            return
+        habit.guessed += len(texts)
+        self._guessed_to[id(habit.template)] = self._at + MOST
         with self._reading():
-            self._read_ahead |= apart(self._database.read(at_once(texts), few=True), texts)
-        self._read_of |= tables(node)
-        return self._read_ahead[text]
+            self._read_ahead |= apart(self._database.read(at_once(texts, habit.columns), few=True), texts)
+        self._read_of |= of
 
     def _guesses(self, compiled: Compiled, text: str) -> list[str]:
         """This query, and those of the keys that come next, whose values stand where this one has those of its key."""
         key, *others = self._keys[self._at : self._at + MOST]
-        names = [_name_of(constant, key) for constant in compiled.constants]
+        names = _names_of(compiled.constants, key)
         places = list(zip(compiled.constants, names, strict=True))
         texts = {text: None}
         if any(names):
@@ -258,9 +312,22 @@ class Shared:
         return self._database.pinned()
 
 
-def _name_of(constant: Any, key: Mapping[str, Any]) -> str | None:
-    """The attribute of the key whose value a constant is."""
-    for name, value in key.items():
-        if type(constant) is type(value) and constant == value:
-            return name
-    return None
+def _this_thread() -> tuple[int, int]:
+    """What no other thread has, nor one of a process that a fork began."""
+    return os.getpid(), threading.get_ident()
+
+
+def _size(value: Any) -> int:
+    return len(value) if isinstance(value, str | bytes) else VALUE
+
+
+def _names_of(constants: Sequence[Any], key: Mapping[str, Any]) -> list[str | None]:
+    """The attributes of the key whose values constants are: of several with one value, one after the other."""
+    found, taken = list[str | None](), Counter[str]()
+    for constant in constants:
+        same = [name for name, value in key.items() if type(constant) is type(value) and constant == value]
+        name = min(same, key=taken.__getitem__, default=None)
+        if name is not None:
+            taken[name] += 1
+        found.append(name)
+    return found

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from djarrow.jobs.queue import Job
 
 
+SETTINGS = {"jit": "off"}
+"""Of many reads in one statement PostgreSQL believes that compiling them pays."""
+
+
 @define
 class Attempt:
     """What came of one key. made: False where its row was there already, or it failed. began: by the clock of `time`;
@@ -73,16 +77,17 @@ class Together:
         are kept where that is possible; where it is not, what interrupted it is raised.
         """
         database, attempts = self._database, list[Attempt]()
-        shared = Shared(self._table, database, [key for key, _ in keys], self._habits)
+        shared = Shared(database, [key for key, _ in keys], self._habits)
         try:
-            with database.begin(), database.ahead(shared.ahead):
+            with database.begin(settings=SETTINGS), database.ahead(shared.ahead):
                 self._attempt(shared, keys, attempts, seconds, over)
                 shared.send()
                 self._finish([attempt for attempt in attempts if attempt.made])
         except UnknownOutcome as unknown:
             for attempt in attempts:
-                if attempt.made:
-                    attempt.made, attempt.error = False, unknown
+                if attempt.made:  # each has an error of its own, of which it is told for which key
+                    attempt.made, attempt.error = False, UnknownOutcome(unknown.transaction, since=unknown.since)
+                    attempt.error.__cause__ = unknown
         except (_Apart, DjarrowError):
             interruption = attempts[-1].error if attempts and attempts[-1].interrupted else None
             if interruption is not None:
@@ -124,6 +129,8 @@ class Together:
                 raise
             attempt.error = error
         else:
+            if shared.changes:
+                raise _Apart
             attempt.made = True
 
     def _made(self, keys: Sequence[tuple[dict[str, Any], Job | None]]) -> frozenset[int]:

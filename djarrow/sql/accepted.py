@@ -13,7 +13,7 @@ from djarrow.model.heading import Attribute, Heading, Origin, Special
 from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import core
-from djarrow.sql.ddl import MADE, block, create_table, full_name
+from djarrow.sql.ddl import MADE, block, compared, create_table, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.literals import identifier, quoted
 from djarrow.sql.makes import SNAPSHOT, TRANSACTION
@@ -57,12 +57,6 @@ def create_accepted(schema: str) -> str:
     )
     index = f'CREATE INDEX ON {table} ("make", {identifier(HASH)})'
     return block([*create_table(accepted_spec(schema)), hidden, index], unless="duplicate_table")
-
-
-def compared(attribute: Attribute, row: str) -> str:
-    """A column in the type that terms have: tables of other software have types of their own (model/types.py)."""
-    column, cast = f"{row}.{identifier(attribute.name)}", attribute.type.row.recast
-    return column if cast is None else f"CAST({column} AS {cast})"
 
 
 def hash_of(spec: TableSpec, row: str) -> str:

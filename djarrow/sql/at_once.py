@@ -6,28 +6,81 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
+from djarrow.model.names import TableName
+from djarrow.sql.ddl import full_name
+from djarrow.sql.literals import identifier, quoted
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WHICH = "_which"
-"""The column, before all others, that tells whose row it is. No attribute begins with an underscore."""
+LONGEST = 4096
+"""Bytes, as they are stored, of a value that is read."""
 
 
-def at_once(texts: Sequence[str]) -> str:
-    """The statement."""
-    return "\nUNION ALL\n".join(f"SELECT {at} AS {_WHICH}, q.* FROM (\n{text}\n) AS q" for at, text in enumerate(texts))
+@frozen
+class Columns:
+    """The columns that all have. long: those whose values can be of any size."""
+
+    names: tuple[str, ...] = ()
+    long: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, result: pa.Table) -> Columns:
+        """Those of a result."""
+        import pyarrow as pa
+
+        names = tuple(result.column_names)
+        return cls(names, tuple(name for name in names if not pa.types.is_primitive(result.schema.field(name).type)))
+
+    @property
+    def listed(self) -> str:
+        """Of a row q: whether one of them is too long, and then they, without the long ones where that is so."""
+        if not self.long:
+            return "FALSE, q.*"
+        too_long = " OR ".join(f"pg_column_size(q.{identifier(name)}) > {LONGEST}" for name in self.long)
+        texts = (
+            f"CASE WHEN {too_long} THEN NULL ELSE q.{identifier(name)} END" if name in self.long else identifier(name)
+            for name in self.names
+        )
+        named = (f"{text} AS {identifier(name)}" for text, name in zip(texts, self.names, strict=True))
+        return f"({too_long}) IS TRUE, {', '.join(named)}"
+
+
+def at_once(texts: Sequence[str], columns: Columns) -> str:
+    """The statement. Before the columns it tells whose row it is, and whether a value is left out as too long."""
+    listed = columns.listed
+    return "\nUNION ALL\n".join(f"SELECT {at}, {listed} FROM (\n{text}\n) AS q" for at, text in enumerate(texts))
 
 
 def apart(found: pa.Table, texts: Sequence[str]) -> dict[str, pa.Table]:
-    """The result of each, whatever the order in which the rows have come."""
+    """The result of each, whatever the order in which the rows have come; none of those with a value too long."""
+    import pyarrow.compute as pc
+
     which = found.column(0).to_pylist()
     if any(one > other for one, other in pairwise(which)):
-        found, which = found.sort_by(_WHICH), sorted(which)
-    rows, results, start = found.drop_columns([_WHICH]).combine_chunks(), {}, 0
+        found, which = found.take(pc.sort_indices(found.column(0))), sorted(which)
+    too_long = {at for at, long in zip(which, found.column(1).to_pylist(), strict=True) if long}
+    rows, results, start = found.select(range(2, found.num_columns)).combine_chunks(), {}, 0
     counts = [0] * len(texts)
     for one in which:
         counts[one] += 1
-    for text, count in zip(texts, counts, strict=True):
-        results[text] = rows.slice(start, count)
+    for at, (text, count) in enumerate(zip(texts, counts, strict=True)):
+        if at not in too_long:
+            results[text] = rows.slice(start, count)
         start += count
     return results
+
+
+def plain(tables: Sequence[TableName]) -> str:
+    """Which of some tables do nothing but hold rows, so that writing to one changes no other: their places as `number`.
+
+    Not views, tables with triggers, rules or policies, and those with tables that inherit from them.
+    """
+    rows = ", ".join(f"({number}, {quoted(full_name(table))})" for number, table in enumerate(tables))
+    return (
+        f"SELECT number FROM (VALUES {rows}) AS t (number, name) JOIN pg_class AS c ON c.oid = to_regclass(t.name) "
+        "WHERE c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relhasrules AND NOT c.relrowsecurity "
+        "AND NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)"
+    )

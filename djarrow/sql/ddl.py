@@ -98,6 +98,12 @@ def made_column() -> str:
     return f"{identifier(MADE)} uuid DEFAULT nullif(current_setting({quoted(MAKING)}, true), '')::uuid"
 
 
+def compared(attribute: Attribute, row: str) -> str:
+    """A column in the type that terms have: tables of other software have types of their own (model/types.py)."""
+    column, cast = f"{row}.{identifier(attribute.name)}", attribute.type.row.recast
+    return column if cast is None else f"CAST({column} AS {cast})"
+
+
 def column(attribute: Attribute, spec: TableSpec, carrier: str | None = None) -> str:
     """A column of CREATE TABLE, or of ADD COLUMN. carrier: its type in PostgreSQL, where that is not the usual one."""
     text = f"{identifier(attribute.name)} {carrier or column_type(attribute.type)}"

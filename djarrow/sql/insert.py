@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -75,27 +75,41 @@ class Values:
 
 def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]], conflict: Conflict) -> Values:
     """Insert a few rows, given as canonical values of the attributes, of which none is to replace another."""
-    before, after, types = _around_values(spec.name, spec.heading, tuple(columns), conflict)
-    return Values(before, _as_texts(spec, columns, rows), after, types)
-
-
-def insert_made(spec: TableSpec, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[UUID]) -> str:
-    """Insert rows of several makes, given as canonical values. numbers: each one's make, which tables that fill
-    themselves keep with it.
-    """
-    names = [*map(identifier, columns), *([identifier(MADE)] if spec.is_made else [])]
-    ends = [f", '{number}')" if spec.is_made else ")" for number in numbers]
-    texts = ", ".join(text[:-1] + end for text, end in zip(_as_texts(spec, columns, rows), ends, strict=True))
-    return f"INSERT INTO {full_name(spec.name)} ({', '.join(names)})\nVALUES {texts}"
-
-
-def _as_texts(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[str, ...]:
-    """Each row in parentheses."""
     kinds = [spec.heading[name].type for name in columns]
-    return tuple(
-        "(" + ", ".join([literal(v, kind, Dialect.POSTGRES) for v, kind in zip(row, kinds, strict=True)]) + ")"
-        for row in rows
+    given = tuple(
+        "(" + ", ".join([literal(v, kind, _PG) for v, kind in zip(row, kinds, strict=True)]) + ")" for row in rows
     )
+    before, after, types = _around_values(spec.name, spec.heading, tuple(columns), conflict)
+    return Values(before, given, after, types)
+
+
+@frozen
+class Waited:
+    """A row of a make that has waited for others: canonical values of attributes. make: the number of the make, which
+    tables that fill themselves keep with it.
+    """
+
+    values: Mapping[str, Any]
+    make: UUID
+
+
+def insert_waited(spec: TableSpec, rows: Sequence[Waited]) -> str:
+    """Insert rows of several makes in this order. What one does not give takes its default."""
+    given = {name for row in rows for name in row.values}
+    columns = [(a.name, a.type) for a in spec.heading if a.name in given]
+    made = [identifier(MADE)] if spec.is_made else []
+    texts = []
+    for row in rows:
+        values = row.values
+        parts = [literal(values[name], kind, _PG) if name in values else "DEFAULT" for name, kind in columns]
+        if made:
+            parts.append(f"'{row.make}'")
+        texts.append(f"({', '.join(parts)})")
+    names = ", ".join([*(identifier(name) for name, _ in columns), *made])
+    return f"INSERT INTO {full_name(spec.name)} ({names})\nVALUES {', '.join(texts)}"
+
+
+_PG = Dialect.POSTGRES
 
 
 @lru_cache(maxsize=256)

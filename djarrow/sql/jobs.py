@@ -16,7 +16,7 @@ from djarrow.model.heading import Attribute, Heading, Origin, Special
 from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family, core
-from djarrow.sql.ddl import block, create_table, full_name
+from djarrow.sql.ddl import block, compared, create_table, full_name
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.leases import Worker, create_workers, from_now, workers_of
 from djarrow.sql.literals import identifier, quoted
@@ -200,7 +200,8 @@ def reserve(spec: TableSpec, heading: Heading, worker: Worker, wanted: Reservati
 
 
 def _equal(alias: str, heading: Heading) -> str:
-    return " AND ".join(f"{alias}.{identifier(n)} = {_typed(heading[n])}" for n in heading.primary_key) or "TRUE"
+    same = (f"{compared(heading[n], alias)} = {_typed(heading[n])}" for n in heading.primary_key)
+    return " AND ".join(same) or "TRUE"
 
 
 def _columns(heading: Heading) -> str:

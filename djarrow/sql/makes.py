@@ -17,7 +17,7 @@ from djarrow.model.names import NAME_BYTES, TableName
 from djarrow.model.spec import Index, TableSpec
 from djarrow.model.types import core
 from djarrow.model.values import normalise
-from djarrow.sql.ddl import MADE, block, create_table, full_name, made_column
+from djarrow.sql.ddl import MADE, block, compared, create_table, full_name, made_column
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.jobs import finish_job
 from djarrow.sql.literals import identifier, literal, quoted
@@ -122,7 +122,9 @@ def _values(rows: Sequence[Sequence[str]]) -> str:
 
 def _has_row(spec: TableSpec, names: Iterable[str], first: int) -> str:
     """Whether a row of these has one in the table. first: the number of the column of the first attribute."""
-    same = " AND ".join(f"t.{identifier(name)} = v.c{number}" for number, name in enumerate(names, start=first))
+    same = " AND ".join(
+        f"{compared(spec.heading[name], 't')} = v.c{number}" for number, name in enumerate(names, start=first)
+    )
     return f"EXISTS (SELECT FROM {full_name(spec.name)} AS t WHERE {same or 'TRUE'})"
 
 

@@ -21,8 +21,8 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, TableSpec
 from djarrow.model.types import Family
 from djarrow.sql import updates
-from djarrow.sql.accepted import ACCEPTED, compared, hash_of
-from djarrow.sql.ddl import MADE, full_name
+from djarrow.sql.accepted import ACCEPTED, hash_of
+from djarrow.sql.ddl import MADE, compared, full_name
 from djarrow.sql.literals import identifier, quoted
 from djarrow.sql.makes import MAKES, SNAPSHOT, TRANSACTION
 

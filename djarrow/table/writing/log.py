@@ -10,6 +10,7 @@ from djarrow.sql import locks
 from djarrow.table.expression import QueryExpression
 from djarrow.table.source import current_offline
 from djarrow.table.table import Table
+from djarrow.table.writing.permission import making
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database, Reader
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def ensure_log(database: Database, table: Table) -> None:
-    """Make the log of a table's schema where it is missing, in the transaction that is open.
+    """Make the log of a table's schema where it is missing, in the transaction that is open. Called before each change.
 
     Raises UpdateRefused where it may not be made.
     """
     from djarrow.sql import updates
 
+    if (make := making.get()) is not None and make.shared is not None:
+        make.shared.change()
     name, schema = table.spec.name, table.schema
     if _has_log(database, name.schema):
         return

@@ -31,6 +31,10 @@ class SharedTransaction(Reader, Protocol):
         """Have rows wait until they must go. False where they cannot. values: canonical, as lists of one length."""
         ...
 
+    def change(self) -> None:
+        """Values of rows are changed in it, and logged as its doing."""
+        ...
+
     def reader(self, reader: Reader) -> Reader:
         """What reads in its place: itself in that of the transaction's database."""
         ...

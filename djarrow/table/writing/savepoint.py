@@ -22,5 +22,6 @@ def savepoint(database: Database, name: str) -> Iterator[None]:
         raise
     except BaseException:
         database.execute(f"ROLLBACK TO SAVEPOINT {name}")
+        database.execute(f"RELEASE SAVEPOINT {name}")  # else all that comes later would be inside of it
         raise
     database.execute(f"RELEASE SAVEPOINT {name}")

@@ -20,65 +20,24 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DuplicateKey, EngineError, LeaseLost, MakeError, MissingParent, StrictReadError
 
-KEYS = 40
+from .sharing import KEYS, declare, together, transactions
 
 
 @pytest.fixture
 def pipeline(schema: dj.Schema) -> SimpleNamespace:
-    """Scan (40 rows), a manual table of notes, and Stats with a part, whose make does what `make` says."""
-
-    @schema
-    class Scan(dj.Manual):
-        definition = "scan : int32\n---\nvalue : int32"
-
-    @schema
-    class Note(dj.Manual):
-        definition = "scan : int32\n---\ntext : varchar(20)"
-
-    made = SimpleNamespace(calls=[], make=lambda table, key: insert(table, key, Scan))
-
-    def insert(table: Any, key: dict[str, Any], scan: Any) -> None:
-        table.insert1({**key, "double": 2 * (scan & key).fetch1("value")})
-
-    @schema
-    class Stats(dj.Computed):
-        definition = "-> Scan\n---\ndouble : int32"
-
-        class Item(dj.Part):
-            definition = "-> master\nitem : int32"
-
-        def make(self, key: dict[str, Any]) -> None:
-            made.calls.append(key["scan"])
-            made.make(self, key)
-
-    Scan.insert([(number, number * number) for number in range(KEYS)])
-    Stats.declare()
-    Note.declare()
-    return SimpleNamespace(Scan=Scan, Note=Note, Stats=Stats, made=made, schema=schema, insert=insert)
+    """Scan with notes, and Stats."""
+    return declare(schema)
 
 
-def transactions(connection: PostgresConnection, table: Any) -> list[int]:
-    """How many rows each transaction has written of a table, the earliest first."""
-    number = "xmin::text::bigint"
-    text = f"SELECT count(*) AS n FROM {table().full_table_name} GROUP BY {number} ORDER BY {number}"
-    found: list[int] = connection.query(text).column("n").to_pylist()
-    return found
-
-
-def together(seconds: float = 60) -> Any:
-    """Makes share a transaction for so long."""
-    return dj.config.override(jobs__together=seconds)
-
-
-@pytest.mark.parametrize("reserve_jobs", [False, True])
+@pytest.mark.parametrize(("reserve_jobs", "sizes"), [(False, [1, 20, 19]), (True, [1, 4, 16, 19])])
 def test_small_makes_share_transactions(
-    pipeline: SimpleNamespace, connection: PostgresConnection, reserve_jobs: bool
+    pipeline: SimpleNamespace, connection: PostgresConnection, reserve_jobs: bool, sizes: list[int]
 ) -> None:
     """Their number grows from one; each key is made once, and has a make of its own in the provenance."""
     with together():
         found = pipeline.Stats.populate(reserve_jobs=reserve_jobs)
     assert (found.done, found.failed, found.skipped) == (KEYS, 0, 0)
-    assert transactions(connection, pipeline.Stats) == ([1, 4, 16, KEYS - 21] if reserve_jobs else [1, 20, KEYS - 21])
+    assert transactions(connection, pipeline.Stats) == sizes
     assert sorted(pipeline.made.calls) == list(range(KEYS))
     assert pipeline.Stats.to_dicts() == [{"scan": n, "double": 2 * n * n} for n in range(KEYS)]
     kept = pipeline.Stats.provenance().to_polars()
@@ -336,12 +295,15 @@ def test_rows_that_wait_are_seen_by_reads(pipeline: SimpleNamespace) -> None:
 
 def test_what_a_make_changes_is_read_anew(pipeline: SimpleNamespace) -> None:
     """update1 and delete in a make: what was read ahead for the others is not theirs any more."""
-    pipeline.Note.insert([(n, "old") for n in range(KEYS)])
-    seen = []
+    pipeline.Note.insert([(n, "old") for n in range(KEYS) if n != 15])
+    seen = {}
 
     def make(table: Any, key: dict[str, Any]) -> None:
         n = key["scan"]
-        seen.append((pipeline.Note & key).fetch1("text") if pipeline.Note & key else None)
+        seen[n] = (pipeline.Note & key).fetch1("text") if pipeline.Note & key else None
+        if n == 10:
+            pipeline.Note.insert1({"scan": 15, "text": "late"}, skip_duplicates=True)
+            (pipeline.Note & {"scan": 16}).delete(prompt=False)
         if n == 20:
             (pipeline.Note & "scan > 30").delete(prompt=False)
             pipeline.Note.update1({"scan": 25, "text": "new"})
@@ -350,7 +312,9 @@ def test_what_a_make_changes_is_read_anew(pipeline: SimpleNamespace) -> None:
     pipeline.made.make = make
     with together(), dj.config.override(strict_reads="off"):
         assert pipeline.Stats.populate().done == KEYS
-    assert seen == ["old"] * 25 + ["new"] + ["old"] * 5 + [None] * 9
+    expected: list[str | None] = ["old"] * KEYS
+    expected[15:17], expected[25], expected[31:] = ["late", None], "new", [None] * 9
+    assert [seen[n] for n in range(KEYS)] == expected
 
 
 def test_keys_of_all_types_are_read_ahead(schema: dj.Schema) -> None:
