@@ -79,10 +79,11 @@ class AutoPopulated(Table, metaclass=AutoPopulatedClass):
         after this one. batch_size: how many keys make_batch gets at once, or make_query is asked for; without it, as
         many as take make_batch two seconds, and make_query all. Of these forms max_calls counts batches.
         processes: make in so many new processes, None for one a processor. executor: make in those of a
-        `concurrent.futures.Executor` or a `dask.distributed.Client`. This process then hands keys out; the others find
-        the class by its module and name, and connect by themselves: docs/executors.md.
-        refresh_stale: also replace the rows of `stale()`, each in one transaction with all that depends on it; those
-        of which results upstream are stale wait for these. Rows that were entered by hand are not lost for it.
+        `concurrent.futures.Executor` or a `dask.distributed.Client`. This process then hands keys out, or batches of
+        them; the others find the class by its module and name, and connect by themselves: docs/executors.md.
+        refresh_stale: also replace the rows of `stale()`, those of a key or of a batch in one transaction with all that
+        depends on them; those of which results upstream are stale wait for these. Rows that were entered by hand are
+        not lost for it.
 
         Returns what was done. Raises what a make raises, MakeError where one ends without its row, RefreshRefused, and
         LeaseLost where this process was away for too long and another has the key; the rows of earlier makes stay.

@@ -67,6 +67,24 @@ class Keys:
         text = Selection(order_by="KEY", limit=limit).text(node, database.dialect)
         return cls(node.heading, results.declared(database.read(text), node.heading))
 
+    @classmethod
+    def unpacked(cls, heading: Heading, stream: bytes) -> Self:
+        """Those that `packed` has packed."""
+        import pyarrow as pa
+
+        with pa.ipc.open_stream(stream) as reader:
+            return cls(heading, reader.read_all())
+
+    def packed(self) -> bytes:
+        """Their values as an Arrow stream, as they go to another process."""
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        packed: bytes = sink.getvalue().to_pybytes()
+        return packed
+
     def __len__(self) -> int:
         return int(self.table.num_rows)
 

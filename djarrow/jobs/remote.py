@@ -178,11 +178,11 @@ def _do(task: Task) -> Report:
             run.skipped += 1
         else:
             run.failures.append(Failure(key, maker.lost(key)))
-        failures += [(number, _carried(failure.error, task.place, key)) for failure in run.failures[len(failures) :]]
+        failures += [(number, carried(failure.error, task.place, key)) for failure in run.failures[len(failures) :]]
     return Report(begun, run.done, run.skipped, tuple(failures), time.monotonic() - started)
 
 
-def _carried(error: Exception, place: Place, key: Mapping[str, Any]) -> Exception:
+def carried(error: Exception, place: Place, key: Mapping[str, Any] | None) -> Exception:
     """An error as it can go to another process, with its stack, which does not go there by itself."""
     stack = "".join(traceback.format_exception(error)).rstrip()
     by = f"Raised in the process {os.getpid()} on {socket.gethostname()}:\n{stack}"

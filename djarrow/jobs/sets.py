@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import evolve
 
@@ -47,22 +47,39 @@ def populate_sets(table: AutoPopulated, form: Form, restrictions: Sequence[Any],
         pending = pending.top(options.limit)
     total = len(pending) if options.display_progress else None
     with progress_bar(str(table.spec.name), total, shown=options.display_progress) as advance:
-        refreshing = Refreshing(table) if options.refresh_stale else None
-        whole = QueryMaker(table, options.make_kwargs, refreshing) if form is Form.QUERY else None
-        if whole is not None:
-            whole.check(keys.node)
-        make = BatchMaker(table, options.make_kwargs, refreshing).make if whole is None else _by_query(whole)
-        if options.reserve_jobs:
-            from djarrow.jobs.queued_sets import QueuedSets
+        maker = maker_of(work)
+        if isinstance(maker, QueryMaker):
+            maker.check(keys.node)
+        if options.is_elsewhere:
+            from djarrow.jobs.sets_elsewhere import hand_out
 
-            QueuedSets(table, restrictions, work).make_all(make, advance)
-        elif whole is None or not work.on_server(whole, keys.node, advance):
-            work.by_batches(make, pending, advance)
+            hand_out(work, restrictions, pending, advance)
+        elif options.reserve_jobs:
+            from djarrow.jobs.queued_sets import make_reserved, queued_sets
+
+            make = making(maker)
+            with queued_sets(table, restrictions, options) as jobs:
+                work.by_batches(lambda batch: make_reserved(work, make, batch), jobs, advance)
+        elif not (isinstance(maker, QueryMaker) and work.on_server(maker, keys.node, advance)):
+            make = making(maker)
+            with closing(KeyStream(pending, options.order)) as listed:
+                work.by_batches(lambda batch: work.make(make, batch), listed, advance)
     waiting = len(waiting_keys(table, restrictions)) if options.refresh_stale else 0
     return Populated(work.done, tuple(work.failures), work.skipped, time.monotonic() - started, waiting)
 
 
-def _by_query(maker: QueryMaker) -> MakeKeys:
+def maker_of(work: Work) -> BatchMaker | QueryMaker:
+    """What makes sets of keys, here."""
+    table, options = work.table, work.options
+    kind = QueryMaker if work.form is Form.QUERY else BatchMaker
+    return kind(table, options.make_kwargs, Refreshing(table) if options.refresh_stale else None)
+
+
+def making(maker: BatchMaker | QueryMaker) -> MakeKeys:
+    """The same for keys that are held."""
+    if isinstance(maker, BatchMaker):
+        return maker.make
+
     def make(keys: Keys) -> Made:
         made = maker.make(keys.node, keys.jobs)
         return evolve(made, skipped=len(keys) - made.done)
@@ -71,17 +88,20 @@ def _by_query(maker: QueryMaker) -> MakeKeys:
 
 
 def _check(table: AutoPopulated, pending: QueryExpression, options: Options) -> None:
-    if options.is_elsewhere:
-        raise InvalidCondition(
-            "populate: processes and executor are for makes of single keys. Start several processes that populate with "
-            "reserve_jobs=True: they share the batches."
-        )
     size = options.batch_size
     if size is not None and (type(size) is not int or size < 1):
         raise InvalidCondition(f"populate: batch_size is a number of keys, from 1 up, not {size!r}.")
     if not pending.primary_key:
         text = "its key has no attributes, so that there is one key at most: define `make(self, key)` for it."
         raise MakeError(text, table=str(table.spec.name))
+
+
+class SetsOfKeys(Protocol):
+    """Keys that are to be made."""
+
+    def take(self, most: int) -> Keys | None:
+        """The next ones, so many at most; None where there are no more."""
+        ...
 
 
 class Work:
@@ -97,22 +117,26 @@ class Work:
         self.failures: list[Failure] = []
         self.options = options
         self.failed: Callable[[Keys, Exception], bool] = lambda _, __: True
-        self._name = str(table.spec.name)
-        self._form = form
+        self.table = table
+        self.form = form
 
-    def by_batches(self, make: MakeKeys, pending: QueryExpression, advance: Advance) -> None:
-        """Make all pending keys, as many at a time as the pace is. Those of a batch are held, no others."""
+    @property
+    def is_over(self) -> bool:
+        """Whether it was to stop."""
+        return self.options.stop()
+
+    def by_batches(self, make: Callable[[Keys], bool], keys: SetsOfKeys, advance: Advance) -> None:
+        """Make all keys, as many at a time as the pace is. Those of a batch are held, no others."""
         pace, left = Pace(self.options.batch_size), self.options.max_calls
-        with closing(KeyStream(pending, self.options.order)) as keys:
-            while (left is None or left > 0) and not self.options.stop():
-                batch = keys.take(pace.size)
-                if batch is None:
-                    return
-                begun = time.monotonic()
-                if self.make(make, batch):
-                    pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
-                advance(len(batch))
-                left = left and left - 1
+        while (left is None or left > 0) and not self.is_over:
+            batch = keys.take(pace.size)
+            if batch is None:
+                return
+            begun = time.monotonic()
+            if make(batch):
+                pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
+            advance(len(batch))
+            left = left and left - 1
 
     def on_server(self, maker: QueryMaker, keys: Node, advance: Advance) -> bool:
         """Make all pending ones of the keys at once. False where they are to be made in batches: that is wished, or
@@ -163,7 +187,7 @@ class Work:
         except Exception as error:
             given = self.options.suppress_errors or (several and is_conflict(error))
             if not given or isinstance(error, ConnectionFailed):
-                error.add_note(f"In the {self._form.value} of {self._name} for {which()}.")
+                error.add_note(f"In the {self.form.value} of {self.table.spec.name} for {which()}.")
                 raise
             return error
         self.done, self.skipped, self.aside = self.done + made.done, self.skipped + made.skipped, made.aside

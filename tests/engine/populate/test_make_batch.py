@@ -250,14 +250,6 @@ def test_random_order_makes_all(pipeline: SimpleNamespace) -> None:
     assert seen != sorted(seen)
 
 
-def test_batches_are_not_handed_out(pipeline: SimpleNamespace) -> None:
-    """Processes and executors are refused before any make, and not passed over."""
-    Result = pipeline.batch(lambda _, keys: doubled(pipeline.Scan, keys))
-    with pytest.raises(InvalidCondition, match="processes and executor are for makes of single keys"):
-        Result.populate(processes=2)
-    assert len(Result) == 0
-
-
 @pytest.mark.parametrize("size", [0, -1, 2.5, True, "10"])
 def test_a_batch_size_that_is_none(pipeline: SimpleNamespace, size: Any) -> None:
     """A batch has one key at least."""

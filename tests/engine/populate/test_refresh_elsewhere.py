@@ -12,10 +12,10 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import RefreshRefused
+from djarrow.errors import LeaseLost, RefreshRefused
 from djarrow.jobs import remote
 from djarrow.jobs.populate import Populated
-from djarrow.jobs.queue import refresh
+from djarrow.jobs.queue import Lease, Queue, refresh
 
 from .elsewhere import TEXT, imported
 
@@ -179,6 +179,23 @@ def test_a_task_that_is_given_again(pipeline: ModuleType) -> None:
     assert (first.done, first.skipped) == (2, 0)
     assert (again.done, again.skipped) == (0, 2)
     assert ids(pipeline.Ledger) == [1, 2]
+
+
+def test_a_stale_key_whose_lease_was_lost(pipeline: ModuleType, connection: PostgresConnection) -> None:
+    """Its old row does not make it done: that nothing was kept is told."""
+    pipeline.Result.populate(reserve_jobs=True)
+    change(pipeline, 1)
+    refresh(pipeline.Result(), refresh_stale=True)
+    place = remote.place_of(pipeline.Result(), connection)
+    heading = pipeline.Scan.proj().heading
+    with Lease(connection, pipeline.schema.name) as lease:
+        (job,) = Queue(pipeline.Result(), heading, lease).reserve(5)
+        assert job.made
+        connection.execute(f'UPDATE "{pipeline.schema.name}"."~jobs" SET "_token" = gen_random_uuid()')
+        report = remote.do(remote.Task(place, ((job.key, job),), {}, {}, ends=True, refresh_stale=True))
+    assert (report.done, report.skipped) == (0, 0)
+    assert [type(error) for _, error in report.failures] == [LeaseLost]
+    assert ids(pipeline.Result.stale()) == [1]
 
 
 def test_two_coordinators(pipeline: ModuleType, reserve_jobs: bool) -> None:

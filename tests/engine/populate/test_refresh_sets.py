@@ -180,6 +180,16 @@ def test_batches(pipeline: SimpleNamespace, connection: PostgresConnection, rese
     assert pipeline.Stats.populate(**options).done == 3
 
 
+def test_without_a_size_they_go_in_batches_too(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """The first has a hundred keys, by make_query as by make_batch."""
+    pipeline.Scan.insert([(number, 1) for number in range(10, 250)])
+    pipeline.Stats.populate()
+    before = makes(connection, pipeline)
+    correct(pipeline, *range(110))
+    assert pipeline.Stats.populate(refresh_stale=True).done == 110
+    assert makes(connection, pipeline)[len(before) :] == [100, 10]
+
+
 def test_order(pipeline: SimpleNamespace) -> None:
     """The last keys go first where that is wished."""
     correct(pipeline, *range(10))
