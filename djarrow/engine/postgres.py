@@ -163,8 +163,7 @@ class PostgresConnection:
 
         with session.lock:
             check_open(session)
-            if session.ahead is not None:
-                session.ahead()
+            self._run_ahead(session)
             session.written = None
             if session.buffer_stream is not None:
                 session.buffer_stream()  # another statement would break the stream: read the rest of it first
@@ -174,6 +173,16 @@ class PostgresConnection:
                 except adbc.Error as error:
                     self._note_failure(session, error)
                     raise translate(error) from error
+
+    def _run_ahead(self, session: Session) -> None:
+        """Let run what is to come before a statement: on the same session, whichever thread has the statement."""
+        if session.ahead is None:
+            return
+        own, self._local.session = getattr(self._local, "session", None), session
+        try:
+            session.ahead()
+        finally:
+            self._local.session = own
 
     def _note_failure(self, session: Session, error: Exception) -> None:
         session.failed = session.in_transaction
@@ -359,8 +368,7 @@ class PostgresConnection:
         import adbc_driver_postgresql.dbapi as adbc
 
         check_open(session)
-        if session.ahead is not None:
-            session.ahead()
+        self._run_ahead(session)
         if session.buffer_stream is not None:
             session.buffer_stream()
         cursor = session.raw.cursor()

@@ -111,7 +111,7 @@ def test_large_values_are_not_read_ahead(schema: dj.Schema, reads: list[pa.Table
 
 
 def test_attributes_of_one_value_are_told_apart(schema: dj.Schema, reads: list[pa.Table]) -> None:
-    """The first key of a transaction has the same value twice, and the others of it are read ahead all the same."""
+    """The key of which others are guessed has the same value twice, and they are read ahead all the same."""
 
     @schema
     class Pair(dj.Manual):
@@ -124,7 +124,7 @@ def test_attributes_of_one_value_are_told_apart(schema: dj.Schema, reads: list[p
         def make(self, key: dict[str, Any]) -> None:
             self.insert1({**key, "value": (Pair & key).fetch1("value")})
 
-    Pair.insert([(0, 1, 0), *((1, b, b) for b in range(1, 20))])
+    Pair.insert([(0, 0, 0), *((1, b, b + 1) for b in range(19))])
     with together():
         assert Copy.populate().done == 20
     of_pair = [found for found in reads if "value" in found.column_names]

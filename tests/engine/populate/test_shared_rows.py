@@ -241,6 +241,27 @@ def test_threads_of_a_make_are_outside(pipeline: SimpleNamespace) -> None:
     assert seen == [0] * KEYS
 
 
+def test_rows_go_up_in_their_transaction_whoever_reads(
+    pipeline: SimpleNamespace, connection: PostgresConnection
+) -> None:
+    """A lazy frame of the make, collected in a thread: it sees the rows that wait, and no other connection has them."""
+    seen = []
+
+    def make(table: Any, key: dict[str, Any]) -> None:
+        lazy = pipeline.Note.to_lazy().filter(pl.col("scan") == key["scan"])
+        pipeline.Note.insert1({**key, "text": "mine"})
+        other = threading.Thread(target=lambda: seen.append(lazy.collect().height))
+        other.start()
+        other.join()
+        pipeline.insert(table, key, pipeline.Scan)
+
+    pipeline.made.make = make
+    with anything():
+        assert pipeline.Stats.populate().done == KEYS
+    assert seen == [1] * KEYS
+    assert len(transactions(connection, pipeline.Note)) < 5
+
+
 def test_each_key_has_its_own_unknown_outcome(pipeline: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     """COMMIT is not answered: the error of each tells its key, and no other."""
     commit = Transactions._commit
