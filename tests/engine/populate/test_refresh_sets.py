@@ -208,6 +208,19 @@ def test_upstream_goes_first(pipeline: SimpleNamespace, reserve_jobs: bool) -> N
     assert (found.done, found.waiting) == (2, 0)
 
 
+def test_what_has_come_to_wait(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """A stale result that has a job, and whose input has become stale since, is left as it is and is told."""
+    pipeline.More.populate(reserve_jobs=True)
+    correct(pipeline, 1)
+    pipeline.Stats.accept()
+    assert refresh(pipeline.More(), refresh_stale=True) == (1, 0)
+    correct(pipeline, 1, value=50)
+    found = pipeline.More.populate(refresh_stale=True, reserve_jobs=True)
+    assert (found.done, found.skipped, found.waiting) == (0, 1, 1)
+    assert ids(pipeline.More.stale()) == [1]
+    assert jobs(connection, pipeline.second) == []
+
+
 def test_a_key_source_of_fewer_attributes(schema: dj.Schema, form: str) -> None:
     """All rows of a key are replaced where one of them is stale."""
 
@@ -392,6 +405,7 @@ def test_a_large_batch_beside_many_small_ones(
     monkeypatch.setattr(Refreshing, "clear_stale", clear_stale)
     found = pipeline.Stats.populate(refresh_stale=True)
     assert (found.done, found.skipped, others) == (2, 8, [])
+    assert makes(connection, pipeline) == [10, *[1] * 8, 2]
     assert len(pipeline.Stats.stale()) == 0
 
 

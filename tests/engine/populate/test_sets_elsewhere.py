@@ -16,7 +16,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import LeaseLost, MakeError
+from djarrow.errors import ConnectionFailed, LeaseLost, MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.keys import Keys
 from djarrow.jobs.populate import Populated
@@ -100,6 +100,8 @@ class Batched(dj.Computed):
             raise Plain("no", 7)
         if "odd" in tasks:
             raise Odd("a", "b")
+        if "cut" in tasks:
+            schema.connection.query("SELECT pg_terminate_backend(pg_backend_pid())")
         if "exit" in tasks:
             sys.exit(3)
         died = Path(__file__).with_suffix(".died")
@@ -263,6 +265,16 @@ def test_an_error_of_one_key_is_kept(pipeline: ModuleType) -> None:
     with ThreadPoolExecutor(1) as pool, pytest.raises(pipeline.Plain):
         pipeline.Batched.populate(executor=pool, reserve_jobs=True, batch_size=1)
     assert jobs(pipeline)[0] == (0, "error")
+
+
+def test_a_lost_connection_ends_it(pipeline: ModuleType) -> None:
+    """It is no key's fault: the keys of the batch are pending at once, also where errors are collected."""
+    insert(pipeline, 30, cut=12)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ConnectionFailed):
+        pipeline.Batched.populate(executor=pool, reserve_jobs=True, batch_size=5, suppress_errors=True)
+    made = ids(pipeline.Batched)
+    assert made in ([*range(10)], [*range(10), *range(15, 20)])  # the next batch may have begun
+    assert jobs(pipeline) == [(number, "pending") for number in range(30) if number not in made]
 
 
 def test_limit_and_max_calls(pipeline: ModuleType, reserve_jobs: bool) -> None:
