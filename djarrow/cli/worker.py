@@ -16,7 +16,7 @@ from djarrow.cli import targets
 from djarrow.cli.targets import Imports
 
 if TYPE_CHECKING:
-    from djarrow.jobs.populate import Outcome
+    from djarrow.jobs.options import Outcome
     from djarrow.jobs.worker import Worker
 
 _FAILED = 1

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from djarrow.jobs.key_source import default_key_source, source_keys
-from djarrow.jobs.populate import Options, Populated, pending_keys, populate
+from djarrow.jobs.options import Options, Populated
+from djarrow.jobs.populate import pending_keys, populate
 from djarrow.jobs.upstream import UpstreamRows
 from djarrow.model import names
 from djarrow.table.expression import QueryExpression

@@ -19,7 +19,7 @@ from djarrow.jobs import remote
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
-    from djarrow.jobs.populate import Options
+    from djarrow.jobs.options import Options
 
 Result = TypeVar("Result")
 

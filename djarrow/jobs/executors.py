@@ -16,8 +16,10 @@ from attrs import define, field
 from djarrow.jobs import remote
 from djarrow.jobs.crews import crew_of
 from djarrow.jobs.handing import HandingOut, Lost, Source
-from djarrow.jobs.populate import MOST, Failure, Fill, Run, keys_of, reserving
+from djarrow.jobs.options import Failure
+from djarrow.jobs.populate import MOST, Fill, keys_of, reserving
 from djarrow.jobs.queue import Job, Queue
+from djarrow.jobs.run import Run
 
 if TYPE_CHECKING:
     from djarrow.expr.nodes import Node

@@ -19,7 +19,7 @@ from djarrow.settings import config
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
-    from djarrow.jobs.populate import Options
+    from djarrow.jobs.options import Options
 
 LOOK = 1.0
 """Seconds after which it is looked for processes that have come meanwhile, where none has ended a task."""

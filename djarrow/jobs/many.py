@@ -16,7 +16,7 @@ from djarrow.jobs import progress as counting
 from djarrow.jobs.autopopulate import AutoPopulated
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.gather import tables_of
-from djarrow.jobs.populate import Failure, Populated
+from djarrow.jobs.options import Failure, Populated
 from djarrow.jobs.view import Jobs, jobs_of
 from djarrow.table.computing import provide
 from djarrow.table.conditions import Not

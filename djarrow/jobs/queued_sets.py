@@ -14,7 +14,7 @@ from djarrow.jobs.queue import Lease, Queue, Reserved, ensure_queue, refresh
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
-    from djarrow.jobs.populate import Options
+    from djarrow.jobs.options import Options
     from djarrow.jobs.sets import MakeKeys, Work
 
 MOST = 10_000

@@ -26,9 +26,10 @@ from attrs import field, frozen
 from djarrow.errors import MakeError
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.making import Maker
-from djarrow.jobs.populate import Failure, Options, Run
+from djarrow.jobs.options import Failure, Options
 from djarrow.jobs.queue import Job, Reserved
 from djarrow.jobs.refreshing import Refreshing
+from djarrow.jobs.run import Run
 from djarrow.settings import config
 from djarrow.sql import jobs
 

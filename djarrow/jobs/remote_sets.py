@@ -14,7 +14,7 @@ from attrs import field, frozen
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.keys import Keys
-from djarrow.jobs.populate import Options
+from djarrow.jobs.options import Options
 from djarrow.jobs.queued_sets import make_reserved
 from djarrow.jobs.remote import Place, carried, found
 from djarrow.jobs.sets import Work, maker_of, making

@@ -17,8 +17,8 @@ from djarrow.jobs.forms import Form
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.keys import Keys, KeyStream
 from djarrow.jobs.on_server import QueryMaker
+from djarrow.jobs.options import Failure, Options, Populated
 from djarrow.jobs.pace import Pace
-from djarrow.jobs.populate import Failure, Options, Populated
 from djarrow.jobs.provenance import ensure_makes
 from djarrow.jobs.refreshing import Refreshing
 from djarrow.jobs.validity import keys_to_make, waiting_keys

@@ -16,8 +16,8 @@ from djarrow.jobs import remote
 from djarrow.jobs.crews import crew_of
 from djarrow.jobs.handing import HandingOut, Lost, Source
 from djarrow.jobs.keys import Keys, KeyStream
+from djarrow.jobs.options import Failure
 from djarrow.jobs.pace import Pace
-from djarrow.jobs.populate import Failure
 from djarrow.jobs.queued_sets import QueuedSets, queued_sets
 from djarrow.jobs.remote_sets import SetReport, SetTask, do_set
 from djarrow.jobs.sets import Work

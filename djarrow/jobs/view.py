@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from djarrow.errors import EngineError, InvalidCondition, NoSchema, QueryError
 from djarrow.expr.nodes import Rows, Stored
 from djarrow.jobs.key_source import source_keys
-from djarrow.jobs.populate import ORDERS
+from djarrow.jobs.options import ORDERS
 from djarrow.jobs.queue import ensure_queue, has_queue, refresh
 from djarrow.settings import config
 from djarrow.sql import jobs

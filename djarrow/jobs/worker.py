@@ -16,7 +16,8 @@ from attrs import define, field, frozen
 
 from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
 from djarrow.jobs.forms import form_of
-from djarrow.jobs.populate import Options, Outcome, populate
+from djarrow.jobs.options import Options, Outcome
+from djarrow.jobs.populate import populate
 from djarrow.jobs.queue import Lease, ensure_queue
 from djarrow.sql import jobs, leases
 from djarrow.sql.locks import RETRIED

@@ -370,7 +370,8 @@ def test_a_job_of_a_result_that_holds(pipeline: SimpleNamespace, connection: Pos
     correct(pipeline, 1)
     assert refresh(pipeline.Stats(), refresh_stale=True) == (1, 0)
     pipeline.Stats.accept()
-    from djarrow.jobs.populate import Options, populate
+    from djarrow.jobs.options import Options
+    from djarrow.jobs.populate import populate
 
     found = populate(pipeline.Stats(), (), Options(reserve_jobs=True, refresh=False, refresh_stale=True))
     assert (found.done, found.skipped) == (0, 1)

@@ -14,7 +14,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import LeaseLost, RefreshRefused
 from djarrow.jobs import remote
-from djarrow.jobs.populate import Populated
+from djarrow.jobs.options import Populated
 from djarrow.jobs.queue import Lease, Queue, refresh
 
 from .elsewhere import TEXT, imported

@@ -19,7 +19,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import ConnectionFailed, LeaseLost, MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.keys import Keys
-from djarrow.jobs.populate import Populated
+from djarrow.jobs.options import Populated
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 from djarrow.jobs.remote_sets import SetTask, do_set
 from djarrow.sql import jobs as statements

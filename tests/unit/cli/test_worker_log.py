@@ -7,7 +7,7 @@ import uuid
 
 from djarrow.cli.worker import line
 from djarrow.errors import LeaseLost
-from djarrow.jobs.populate import Outcome
+from djarrow.jobs.options import Outcome
 from djarrow.model.names import TableName
 
 TABLE = TableName("lab", "__stats")
