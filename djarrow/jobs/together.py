@@ -70,8 +70,8 @@ class Together:
         """Make the first of the keys, for so many seconds. What came of each of them, once all that were made are kept.
 
         None where nothing is kept, and each key is to be made alone: one of them has ended the transaction, or written
-        what cannot be undone without the others, or left no row. over: whether no other make is to begin; it is told
-        whether the last one failed.
+        what cannot be undone without the others, or changed what others have read, or left no row. over: whether no
+        other make is to begin; it is told whether the last one failed.
 
         Where COMMIT was not answered, UnknownOutcome is the error of each. After one that was interrupted, the others
         are kept where that is possible; where it is not, what interrupted it is raised.
