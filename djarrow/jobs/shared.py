@@ -19,9 +19,10 @@ from djarrow.engine.base import Stream, Streams
 from djarrow.expr.nodes import tables
 from djarrow.model import graph
 from djarrow.model.heading import Special
-from djarrow.sql.at_once import Columns, apart, at_once, plain
+from djarrow.sql.at_once import Columns, apart, at_once
 from djarrow.sql.ddl import MAKING
 from djarrow.sql.insert import Waited, insert_waited
+from djarrow.sql.plain import plain
 from djarrow.table.writing.agreement import check_columns
 
 if TYPE_CHECKING:

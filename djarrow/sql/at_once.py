@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from djarrow.model.names import TableName
-from djarrow.sql.ddl import full_name
-from djarrow.sql.literals import identifier, quoted
+from djarrow.sql.literals import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,16 +69,3 @@ def apart(found: pa.Table, texts: Sequence[str]) -> dict[str, pa.Table]:
             results[text] = rows.slice(start, count)
         start += count
     return results
-
-
-def plain(tables: Sequence[TableName]) -> str:
-    """Which of some tables do nothing but hold rows, so that writing to one changes no other: their places as `number`.
-
-    Not views, tables with triggers, rules or policies, and those with tables that inherit from them.
-    """
-    rows = ", ".join(f"({number}, {quoted(full_name(table))})" for number, table in enumerate(tables))
-    return (
-        f"SELECT number FROM (VALUES {rows}) AS t (number, name) JOIN pg_class AS c ON c.oid = to_regclass(t.name) "
-        "WHERE c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relhasrules AND NOT c.relrowsecurity "
-        "AND NOT EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)"
-    )
