@@ -146,6 +146,8 @@ class Shared:
             return False
         if not self._are_plain([spec.name]):
             return False
+        if self._has_children_of(spec.name):
+            self.send()
         number, columns = self._number, tuple(values)
         rows = [Waited(dict(zip(columns, row, strict=True)), number) for row in zip(*values.values(), strict=True)]
         with self._lock:
@@ -156,6 +158,13 @@ class Shared:
         if self._bytes > BYTES:
             self.send()
         return True
+
+    def _has_children_of(self, name: TableName) -> bool:
+        """Whether rows of this make wait that may refer to rows of a table. These must be there: they came first."""
+        return any(
+            len(kept.rows) > self._marks.get(child, 0) and name in kept.spec.parents
+            for child, kept in self._kept.items()
+        )
 
     def change(self) -> None:
         """Values of rows are changed in it, and logged."""

@@ -19,7 +19,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.engine.session import Session
 from djarrow.engine.transactions import Transactions
-from djarrow.errors import UnknownOutcome
+from djarrow.errors import MissingParent, UnknownOutcome
 from djarrow.sql import makes
 
 from .sharing import KEYS, anything, declare, together, transactions
@@ -161,6 +161,21 @@ def test_rows_of_another_schema_go_after_their_parents(
     written = transactions(connection, result)
     connection.execute(f'DROP SCHEMA "{other.name}" CASCADE')
     assert len(written) < 5
+
+
+def test_a_part_before_its_master_is_refused_of_every_key(pipeline: SimpleNamespace) -> None:
+    """As where each has a transaction, although all of them would go up in a better order."""
+
+    def make(table: Any, key: dict[str, Any]) -> None:
+        if key["scan"]:
+            table.Item.insert1({**key, "item": 1})
+        table.insert1({**key, "double": 0})
+
+    pipeline.made.make = make
+    with together():
+        found = pipeline.Stats.populate(suppress_errors=True)
+    assert found.done == 1
+    assert [type(failure.error) for failure in found.failures] == [MissingParent] * (KEYS - 1)
 
 
 def test_many_rows_of_one_make_do_not_wait_for_its_end(
