@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from attrs import frozen
@@ -83,8 +83,7 @@ def insert_values(spec: TableSpec, columns: Sequence[str], rows: Iterable[Sequen
     return Values(before, given, after, types)
 
 
-@frozen
-class Waited:
+class Waited(NamedTuple):
     """A row of a make that has waited for others: canonical values of attributes. make: the number of the make, which
     tables that fill themselves keep with it.
     """
