@@ -95,6 +95,11 @@ def create_makes(schema: str) -> str:
     return block([*create_table(makes_spec(schema)), hidden], unless="duplicate_table")
 
 
+def believed_empty(table: TableName) -> str:
+    """A SELECT that has a row where the server believes that a table has none, and plans for that."""
+    return f"SELECT FROM pg_class WHERE oid = {quoted(full_name(table))}::regclass AND reltuples = 0"
+
+
 def add_made_column(table: TableName) -> str:
     """Give a table of other software the hidden column. Its rows are not rewritten."""
     return f"ALTER TABLE {full_name(table)} ADD COLUMN IF NOT EXISTS {made_column()}"

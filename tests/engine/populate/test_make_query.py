@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -465,3 +466,30 @@ def test_it_inserts_nothing_itself(pipeline: SimpleNamespace) -> None:
     with pytest.raises(InsertRefused):
         Result.populate()
     assert len(Result) == 0
+
+
+def test_a_table_that_was_emptied_fills_as_fast_as_a_new_one(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """The server knows that it has no rows, and would look for each key in all rows that have come since."""
+
+    @schema
+    class Source(dj.Manual):
+        definition = "n : int32\n---"
+
+    @schema
+    class Square(dj.Computed):
+        definition = "-> Source\n---\nsquare : int64"
+
+        def make_query(self) -> Any:
+            return Source.proj(square="n * n")
+
+    Source.insert(pl.DataFrame({"n": range(30_000)}))
+    Square.declare()
+    seconds = []
+    for emptied in (False, True):
+        if emptied:
+            Square.delete(prompt=False)
+            connection.execute(f"VACUUM {Square().full_table_name}")
+        started = time.monotonic()
+        assert Square.populate().done == 30_000
+        seconds.append(time.monotonic() - started)
+    assert seconds[1] < 4 * seconds[0] + 1
