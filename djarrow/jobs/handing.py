@@ -118,16 +118,19 @@ class HandingOut(Generic[Populate, Unit, Report]):
     def await_crew(self) -> None:
         """Wait until one of the processes is ready. Raises what keeps it from that: nothing was handed out yet."""
         try:
-            tried = [self.crew.submit(remote.ready, self.place, self.settings) for _ in range(self.crew.size)]
-            done, _ = wait(tried, return_when=FIRST_COMPLETED)
-            for each in done:
-                each.result()
+            self._await_one()
         except BrokenExecutor as error:
             text = (
                 "the processes that should make its keys ended as they began; what they wrote says why. In a script, "
                 'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too.'
             )
             raise self._error(text, error) from error
+
+    def _await_one(self) -> None:
+        tried = [self.crew.submit(remote.ready, self.place, self.settings) for _ in range(self.crew.size)]
+        done, _ = wait(tried, return_when=FIRST_COMPLETED)
+        for each in done:
+            each.result()
 
     def work(self, source: Source[Unit]) -> None:
         """Hand out until there is no more. Raises the first error, unless errors are suppressed."""
@@ -171,19 +174,28 @@ class HandingOut(Generic[Populate, Unit, Report]):
             self.again.extendleft(reversed(units))
 
     def _renewed(self) -> bool:
-        """Whether there are processes, again where they are gone and all is in that these did."""
+        """Whether there are processes, again where they are gone and all is in that these did.
+
+        Whatever ends processes may end the new ones, too, as they begin: they had come up before, and are tried again.
+        """
         if self.broken is None or self.flying:
             return self.broken is None
-        if not self.crew.renew():
-            self.error = self._error(
-                "a process of the executor ended abruptly, and it takes no more work. What was not made is still to be "
-                "made.",
-                self.broken,
-            )
-            return False
-        self.broken = None
-        self.await_crew()
-        return True
+        for last in (False, False, True):
+            if not self.crew.renew():
+                self.error = self._error(
+                    "a process of the executor ended abruptly, and it takes no more work. What was not made is still "
+                    "to be made.",
+                    self.broken,
+                )
+                return False
+            try:
+                (self.await_crew if last else self._await_one)()
+            except BrokenExecutor as error:
+                self.broken = error
+                continue
+            self.broken = None
+            return True
+        raise AssertionError  # pragma: no cover - the last turn returns or raises
 
     # --- in ------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import ConnectionFailed, LeaseLost, MakeError
-from djarrow.jobs import remote
+from djarrow.jobs import crews, remote
 from djarrow.jobs.keys import Keys
 from djarrow.jobs.options import Populated
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
@@ -315,6 +315,27 @@ def test_a_process_that_is_killed_takes_nothing_with_it(pipeline: ModuleType, re
     assert sorted(row["keys"] for row in makes(pipeline)) == [10] * 6
     if reserve_jobs:
         assert jobs(pipeline) == []
+
+
+def test_new_processes_that_are_killed_as_they_begin(pipeline: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are replaced as those were that had begun."""
+    insert(pipeline, 20, die_once=7)
+    renewed, original = list[None](), crews.OwnProcesses.renew
+
+    def renew(self: crews.OwnProcesses) -> bool:
+        again = original(self)
+        renewed.append(None)
+        if len(renewed) <= 2:
+            for _ in range(self.size):
+                self.submit(os._exit, 3)
+        return again
+
+    monkeypatch.setattr(crews.OwnProcesses, "renew", renew)
+    found = pipeline.Batched.populate(processes=2, batch_size=5)
+    assert (found.done + found.skipped, found.failed) == (20, 0)
+    assert len(renewed) >= 3
+    assert ids(pipeline.Batched) == ids(pipeline.Ledger) == list(range(20))
+    assert children() == []
 
 
 def test_a_make_that_exits_ends_populate(pipeline: ModuleType) -> None:
