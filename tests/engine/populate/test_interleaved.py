@@ -99,14 +99,14 @@ def state(pipeline: SimpleNamespace) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("names", "most"),
     [
-        ("plain update", 400 if SOAK else 8),
-        ("plain delete", 400 if SOAK else 8),
-        ("parts update", 400 if SOAK else 8),
-        ("parts delete", 400 if SOAK else 8),
-        ("plain again", 400 if SOAK else 8),
-        ("plain update delete", 300 if SOAK else 8),
-        ("parts update delete", 300 if SOAK else 8),
-        ("plain again delete", 300 if SOAK else 8),
+        ("plain update", 400 if SOAK else 5),
+        ("plain delete", 400 if SOAK else 5),
+        ("parts update", 400 if SOAK else 5),
+        ("parts delete", 400 if SOAK else 5),
+        ("plain again", 400 if SOAK else 5),
+        ("plain update delete", 300 if SOAK else 5),
+        ("parts update delete", 300 if SOAK else 5),
+        ("plain again delete", 300 if SOAK else 5),
     ],
 )
 def test_every_order_equals_one_after_the_other(
