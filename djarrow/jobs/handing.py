@@ -5,6 +5,7 @@ What is handed out, single keys or sets of them: executors.py and sets_elsewhere
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
@@ -77,7 +78,7 @@ Populate = TypeVar("Populate", bound=Tally)
 
 
 @define
-class HandingOut(Generic[Populate, Unit, Report]):
+class HandingOut(ABC, Generic[Populate, Unit, Report]):
     """One populate that others do. flying: what each task that was handed out is about.
 
     again: what a process had that ended; each goes out by itself then, and at last with nothing beside it, so that no
@@ -97,21 +98,25 @@ class HandingOut(Generic[Populate, Unit, Report]):
 
     # --- what differs --------------------------------------------------------------------------------------------
 
+    @abstractmethod
     def _next(self, source: Source[Unit]) -> list[Unit]:
         """What the next task is about; nothing where none is to follow."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def _begin(self, units: list[Unit]) -> Future[Report]:
         """Have one of the processes do it. Raises BrokenExecutor where they are gone."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def _told(self, units: list[Unit], report: Report, source: Source[Unit]) -> None:
         """A process has done a task, and says what came of it."""
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def _ended_its_process(self, unit: Unit, error: Exception, source: Source[Unit]) -> None:
         """A process ended while it made this and nothing else."""
-        raise NotImplementedError
+        ...
 
     # --- what does not -------------------------------------------------------------------------------------------
 

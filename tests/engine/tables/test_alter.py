@@ -886,13 +886,13 @@ def test_an_iteration_that_does_not_end(schema: dj.Schema, later: dj.Schema, mon
     """Alter gives up where it would wait forever for an iteration of its own thread, and works once that is closed."""
     monkeypatch.setattr("djarrow.sql.locks.SECONDS", 1)
     Long = make(schema, "Long", "number : uint32\n---\nlabel : varchar(100)")
-    Long.insert(pl.DataFrame({"number": range(200_000)}).with_columns(label=pl.lit("x" * 100)))
-    rows = iter(Long)
-    next(rows)
+    numbers = pl.int_range(600_000, eager=True, dtype=pl.UInt32)  # more than a batch and the network's buffers hold
+    Long.insert(pl.DataFrame({"number": numbers}).with_columns(label=pl.lit("x" * 100)))
     Later = make(later, "Long", "number : uint32\n---\nlabel : varchar(100)\nnew = 1 : int8")
-    with pytest.raises(AlterRefused, match="more than 1 seconds"):
-        Later.alter()
-    rows.close()
+    with contextlib.closing(iter(Long)) as rows:
+        next(rows)
+        with pytest.raises(AlterRefused, match="more than 1 seconds"):
+            Later.alter()
     assert len(Later.alter()) == 1
 
 
