@@ -1,4 +1,5 @@
-"""A transaction that small makes share: their rows, which go up together, and what they read of their keys, at once.
+"""A transaction that small makes share, as they see it: their rows wait, and go up together. What is read for the makes
+that come next: ahead.py.
 
 docs/decisions/022-small-makes-share-a-transaction.md.
 """
@@ -8,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import uuid
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,9 @@ from attrs import define, field
 
 from djarrow.engine.base import Stream, Streams
 from djarrow.expr.nodes import tables
+from djarrow.jobs.ahead import Ahead, Habits
 from djarrow.model import graph
 from djarrow.model.heading import Special
-from djarrow.sql.at_once import Columns, apart, at_once
 from djarrow.sql.ddl import MAKING
 from djarrow.sql.insert import Waited, insert_waited
 from djarrow.sql.plain import plain
@@ -33,19 +33,12 @@ if TYPE_CHECKING:
     from djarrow.model.names import TableName
     from djarrow.model.spec import TableSpec
     from djarrow.sql.compile import Compiled
-    from djarrow.sql.template import Template
 
 BYTES = 1_000_000
-"""What is kept, or read ahead, at most."""
+"""What waits at most."""
 
 VALUE = 16
 """Bytes that a value without a length counts as."""
-
-MOST = 200
-"""Keys whose reads are guessed from that of one, in one statement."""
-
-HABITS = 500
-"""How many are remembered: a make can ask what none will ask again."""
 
 
 @define
@@ -67,30 +60,6 @@ class _Kept:
         return insert_waited(self.spec, rows)
 
 
-@define
-class Habit:
-    """How makes of a table have read so far, by queries that differ in constants only.
-
-    columns: of the results; size: bytes of the largest one that was read by itself, 0 before that; guessed: how many
-    have been read ahead; used: how many of these were wanted.
-    """
-
-    template: Template
-    columns: Columns = field(factory=Columns)
-    size: int = 0
-    guessed: int = 0
-    used: int = 0
-
-    @property
-    def pays(self) -> bool:
-        """Whether to read ahead: those that were read were small, and what was guessed was often right."""
-        return 0 < self.size * MOST < BYTES and (self.guessed < MOST or 2 * self.used > self.guessed)
-
-
-Habits = dict[int, Habit]
-"""By the identity of the template, which the habit keeps alive."""
-
-
 class Shared:
     """The open transaction, as the makes in it see it: a reader for what they read, and a place for rows that can wait.
 
@@ -103,10 +72,7 @@ class Shared:
 
     def __init__(self, database: Database, keys: Sequence[Mapping[str, Any]], habits: Habits) -> None:
         self._database = database
-        self._keys = keys
-        self._habits = habits
-        if len(habits) > HABITS:
-            habits.clear()
+        self._ahead = Ahead(keys, habits)
         self._thread = _this_thread()
         self._at = 0
         self._number: uuid.UUID | None = None
@@ -119,9 +85,6 @@ class Shared:
         self._plain: dict[TableName, bool] = {}
         self._touched = False
         self._is_own = self._only_reads = False
-        self._read_ahead: dict[str, pa.Table] = {}
-        self._read_of: set[TableName] = set()
-        self._guessed_to: dict[int, int] = {}
         self.changes = False
         """Whether values were changed, of which the log says by which transaction: no other make may share it."""
 
@@ -152,8 +115,7 @@ class Shared:
         rows = [Waited(dict(zip(columns, row, strict=True)), number) for row in zip(*values.values(), strict=True)]
         with self._lock:
             self._kept.setdefault(spec.name, _Kept(spec)).rows += rows
-        if spec.name in self._read_of:
-            self._forget()
+        self._ahead.changed(spec.name)
         self._bytes += sum(_size(value) for column in values.values() for value in column)
         if self._bytes > BYTES:
             self.send()
@@ -170,15 +132,15 @@ class Shared:
         """Values of rows are changed in it, and logged."""
         self.changes = True
 
-    def ahead(self) -> None:
-        """Before every statement: the rows that wait go up, and what the statement inserts gets the make's number."""
+    def before_statement(self) -> None:
+        """The rows that wait go up, and what the statement inserts gets the make's number."""
         if self._is_own:
             return
         self.send()
         if self._only_reads:
             return
         self._touched = True
-        self._forget()
+        self._ahead.forget()
 
     def send(self) -> None:
         """Send the rows that wait, parents before children. Raises TableChanged, and what the server says of them.
@@ -232,9 +194,6 @@ class Shared:
         finally:
             self._is_own = False
 
-    def _forget(self) -> None:
-        self._read_ahead, self._read_of = {}, set()
-
     # --- reads ---------------------------------------------------------------------------------------------------
 
     @property
@@ -247,42 +206,17 @@ class Shared:
 
     def read_compiled(self, node: Node, compiled: Compiled) -> pa.Table:
         """The result of a query of few rows. The same queries of the keys that come next are read with it."""
-        text, template = compiled.text, compiled.template
-        habit = self._habits.setdefault(id(template), Habit(template))
-        if text not in self._read_ahead and habit.pays and self._at >= self._guessed_to.get(id(template), 0):
-            self._look_ahead(node, self._guesses(compiled, text), habit)
-        found = self._read_ahead.get(text)
-        if found is not None:
-            habit.used += 1
+        ahead = self._ahead
+        if (found := ahead.take(compiled)) is not None:
             return found
-        found = self.read(text, few=True)
-        if not habit.size:
-            habit.columns = Columns.of(found)
-        habit.size = max(habit.size, found.nbytes)
+        if (texts := ahead.guess(compiled, self._at)) and self._are_plain(of := tables(node)):
+            with self._reading():
+                ahead.read(texts, compiled.template, self._at, of, self._database)
+            if (found := ahead.take(compiled)) is not None:
+                return found
+        found = self.read(compiled.text, few=True)
+        ahead.learn(compiled.template, found)
         return found
-
-    def _look_ahead(self, node: Node, texts: Sequence[str], habit: Habit) -> None:
-        """Read several at once. Those with a large value are left out."""
-        of = tables(node)
-        if len(texts) == 1 or not self._are_plain(of):
-            return
-        habit.guessed += len(texts)
-        self._guessed_to[id(habit.template)] = self._at + MOST
-        with self._reading():
-            self._read_ahead |= apart(self._database.read(at_once(texts, habit.columns), few=True), texts)
-        self._read_of |= of
-
-    def _guesses(self, compiled: Compiled, text: str) -> list[str]:
-        """This query, and those of the keys that come next, whose values stand where this one has those of its key."""
-        key, *others = self._keys[self._at : self._at + MOST]
-        names = _names_of(compiled.constants, key)
-        places = list(zip(compiled.constants, names, strict=True))
-        texts = {text: None}
-        if any(names):
-            for other in others:
-                constants = tuple(constant if name is None else other[name] for constant, name in places)
-                texts[compiled.template.filled(constants)] = None
-        return list(texts)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -329,15 +263,3 @@ def _this_thread() -> tuple[int, int]:
 
 def _size(value: Any) -> int:
     return len(value) if isinstance(value, str | bytes) else VALUE
-
-
-def _names_of(constants: Sequence[Any], key: Mapping[str, Any]) -> list[str | None]:
-    """The attributes of the key whose values constants are: of several with one value, one after the other."""
-    found, taken = list[str | None](), Counter[str]()
-    for constant in constants:
-        same = [name for name, value in key.items() if type(constant) is type(value) and constant == value]
-        name = min(same, key=taken.__getitem__, default=None)
-        if name is not None:
-            taken[name] += 1
-        found.append(name)
-    return found

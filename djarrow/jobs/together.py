@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from djarrow.errors import DjarrowError, UnknownOutcome
+from djarrow.jobs.ahead import Habits
 from djarrow.jobs.provenance import author_of
-from djarrow.jobs.shared import Habits, Shared
+from djarrow.jobs.shared import Shared
 from djarrow.jobs.whole import taking_jobs
 from djarrow.sql import makes
 from djarrow.table.writing.permission import Making, during
@@ -79,7 +80,7 @@ class Together:
         database, attempts = self._database, list[Attempt]()
         shared = Shared(database, [key for key, _ in keys], self._habits)
         try:
-            with database.begin(settings=SETTINGS), database.ahead(shared.ahead):
+            with database.begin(settings=SETTINGS), database.ahead(shared.before_statement):
                 self._attempt(shared, keys, attempts, seconds, over)
                 shared.send()
                 self._finish([attempt for attempt in attempts if attempt.made])

@@ -23,35 +23,15 @@ from djarrow.jobs.options import Populated
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 from djarrow.jobs.remote_sets import SetTask, do_set
 from djarrow.sql import jobs as statements
-from tests.engine.populate.elsewhere import imported
+from tests.engine.populate.elsewhere import HEAD, imported
 from tests.engine.populate.test_executors import children
 
 pytestmark = pytest.mark.timeout(300)
 
-TEXT = '''
-import os
-import signal
-import sys
-import time
-import uuid
-from pathlib import Path
-
+TEXT = (
+    HEAD
+    + '''
 import polars as pl
-
-import djarrow as dj
-
-schema = dj.schema()
-
-
-class Plain(Exception):
-    """An error that any process can read."""
-
-
-class Odd(Exception):
-    """One that none can: it is made with two arguments, and kept with one."""
-
-    def __init__(self, first, second):
-        super().__init__(first)
 
 
 @schema
@@ -133,6 +113,7 @@ class More(dj.Computed):
     def make_batch(self, keys):
         return keys
 '''
+)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-TEXT = '''
+HEAD = '''
 import os
 import signal
 import sys
@@ -32,6 +32,12 @@ class Odd(Exception):
 
     def __init__(self, first, second):
         super().__init__(first)
+'''
+"""What the modules begin with: their schema, and errors that can go to other processes, and cannot."""
+
+TEXT = (
+    HEAD
+    + '''
 
 
 @schema
@@ -80,6 +86,7 @@ class Result(dj.Computed):
             os.kill(os.getpid(), signal.SIGKILL)
         self.insert1({**key, "process": os.getpid(), "added": added})
 '''
+)
 
 _numbers = itertools.count(1)
 

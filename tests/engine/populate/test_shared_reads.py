@@ -147,7 +147,7 @@ def test_queries_that_are_asked_once_are_forgotten(schema: dj.Schema, monkeypatc
         table.insert1({**key, "double": (pipeline.Scan.proj(**{f"x{n}": f"value + {n}"}) & key).fetch1(f"x{n}")})
 
     monkeypatch.setattr(Together, "__init__", kept)
-    monkeypatch.setattr("djarrow.jobs.shared.HABITS", 50)
+    monkeypatch.setattr("djarrow.jobs.ahead.HABITS", 50)
     pipeline.made.make = make
     with dj.config.override(strict_reads="off", jobs__together=0.05):
         assert pipeline.Stats.populate().done == 30 * KEYS
