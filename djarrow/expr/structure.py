@@ -56,10 +56,24 @@ def take_apart(node: Node) -> Query:
         return known
     taking, identity = _Taking(), id(node)
     structure = taking.node(node)
+    if structure is not node:
+        structure = _same(structure)
     query = Query(structure, tuple(taking.constants))
     kept = None if structure is node else query
     _taken_apart[identity] = (weakref.ref(node, lambda _: _taken_apart.pop(identity, None)), kept)
     return query
+
+
+_structures: dict[Node, Node] = {}
+"""Each structure that was met, so that equal ones are one: whoever looks something up by it need not compare."""
+
+_MOST = 2048
+
+
+def _same(structure: Node) -> Node:
+    if len(_structures) >= _MOST:
+        _structures.clear()
+    return _structures.setdefault(structure, structure)
 
 
 def _known(node: Node) -> Query | None:

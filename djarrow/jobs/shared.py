@@ -63,15 +63,18 @@ class _Kept:
 class Shared:
     """The open transaction, as the makes in it see it: a reader for what they read, and a place for rows that can wait.
 
-    keys: of the makes that are to share it, in their order; habits: outlives it. Whatever else they do goes to the
-    server at once, after the rows that wait, and from then on a make cannot be undone alone. Threads that a make starts
-    are outside of it, whatever they know of the make, but for what Polars reads for it.
+    own: the tables that the makes fill; keys: of the makes that are to share it, in their order; habits: outlives it.
+    Whatever else they do goes to the server at once, after the rows that wait, and then a make cannot be undone alone.
+    Threads that a make starts are outside of it, whatever they know of the make, but for what Polars reads for it.
     """
 
     dialect = "postgres"
 
-    def __init__(self, database: Database, keys: Sequence[Mapping[str, Any]], habits: Habits) -> None:
+    def __init__(
+        self, database: Database, own: Sequence[TableName], keys: Sequence[Mapping[str, Any]], habits: Habits
+    ) -> None:
         self._database = database
+        self._own = own
         self._ahead = Ahead(keys, habits)
         self._thread = _this_thread()
         self._at = 0
@@ -179,7 +182,8 @@ class Shared:
 
     def _are_plain(self, names: Collection[TableName]) -> bool:
         """Whether tables do nothing but hold rows. What others do with theirs, or to others, is not known here."""
-        if new := [name for name in names if name not in self._plain]:
+        if not self._plain.keys() >= set(names):
+            new = [name for name in dict.fromkeys((*names, *self._own)) if name not in self._plain]
             with self._by_itself():
                 found = set(self._database.read(plain(new), few=True).column("number").to_pylist())
             self._plain |= {name: place in found for place, name in enumerate(new)}

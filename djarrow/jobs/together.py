@@ -18,6 +18,7 @@ from djarrow.jobs.provenance import author_of
 from djarrow.jobs.shared import Shared
 from djarrow.jobs.whole import taking_jobs
 from djarrow.sql import makes
+from djarrow.table.declaring.classes import parts_of
 from djarrow.table.writing.permission import Making, during
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Together:
         self._options = options
         self._author = author_of(table)
         self._habits: Habits = {}
+        self._own = (table.spec.name, *(part().spec.name for part in parts_of(type(table)).values()))
         self._database: Database = table.schema.writable(table.spec.name)
 
     def make(
@@ -78,7 +80,7 @@ class Together:
         are kept where that is possible; where it is not, what interrupted it is raised.
         """
         database, attempts = self._database, list[Attempt]()
-        shared = Shared(database, [key for key, _ in keys], self._habits)
+        shared = Shared(database, self._own, [key for key, _ in keys], self._habits)
         try:
             with database.begin(settings=SETTINGS), database.ahead(shared.before_statement):
                 self._attempt(shared, keys, attempts, seconds, over)
