@@ -59,6 +59,9 @@ def connection(server: EmbeddedServer) -> Iterator[PostgresConnection]:
     url = server.url()
     assert url is not None
     opened = connect(url)
+    for setting in ("fsync", "full_page_writes"):  # no test outlives a crash of the machine
+        opened.execute(f"ALTER SYSTEM SET {setting} = off")
+    opened.execute("SELECT pg_reload_conf()")
     yield opened
     opened.close()
 

@@ -44,9 +44,9 @@ def counting(server: EmbeddedServer) -> Iterator[Counting]:
     connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def second(server: EmbeddedServer) -> Iterator[PostgresConnection]:
-    """Another connection to the same server."""
+    """Another connection to the same server, for the tests of a module."""
     url = server.url()
     assert url is not None
     connection = connect(url)
