@@ -45,6 +45,7 @@ def soak(session: nox.Session) -> None:
     tried = [
         "tests/engine/postgres/test_unknown_outcomes.py",
         "tests/engine/populate/test_cut_commits.py",
+        "tests/engine/populate/test_executors.py",
         "tests/engine/populate/test_interleaved.py",
         "tests/engine/jobs/test_trace_random.py",
     ]

@@ -45,6 +45,12 @@ def reserve_jobs(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+SOAK = "DJARROW_SOAK" in os.environ
+LISTED = pytest.mark.parametrize("reserve_jobs", [False, True] if SOAK else [False], indirect=True)
+RESERVED = pytest.mark.parametrize("reserve_jobs", [True, False] if SOAK else [True], indirect=True)
+"""For what takes many processes: in every run one of the two ways."""
+
+
 def jobs(pipeline: ModuleType) -> list[tuple[int, str]]:
     """The jobs of the queue, with their status."""
     name, connection = pipeline.schema.name, pipeline.schema.connection
@@ -105,6 +111,7 @@ def test_the_same_code_has_the_same_fingerprint_there(pipeline: ModuleType) -> N
     assert len({(row["fingerprint"], row["version"]) for row in kept}) == 1
 
 
+@RESERVED
 def test_errors_are_collected(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """As they were where they can go from process to process, else as their text; both with key and stack."""
     pipeline.Scan.insert([{"scan_id": n, "task": {3: "plain", 5: "odd"}.get(n, "")} for n in range(8)])
@@ -138,6 +145,7 @@ def test_the_first_error_is_raised(pipeline: ModuleType, reserve_jobs: bool) -> 
         assert jobs(pipeline) == [(n, "error" if n == 4 else "pending") for n in left]
 
 
+@LISTED
 def test_limit_and_max_calls(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """No more makes are called than there may be."""
     pipeline.Scan.insert([{"scan_id": n} for n in range(40)])
@@ -148,6 +156,7 @@ def test_limit_and_max_calls(pipeline: ModuleType, reserve_jobs: bool) -> None:
         assert {status for _, status in jobs(pipeline)} == {"pending"}
 
 
+@RESERVED
 def test_a_key_that_ends_its_process_is_blamed_alone(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """The processes are replaced, all other keys are made, and it is told."""
     pipeline.Scan.insert([{"scan_id": n, "task": "die" if n == 20 else "", "seconds": 0.01} for n in range(60)])
@@ -162,6 +171,7 @@ def test_a_key_that_ends_its_process_is_blamed_alone(pipeline: ModuleType, reser
         assert jobs(pipeline) == [(20, "error")]
 
 
+@LISTED
 def test_a_process_that_is_killed_takes_nothing_with_it(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """Its keys are made by others, though errors are not suppressed: nothing is wrong with them."""
     pipeline.Scan.insert([{"scan_id": n, "task": "die once" if n == 20 else "", "seconds": 0.01} for n in range(60)])
@@ -172,6 +182,7 @@ def test_a_process_that_is_killed_takes_nothing_with_it(pipeline: ModuleType, re
         assert jobs(pipeline) == []
 
 
+@RESERVED
 def test_a_make_that_exits_ends_populate(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """As it does where it runs in this process; its key and the others are pending."""
     pipeline.Scan.insert([{"scan_id": n, "task": "exit" if n == 3 else ""} for n in range(20)])
@@ -438,6 +449,7 @@ def test_the_very_table_is_compared(pipeline: ModuleType) -> None:
         remote.ready(attrs.evolve(place, name="Rezult"), {})
 
 
+@LISTED
 def test_an_executor_that_breaks_is_told(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """It cannot be replaced: what was not made is pending."""
     pipeline.Scan.insert([{"scan_id": n, "task": "die" if n == 20 else "", "seconds": 0.01} for n in range(60)])

@@ -308,7 +308,7 @@ def test_a_part_that_polars_keeps_to_itself(tables: SimpleNamespace, lazily: Laz
     assert len(lazily(tables.Kinds & may_fail).collect()) == 3
 
 
-@pytest.mark.parametrize("steps", [50, 500, 1500])
+@pytest.mark.parametrize("steps", [50, 500, 1100])
 def test_many_steps(tables: SimpleNamespace, lazily: Lazily, steps: int) -> None:
     """A predicate of any size gives the rows of Polars; one of too many steps is refused as a restriction."""
     predicate = c("i16") == -9
