@@ -6,6 +6,8 @@ SECONDS = 2.0
 """What a batch is to take: the cost of a transaction does not count any more, and little is lost with one."""
 
 FIRST = 100
+"""Of the first batch of a table that has none yet. Later ones of the same code begin with what earlier ones took."""
+
 LEAST, MOST = 1, 1_000_000
 
 STEP = 20
@@ -22,6 +24,12 @@ class Pace:
         self._fixed = fixed
         self._seconds = seconds
         self.size = fixed or first
+
+    def remember(self, keys: int, seconds: float) -> None:
+        """An earlier batch of so many keys took so long, which the first one now goes by."""
+        if self._fixed is None:
+            most = min(max(self.size, keys * STEP), MOST)
+            self.size = int(min(max(keys * self._seconds / max(seconds, 1e-9), LEAST), most))
 
     def took(self, keys: int, seconds: float, *, aside: float = 0.0) -> None:
         """A batch of so many keys took so long: the next one is to come closer to the time wished.

@@ -43,6 +43,14 @@ def _user() -> str:
         return str(os.getuid())
 
 
+def last_batch(database: Database, table: AutoPopulated) -> tuple[int, float] | None:
+    """How many keys the largest of the last makes of a table was for, by the same code, and the seconds it took."""
+    from djarrow.jobs.fingerprint import fingerprint
+
+    found = database.read(makes.largest_of_the_last(table.spec.name, fingerprint(type(table))), few=True).to_pylist()
+    return (found[0]["keys"], found[0]["duration"]) if found else None
+
+
 def ensure_makes(database: Database, table: AutoPopulated) -> None:
     """Make what the makes of a table are kept in, where it is missing, in a transaction of its own.
 

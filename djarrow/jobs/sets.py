@@ -19,7 +19,7 @@ from djarrow.jobs.keys import Keys, KeyStream
 from djarrow.jobs.on_server import QueryMaker
 from djarrow.jobs.options import Failure, Options, Populated
 from djarrow.jobs.pace import Pace
-from djarrow.jobs.provenance import ensure_makes
+from djarrow.jobs.provenance import ensure_makes, last_batch
 from djarrow.jobs.refreshing import Refreshing
 from djarrow.jobs.validity import keys_to_make, waiting_keys
 from djarrow.jobs.whole import Made, is_conflict
@@ -127,7 +127,7 @@ class Work:
 
     def by_batches(self, make: Callable[[Keys], bool], keys: SetsOfKeys, advance: Advance) -> None:
         """Make all keys, as many at a time as the pace is. Those of a batch are held, no others."""
-        pace, left = Pace(self.options.batch_size), self.options.max_calls
+        pace, left = self.pace(), self.options.max_calls
         while (left is None or left > 0) and not self.is_over:
             batch = keys.take(pace.size)
             if batch is None:
@@ -137,6 +137,14 @@ class Work:
                 pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
             advance(len(batch))
             left = left and left - 1
+
+    def pace(self) -> Pace:
+        """The size of batches, which begins with what earlier ones of this table took."""
+        fixed = self.options.batch_size
+        pace = Pace(fixed)
+        if fixed is None and (last := last_batch(self.table.schema.writable(self.table.spec.name), self.table)):
+            pace.remember(*last)
+        return pace
 
     def on_server(self, maker: QueryMaker, keys: Node, advance: Advance) -> bool:
         """Make all pending ones of the keys at once. False where they are to be made in batches: that is wished, or

@@ -38,8 +38,7 @@ def hand_out(work: Work, restrictions: Sequence[Any], pending: QueryExpression, 
     options, database = work.options, work.table.schema.writable(work.table.spec.name)
     place = remote.place_of(work.table, database)
     with crew_of(options, database, place) as crew:
-        pace = Pace(options.batch_size)
-        coordinator = SetCoordinator(work, place, crew, advance, pace, options.max_calls)
+        coordinator = SetCoordinator(work, place, crew, advance, work.pace(), options.max_calls)
         coordinator.await_crew()
         with _source(work, restrictions, pending) as source:
             coordinator.work(source)

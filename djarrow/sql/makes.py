@@ -72,7 +72,7 @@ def makes_spec(schema: str) -> TableSpec:
         name,
         "what made the rows of the tables that fill themselves",
         Heading(attributes, ("make",)),
-        indexes=(Index(("table_name", "started")), Index(("table_name", "fingerprint"))),
+        indexes=(Index(("table_name", "started")), Index(("table_name", "fingerprint", "started"))),
     )
 
 
@@ -197,6 +197,20 @@ def finishing(spec: TableSpec, names: Sequence[str], author: Author, *, job: boo
 def values_of(spec: TableSpec, number: uuid.UUID, seconds: float, keys: int, key: Mapping[str, Any]) -> list[str]:
     """The literals of a make for its finishing statement, but for the job's."""
     return [f"'{number}'", repr(seconds), str(keys), *_literals(spec, key)]
+
+
+LAST = 20
+"""Among how many of the last makes of a table the largest is looked for: the very last one often is what was left."""
+
+
+def largest_of_the_last(table: TableName, fingerprint: str) -> str:
+    """The statement that tells how many keys the largest of the last makes by this code was for, and its seconds."""
+    return (
+        f'SELECT m."keys", m."duration" FROM (\nSELECT "keys", "duration" '
+        f"FROM {full_name(TableName(table.schema, MAKES))} "
+        f'WHERE "table_name" = {quoted(table.table)} AND "fingerprint" = {quoted(fingerprint)} '
+        f'ORDER BY "started" DESC LIMIT {LAST}\n) AS m ORDER BY m."keys" DESC LIMIT 1'
+    )
 
 
 @frozen

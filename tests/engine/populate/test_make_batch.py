@@ -560,6 +560,34 @@ def test_a_hundred_thousand_keys(schema: dj.Schema, connection: PostgresConnecti
     assert connection.query("SELECT 1 FROM pg_class WHERE relpersistence = 't'").num_rows == 0
 
 
+def test_a_later_populate_begins_at_the_size_found(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """By the largest of the last batches of the same code; after a change of the code it begins anew."""
+    sizes = []
+
+    @schema
+    class Source(dj.Manual):
+        definition = "number : int32\n---"
+
+    class Same(dj.Computed):
+        definition = "-> Source\n---\nsquare : int64"
+
+        def make_batch(self, keys: pl.DataFrame) -> pl.DataFrame:
+            sizes.append(len(keys))
+            return keys.with_columns(square=pl.col("number").cast(pl.Int64) ** 2)
+
+    square = schema(Same)
+    Source.insert(pl.DataFrame({"number": range(1300)}))
+    square.populate("number < 300", batch_size=290)
+    assert sizes == [290, 10]
+    connection.execute(f'UPDATE "{schema.name}"."~makes" SET "duration" = "keys" * 0.01')
+    square.populate("number < 1000", limit=400)
+    assert sizes[2] == 200, "two seconds of 290 keys in 2.9 s, not of the ten that came last"
+    connection.execute(f'UPDATE "{schema.name}"."~makes" SET "fingerprint" = \'another\'')
+    sizes.clear()
+    square.populate("number >= 1000")
+    assert sizes[0] == 100
+
+
 def test_imported_tables_too(schema: dj.Schema, pipeline: SimpleNamespace) -> None:
     """The imported tier has the same forms."""
 

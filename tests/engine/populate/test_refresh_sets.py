@@ -181,9 +181,11 @@ def test_batches(pipeline: SimpleNamespace, connection: PostgresConnection, rese
 
 
 def test_without_a_size_they_go_in_batches_too(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
-    """The first has a hundred keys, by make_query as by make_batch."""
+    """The first has as many keys as earlier makes take two seconds for, by make_query as by make_batch."""
     pipeline.Scan.insert([(number, 1) for number in range(10, 250)])
     pipeline.Stats.populate()
+    slow = f'UPDATE "{pipeline.schema.name}"."~makes" SET "duration" = "keys" * 0.02'
+    connection.execute(slow)
     before = makes(connection, pipeline)
     correct(pipeline, *range(110))
     assert pipeline.Stats.populate(refresh_stale=True).done == 110

@@ -70,3 +70,31 @@ def test_no_keys_say_nothing() -> None:
     pace = Pace()
     pace.took(0, 5.0)
     assert pace.size == FIRST
+
+
+@pytest.mark.parametrize(
+    ("keys", "seconds", "size"),
+    [
+        (1000, 2.0, 1000),
+        (1000, 1.0, 2000),
+        (1000, 0.001, 20_000),
+        (100, 0.0, 2000),
+        (3, 0.01, 100),
+        (3, 6.0, 1),
+        (1, 1000.0, 1),
+        (5, 10.0, 1),
+        (1_000_000, 0.001, MOST),
+    ],
+)
+def test_an_earlier_batch_says_how_to_begin(keys: int, seconds: float, size: int) -> None:
+    """As many as take two seconds, twenty times the earlier ones at most; few that went fast do not make it small."""
+    pace = Pace()
+    pace.remember(keys, seconds)
+    assert pace.size == size
+
+
+def test_a_fixed_size_does_not_remember() -> None:
+    """It is the user's."""
+    pace = Pace(7)
+    pace.remember(1000, 2.0)
+    assert pace.size == 7
