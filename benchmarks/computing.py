@@ -94,7 +94,7 @@ def _compared(form: str, table: Any, worker: PeerWorker, *, reach: float, reserv
         f"DataJoint-Python's populate({'reserve_jobs=True' if reserve_jobs else ''})",
         theirs,
         reach=reach,
-        rounds=3,
+        rounds=7,
         before=before,
     )
 
@@ -140,7 +140,7 @@ def _strict(table: Any) -> Ratio:
         "the same without",
         lambda: populate("off"),
         reach=1.1,
-        rounds=5,
+        rounds=15,
         before=lambda: _empty(table),
     )
 

@@ -87,32 +87,37 @@ class Ahead:
             habit.columns = Columns.of(found)
         habit.size = max(habit.size, found.nbytes)
 
-    def guess(self, compiled: Compiled, at: int) -> list[str]:
-        """This query of the make of the key at this place, and the same of the keys that come next.
+    def guess(self, compiled: Compiled, at: int) -> dict[str, list[str]]:
+        """This query of the make of the key at this place, and the same of the keys that come next: text -> literals.
 
         Their values stand where this one has those of its key. None of them where it is to be read by itself.
         """
-        template, text = compiled.template, compiled.text
+        template = compiled.template
         if not self._habit(template).pays or at < self._guessed_to.get(id(template), 0):
-            return []
+            return {}
         key, *others = self._keys[at : at + MOST]
         names = _names_of(compiled.constants, key)
         places = list(zip(compiled.constants, names, strict=True))
-        texts = {text: None}
-        if any(names):
-            for other in others:
-                constants = tuple(constant if name is None else other[name] for constant, name in places)
-                texts[template.filled(constants)] = None
-        return list(texts) if len(texts) > 1 else []
+        guesses = {}
+        for other in (key, *others) if any(names) else ():
+            literals = template.literals(tuple(c if name is None else other[name] for c, name in places))
+            guesses[template.around(literals)] = literals
+        return guesses if len(guesses) > 1 else {}
 
     def read(
-        self, texts: Sequence[str], template: Template, at: int, tables: Collection[TableName], by: Reader
+        self,
+        guesses: Mapping[str, Sequence[str]],
+        template: Template,
+        at: int,
+        tables: Collection[TableName],
+        by: Reader,
     ) -> None:
         """Read what was guessed, of these tables. Results with a large value are left out."""
         habit = self._habit(template)
-        habit.guessed += len(texts)
+        habit.guessed += len(guesses)
         self._guessed_to[id(template)] = at + MOST
-        self._results |= apart(by.read(at_once(texts, habit.columns), few=True), texts)
+        statement = at_once(template, list(guesses.values()), habit.columns)
+        self._results |= apart(by.read(statement, few=True), list(guesses))
         self._tables |= set(tables)
 
     def changed(self, table: TableName) -> None:

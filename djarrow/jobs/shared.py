@@ -213,9 +213,9 @@ class Shared:
         ahead = self._ahead
         if (found := ahead.take(compiled)) is not None:
             return found
-        if (texts := ahead.guess(compiled, self._at)) and self._are_plain(of := tables(node)):
+        if (guesses := ahead.guess(compiled, self._at)) and self._are_plain(of := tables(node)):
             with self._reading():
-                ahead.read(texts, compiled.template, self._at, of, self._database)
+                ahead.read(guesses, compiled.template, self._at, of, self._database)
             if (found := ahead.take(compiled)) is not None:
                 return found
         found = self.read(compiled.text, few=True)

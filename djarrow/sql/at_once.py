@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from djarrow.model.types import AttributeType, Family
 from djarrow.sql.literals import identifier
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from djarrow.sql.template import Kind, Template
+
 LONGEST = 4096
 """Bytes, as they are stored, of a value that is read."""
+
+
+TYPED = frozenset({Family.INTEGER, Family.UUID, Family.DATE, Family.DATETIME, Family.TIMESTAMP})
+"""The types whose literals say what they are. A string is an enum's label, or a padded text, where it meets one."""
 
 
 @frozen
@@ -46,10 +53,36 @@ class Columns:
         return f"({too_long}) IS TRUE, {', '.join(named)}"
 
 
-def at_once(texts: Sequence[str], columns: Columns) -> str:
-    """The statement. Before the columns it tells whose row it is, and whether a value is left out as too long."""
-    listed = columns.listed
-    return "\nUNION ALL\n".join(f"SELECT {at}, {listed} FROM (\n{text}\n) AS q" for at, text in enumerate(texts))
+def at_once(template: Template, fillings: Sequence[Sequence[str]], columns: Columns) -> str:
+    """The statement that reads a template with each of these fillings of its holes.
+
+    Before the columns it tells whose row it is, and whether a value is left out as too long.
+    """
+    differing = [hole for hole in range(len(template.holes)) if len({each[hole] for each in fillings}) > 1]
+    if all(_is_typed(template.holes[hole][1]) for hole in differing):
+        return _row_by_row(template, fillings, columns, differing)
+    texts = map(template.around, fillings)
+    return "\nUNION ALL\n".join(
+        f"SELECT {at}, {columns.listed} FROM (\n{text}\n) AS q" for at, text in enumerate(texts)
+    )
+
+
+def _is_typed(kind: Kind) -> bool:
+    """Whether a literal has its type by itself, so that it is the same in a column of literals."""
+    return isinstance(kind, AttributeType) and kind.family in TYPED
+
+
+def _row_by_row(
+    template: Template, fillings: Sequence[Sequence[str]], columns: Columns, differing: Sequence[int]
+) -> str:
+    """One SELECT, which the server plans once, for each row of a list of what differs."""
+    names = {hole: f"v.c{hole}" for hole in differing}
+    body = template.around([names.get(hole, filling) for hole, filling in enumerate(fillings[0])])
+    listed = ", ".join(
+        f"({', '.join([str(at), *map(each.__getitem__, differing)])})" for at, each in enumerate(fillings)
+    )
+    named = ", ".join(["at", *(f"c{hole}" for hole in differing)])
+    return f"SELECT v.at, {columns.listed}\nFROM (VALUES {listed}) AS v ({named})\nCROSS JOIN LATERAL (\n{body}\n) AS q"
 
 
 def apart(found: pa.Table, texts: Sequence[str]) -> dict[str, pa.Table]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field, frozen
@@ -39,11 +40,17 @@ class Template:
 
     def filled(self, constants: tuple[Any, ...]) -> str:
         """The text with constants in it, as typed literals. constants: by the numbers of the slots."""
-        if not self.holes:
-            return self.pieces[0]
+        return self.around(self.literals(constants)) if self.holes else self.pieces[0]
+
+    def literals(self, constants: tuple[Any, ...]) -> list[str]:
+        """What fills each hole."""
+        return [_text(constants[slot.number], kind, self.dialect) for slot, kind in self.holes]
+
+    def around(self, fillings: Sequence[str]) -> str:
+        """The text with these in its holes."""
         parts = [self.pieces[0]]
-        for (slot, kind), piece in zip(self.holes, self.pieces[1:], strict=True):
-            parts += (_text(constants[slot.number], kind, self.dialect), piece)
+        for filling, piece in zip(fillings, self.pieces[1:], strict=True):
+            parts += (filling, piece)
         return "".join(parts)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import random
+import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,20 @@ if TYPE_CHECKING:
 def pipeline(schema: dj.Schema) -> SimpleNamespace:
     """Scan with notes, and Stats."""
     return declare(schema)
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of all reads."""
+    found = []
+    read = PostgresConnection.read
+
+    def kept(self: PostgresConnection, text: str, *, few: bool = False) -> Any:
+        found.append(text)
+        return read(self, text, few=few)
+
+    monkeypatch.setattr(PostgresConnection, "read", kept)
+    return found
 
 
 @pytest.fixture
@@ -152,3 +169,70 @@ def test_queries_that_are_asked_once_are_forgotten(schema: dj.Schema, monkeypatc
     with dj.config.override(strict_reads="off", jobs__together=0.05):
         assert pipeline.Stats.populate().done == 30 * KEYS
     assert len(begun[0]._habits) < 25 * KEYS
+
+
+# --- keys of any type ----------------------------------------------------------------------------------------------
+
+KINDS = {
+    "a": "varchar(20)",
+    "b": "date",
+    "c": "decimal(9,3)",
+    "d": "uuid",
+    "e": "datetime",
+    "f": "bool",
+    "g": "enum('x', 'y''z')",
+    "h": "int64",
+    "i": "time",
+    "j": "uint64",
+    "k": "timestamp",
+    "l": "char(3)",
+    "m": "int8",
+}
+TEXTS = ["", "'", '"', "\\", "%s", "{}", "$1", "--", "é", "\N{GRINNING FACE}", "0", "a\nb"]
+
+
+def value(name: str, n: int) -> Any:
+    """A value of that attribute, another one for each number but for those of few values."""
+    moment = datetime.datetime(2000, 1, 1, 0, 0, n, n)
+    values: dict[str, Any] = {
+        "a": TEXTS[n],
+        "b": datetime.date(1970 + n, 1, 1),
+        "c": decimal.Decimal(n) / 8,
+        "d": uuid.UUID(int=n),
+        "e": moment,
+        "f": bool(n % 2),
+        "g": ["x", "y'z"][n % 2],
+        "h": (-1) ** n * 2 ** (5 * n) + n,
+        "i": datetime.time(n, 0, 0, n),
+        "j": 2**64 - 1 - n if n % 3 else n,
+        "k": moment,
+        "l": "xyz"[: n % 4],
+        "m": n - 6,
+    }
+    return values[name]
+
+
+@pytest.mark.parametrize("names", ["abcdefghijklm", "bdehjkm", *"abcdehijkm", "lm", "gm"])
+def test_keys_of_all_types_are_read_ahead(schema: dj.Schema, statements: list[str], names: str) -> None:
+    """The constants of others' keys are written as their own would be, or stand in a list where they say their type."""
+
+    @schema
+    class Thing(dj.Manual):
+        definition = "\n".join(f"{name} : {KINDS[name]}" for name in names) + "\n---\nnumber : int32"
+
+    @schema
+    class Copy(dj.Computed):
+        definition = "-> Thing\n---\nfirst : int32\nsecond : int32"
+
+        def make(self, key: dict[str, Any]) -> None:
+            first = (Thing & key).fetch1("number")
+            second = (Thing & {name: key[name] for name in names[-2:]} & key).fetch1("number")
+            self.insert1({**key, "first": first, "second": second})
+
+    Thing.insert({**{name: value(name, n) for name in names}, "number": n} for n in range(len(TEXTS)))
+    with together(), dj.config.override(strict_reads="off"):
+        assert Copy.populate().done == len(TEXTS)
+    assert Copy.to_polars("first", "second", order_by="first").rows() == [(n, n) for n in range(len(TEXTS))]
+    ahead = [text for text in statements if " AS q" in text]
+    assert ahead
+    assert all(("LATERAL" in text) == (set(names) <= set("bdehjkm")) for text in ahead)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import decimal
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -315,55 +312,6 @@ def test_what_a_make_changes_is_read_anew(pipeline: SimpleNamespace) -> None:
     expected: list[str | None] = ["old"] * KEYS
     expected[15:17], expected[25], expected[31:] = ["late", None], "new", [None] * 9
     assert [seen[n] for n in range(KEYS)] == expected
-
-
-def test_keys_of_all_types_are_read_ahead(schema: dj.Schema) -> None:
-    """The constants of others' keys are written as their own would be."""
-
-    @schema
-    class Thing(dj.Manual):
-        definition = """
-        a : varchar(20)
-        b : date
-        c : decimal(9,3)
-        d : uuid
-        e : datetime
-        f : bool
-        g : enum('x', 'y''z')
-        h : int64
-        i : time
-        ---
-        n : int32
-        """
-
-    @schema
-    class Copy(dj.Computed):
-        definition = "-> Thing\n---\nn : int32\nm : int32"
-
-        def make(self, key: dict[str, Any]) -> None:
-            n = (Thing & key).fetch1("n")
-            m = (Thing & {"a": key["a"], "h": key["h"]} & f"f = {key['f']}").fetch1("n")
-            self.insert1({**key, "n": n, "m": m})
-
-    texts = ["", "'", '"', "\\", "%s", "{}", "$1", "--", "é", "\N{GRINNING FACE}", "\0".replace("\0", "0"), "a\nb"]
-    Thing.insert(
-        {
-            "a": text,
-            "b": datetime.date(1970 + n, 1, 1),
-            "c": decimal.Decimal(n) / 8,
-            "d": uuid.UUID(int=n),
-            "e": datetime.datetime(2000, 1, 1, 0, 0, n, n),
-            "f": bool(n % 2),
-            "g": ["x", "y'z"][n % 2],
-            "h": (-1) ** n * 2**62 + n,
-            "i": datetime.time(n, 0, 0, n),
-            "n": n,
-        }
-        for n, text in enumerate(texts)
-    )
-    with together(), dj.config.override(strict_reads="off"):
-        assert Copy.populate().done == len(texts)
-    assert Copy.to_polars("n", "m", order_by="n").rows() == [(n, n) for n in range(len(texts))]
 
 
 def test_a_key_that_another_makes_meanwhile_is_passed_over(
