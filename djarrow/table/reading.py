@@ -11,6 +11,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import InvalidCondition, NotOneRow, QueryError, told
+from djarrow.expr.nodes import First, Node
+from djarrow.sql.dialects import Dialect
 from djarrow.table.methods import on_class_too
 from djarrow.table.selection import OrderBy, Selection
 from djarrow.table.source import check_held, current_offline
@@ -23,11 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.base import Reader
-    from djarrow.expr.nodes import Node
     from djarrow.frame.arrays import Array
     from djarrow.model.heading import Heading
     from djarrow.sql.compile import Compiled
-    from djarrow.sql.dialects import Dialect
 
 
 ITERATED = 8192
@@ -49,9 +49,10 @@ class Reading:
 
         def _reader(self) -> Reader: ...
 
-    def _active_reader(self) -> Reader:
+    def _active_reader(self, wanted: Node | None = None) -> Reader:
+        """What answers. wanted: what is read, where that is not the whole query."""
         if (make := making.get()) is not None:
-            check_read(self.node, make)
+            check_read(wanted or self.node, make)
         offline = current_offline()
         if offline is not None:
             check_held(offline, self.node)
@@ -61,11 +62,9 @@ class Reading:
             return reader
         return make.shared.reader(reader)
 
-    def _read_few(self, write: Callable[[Dialect], Compiled]) -> pa.Table:
-        """The result of a query of few rows. write: compiles it."""
-        from djarrow.sql.dialects import Dialect
-
-        reader = self._active_reader()
+    def _read_few(self, write: Callable[[Dialect], Compiled], wanted: Node | None = None) -> pa.Table:
+        """The result of a query of few rows. write: compiles it; wanted: what it reads, where not the whole query."""
+        reader = self._active_reader(wanted)
         compiled = write(Dialect(reader.dialect))
         shared = None if (make := making.get()) is None else make.shared
         if shared is not None and shared is reader:
@@ -261,13 +260,12 @@ class Reading:
         `"KEY"` among the attributes gives the primary key as a dict. Raises NotOneRow unless there is exactly one, and
         UnknownAttribute.
         """
-        from djarrow.expr.nodes import First
         from djarrow.frame import results
         from djarrow.sql import compile as compiler
 
         heading = Selection(attributes).heading(self.heading)
         two = First(self.node, (), limit=2)  # in no order: sorting the first of many rows would cost more than reading
-        table = self._read_few(lambda dialect: compiler.select(two, dialect, heading.names))
+        table = self._read_few(lambda dialect: compiler.select(two, dialect, heading.names), two)
         if table.num_rows != 1:
             raise NotOneRow(table.num_rows, where=str(self.node))
         row = results.to_row(table, heading)
@@ -312,7 +310,6 @@ class Reading:
     def to_sql(self, dialect: str = "postgres", *, pretty: bool = True) -> str:
         """The text of the query for an engine: "postgres" or "duckdb". Raises QueryError for another."""
         from djarrow.sql import compile as compiler
-        from djarrow.sql.dialects import Dialect
 
         try:
             engine = Dialect(dialect)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from djarrow.errors import EngineError, TableChanged
+from djarrow.sql import insert as text
 
 if TYPE_CHECKING:
     from djarrow.engine.base import Database
@@ -20,8 +21,6 @@ def check_columns(database: Database, spec: TableSpec, *, inserting: bool = True
     inserting: by one who may insert. COPY takes bytes of a float for an integer where both are as wide. Raises
     TableChanged.
     """
-    from djarrow.sql import insert as text
-
     found = database.read(text.columns_of(spec, inserting=inserting), few=True)
     columns = {row["name"]: row for row in found.to_pylist()}
     for attribute in spec.heading:
@@ -39,8 +38,6 @@ def check_types(told: str, spec: TableSpec) -> None:
 @lru_cache(maxsize=256)
 def _other_type(told: str, heading: Heading) -> tuple[str, str] | None:
     """An attribute whose column has another type than its own, and that type."""
-    from djarrow.sql import insert as text
-
     for attribute, number in zip(heading, map(int, told.split(",")), strict=True):
         column, is_enum = text.type_of(number)
         if not text.takes(column, attribute.type, is_enum=is_enum):

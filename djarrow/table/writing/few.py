@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from djarrow.engine.base import Ready, may_come_of_keeping
 from djarrow.errors import EngineError, TableChanged
 from djarrow.model.heading import Special
+from djarrow.sql import insert as text
+from djarrow.sql.insert import Conflict
 from djarrow.table.writing.agreement import changed, check_types
 from djarrow.table.writing.inserted import Inserted
 from djarrow.table.writing.permission import making
 
 if TYPE_CHECKING:
     from djarrow.frame.given import Records
-    from djarrow.sql.insert import Conflict
     from djarrow.table.writing.sending import Sending
 
 ROWS, BYTES = 20, 65_536
@@ -31,8 +32,6 @@ def are_few(rows: Any) -> TypeGuard[list[Any]]:
 
 def is_way_of(conflict: Conflict) -> bool:
     """Whether rows go as values at all: not those that replace others, of which the log is written."""
-    from djarrow.sql.insert import Conflict
-
     return conflict is not Conflict.REPLACE
 
 
@@ -64,8 +63,6 @@ def insert(sending: Sending, records: list[Any]) -> Inserted:
 
 def _may_wait(sending: Sending, values: Values) -> bool:
     """Whether rows of a make wait for those of others: what they were refused for would be told of each alone."""
-    from djarrow.sql.insert import Conflict
-
     current = making.get()
     if current is None or current.shared is None or sending.conflict is not Conflict.RAISE or not values:
         return False
@@ -92,8 +89,6 @@ def _is_small(values: Values) -> bool:
 
 
 def _write(sending: Sending, values: Values) -> Inserted:
-    from djarrow.sql import insert as text
-
     spec = sending.spec
     rows = list(zip(*values.values(), strict=True))
     statement = text.insert_values(spec, tuple(values), rows, sending.conflict)

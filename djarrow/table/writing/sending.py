@@ -9,6 +9,7 @@ from djarrow.errors import EngineError, IntegrityError
 from djarrow.model.heading import Special
 from djarrow.model.names import TableName
 from djarrow.model.types import Family
+from djarrow.sql import insert as text
 from djarrow.sql.insert import Conflict
 from djarrow.sql.locks import ATTEMPTS, RETRIED
 from djarrow.table.writing.agreement import check_columns
@@ -111,8 +112,6 @@ class Sending:
 
     def _insert_defaults(self, rows: int) -> Inserted:
         """Rows that consist of defaults only, for which COPY has no column."""
-        from djarrow.sql import insert as text
-
         statement = text.insert_defaults(self.spec, self.conflict)
         done = Inserted()
         if self.conflict is Conflict.REPLACE:
@@ -125,8 +124,6 @@ class Sending:
 
     def _insert_staged(self, rows: pa.Table) -> Inserted:
         """Rows some of which may be there already."""
-        from djarrow.sql import insert as text
-
         spec, database, columns = self.spec, self.database, tuple(rows.column_names)
         if self.conflict is Conflict.REPLACE:
             ensure_log(database, self._table)
@@ -143,8 +140,6 @@ class Sending:
         """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""
         for attribute in self.spec.heading:
             if attribute.default is Special.AUTO and attribute.name in names:
-                from djarrow.sql import insert as text
-
                 self.database.read(text.advance_count(self.spec, attribute.name))
 
 
