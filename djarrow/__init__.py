@@ -12,6 +12,7 @@ from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.jobs.many import populate, progress
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
+from djarrow.repo.verify import verify
 from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top
 from djarrow.table.connections import kill, list_connections
@@ -61,6 +62,7 @@ __all__ = [
     "progress",
     "schema",
     "trace",
+    "verify",
     "virtual",
     "virtual_schema",
 ]

@@ -229,3 +229,20 @@ def test_links_lead_somewhere() -> None:
     ]
     assert links
     assert [(page.name, link) for page, link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_example_of_repositories(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of docs/repositories.md runs, and its files are those of the page."""
+    page = (DOCUMENTS / "repositories.md").read_text("utf-8")
+    (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    found = Runner(tmp_path, monkeypatch)(text, schema=schema)
+    assert [row["speed"] for row in found.strong] == [9.0, 9.5, 8.5]
+    root = found.written.path
+    names = [
+        name.replace("weather/", f"{schema.name}/") for name in re.findall(r"^\| `([^|]*)` \|", page, re.MULTILINE)
+    ]
+    listed = {part for name in names for part in name.split("`, `")}
+    there = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    assert listed <= there
+    assert {name for name in there - listed if not name.endswith(".parquet")} == set()

@@ -11,11 +11,9 @@ from pathlib import Path
 
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.repo import manifest
+from djarrow.repo import checksums, manifest
 from djarrow.repo.companions import croissant, datapackage, project, readme, schema_module, views
 from djarrow.repo.manifest import Manifest
-
-CHECKSUMS = "SHA256SUMS"
 
 
 def write(document: Manifest, specs: Mapping[TableName, TableSpec], root: Path) -> None:
@@ -30,7 +28,7 @@ def write(document: Manifest, specs: Mapping[TableName, TableSpec], root: Path) 
     }
     for path, text in texts.items():
         _write(root / path, text)
-    _write(root / CHECKSUMS, _checksums(document, texts))
+    _write(root / checksums.FILE_NAME, _checksums(document, texts))
 
 
 def _write(path: Path, text: str) -> None:
@@ -47,4 +45,4 @@ def _checksums(document: Manifest, texts: Mapping[str, str]) -> str:
     every = {**texts, manifest.FILE_NAME: manifest.text_of(document)}
     sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in every.items()}
     sums |= {file.path: file.sha256 for table in document.tables for file in table.files}
-    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
+    return checksums.text_of(sums)

@@ -1,0 +1,29 @@
+"""SHA256SUMS: every file of a repository but itself, in the form that `sha256sum -c` checks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+FILE_NAME = "SHA256SUMS"
+
+
+def text_of(sums: Mapping[str, str]) -> str:
+    """The content of the file. sums: path from the root -> SHA-256 in hexadecimal."""
+    return "".join(f"{digest}  {path}\n" for path, digest in sorted(sums.items()))
+
+
+def sums_in(text: str) -> tuple[dict[str, str], bool]:
+    """Path -> SHA-256, of the lines that name a file under the root; and whether nothing but these lines is there."""
+    sums = {path: digest for digest, path in _LINE.findall(text) if _is_inside(path)}
+    return sums, text_of(sums) == text
+
+
+_LINE = re.compile(r"^([0-9a-f]{64})  ([^\n]+)$", re.MULTILINE)
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path stays under the root by what it says."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and ".." not in parts and not path.startswith("/") and not re.search(r"[\\:\0]", path)
