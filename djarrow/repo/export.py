@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from djarrow._version import __version__
 from djarrow.errors import DefinitionError, RepositoryError, UnknownAttribute
@@ -27,13 +27,15 @@ from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo import manifest
 from djarrow.repo.definitions import definition_of, specs_of
-from djarrow.repo.manifest import DataFile, Manifest, TableEntry
+from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.sql import snapshot
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from djarrow.engine.postgres import PostgresConnection
 
 UNPARTITIONED = frozenset({Family.FLOAT, Family.JSON, Family.BLOB})
@@ -84,8 +86,7 @@ def export(
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
             for spec in specs:
-                files = _write(spec, partitions[spec.name], root, connection)
-                entries.append(_entry(spec, partitions[spec.name], files))
+                entries.append(_write(spec, partitions[spec.name], root, connection))
     document = _manifest(root, connection, entries)
     with _writing(root):
         _remove_leftovers(document, root)
@@ -182,7 +183,7 @@ def _with_ancestors(schemas: Iterable[Schema], chosen: Iterable[TableName]) -> l
 
 def _check_definitions(specs: Sequence[TableSpec]) -> None:
     """Refuse tables whose definitions could not be read again when the repository is opened."""
-    entries = tuple(_entry(spec, (), ()) for spec in specs)
+    entries = tuple(_entry(spec) for spec in specs)
     try:
         specs_of(Manifest("", "", "", {}, entries))
     except DefinitionError as error:
@@ -229,16 +230,23 @@ def _checked(names: tuple[str, ...], spec: TableSpec) -> tuple[str, ...]:
     return names
 
 
-def _write(
-    spec: TableSpec, partition_by: tuple[str, ...], root: Path, connection: PostgresConnection
-) -> tuple[DataFile, ...]:
+def _write(spec: TableSpec, partition_by: tuple[str, ...], root: Path, connection: PostgresConnection) -> TableEntry:
     """Stream one table into its files, in the order of partition and key."""
     from djarrow.frame.results import declared_batch
+    from djarrow.repo.content import ContentHash
     from djarrow.repo.parquet import write_table
 
+    content = ContentHash(spec.heading)
+
+    def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in stream:
+            declared = declared_batch(batch, spec.heading)
+            content.add(declared)
+            yield declared
+
     with connection.stream(_sorted(spec, partition_by)) as stream:
-        batches = (declared_batch(batch, spec.heading) for batch in stream)
-        return tuple(write_table(spec, batches, partition_by, root))
+        files = tuple(write_table(spec, batches(stream), partition_by, root))
+    return evolve(_entry(spec), content=content.hexdigest(), partition_by=partition_by, files=files)
 
 
 def _sorted(spec: TableSpec, partition_by: tuple[str, ...]) -> str:
@@ -252,8 +260,8 @@ def _sorted(spec: TableSpec, partition_by: tuple[str, ...]) -> str:
     return compiler.select(node, Dialect.POSTGRES).text
 
 
-def _entry(spec: TableSpec, partition_by: tuple[str, ...], files: tuple[DataFile, ...]) -> TableEntry:
-    return TableEntry(spec.name.schema, spec.name.table, definition_of(spec), partition_by, files)
+def _entry(spec: TableSpec) -> TableEntry:
+    return TableEntry(spec.name.schema, spec.name.table, definition_of(spec))
 
 
 def _manifest(root: Path, connection: PostgresConnection, entries: Sequence[TableEntry]) -> Manifest:

@@ -37,12 +37,14 @@ class DataFile:
 class TableEntry:
     """One table: its definition as text, with references as schema.py has them, and its files.
 
-    partition_by: the attributes whose values split the rows over files; empty for one file.
+    content: the hash of its rows, whatever their order and files; partition_by: the attributes whose values split the
+    rows over files; empty for one file.
     """
 
     schema: str
     table: str
     definition: str
+    content: str = ""
     partition_by: tuple[str, ...] = ()
     files: tuple[DataFile, ...] = ()
 
@@ -201,6 +203,7 @@ def _table(record: Any) -> TableEntry:
         schema=_member(record, "schema", str),
         table=_member(record, "table", str),
         definition=_member(record, "definition", str),
+        content=_member(record, "content", str),
         partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
         files=tuple(map(_file, _member(record, "files", list))),
     )

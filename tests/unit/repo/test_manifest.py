@@ -20,7 +20,8 @@ Json = Any
 def _document() -> Json:
     file = {"path": "lab/tables/subject/all.parquet", "rows": 1, "size": 1, "sha256": "0" * 64}
     definition = "subject : int32\n---\nname : varchar(8)\n"
-    table = {"schema": "lab", "table": "subject", "definition": definition, "partition_by": [], "files": [file]}
+    name = {"schema": "lab", "table": "subject", "definition": definition, "content": "0" * 32}
+    table: dict[str, object] = {**name, "partition_by": [], "files": [file]}
     part = {**table, "table": "subject__part", "definition": "-> master\nn : int8\n---\n"}
     head = {"djarrow_repository": 1, "project": "p", "created": "2026-01-01T00:00:00+00:00", "source": "s"}
     return {**head, "software": {"djarrow": "0.1"}, "tables": [table, part]}
