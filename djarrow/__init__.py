@@ -12,6 +12,7 @@ from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.jobs.many import populate, progress
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
+from djarrow.repo.restore import restore
 from djarrow.repo.verify import verify
 from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top
@@ -60,6 +61,7 @@ __all__ = [
     "open",
     "populate",
     "progress",
+    "restore",
     "schema",
     "trace",
     "verify",

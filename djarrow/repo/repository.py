@@ -61,6 +61,10 @@ class Repository:
         """The names of the tables that it holds."""
         return frozenset(self.specs)
 
+    def table(self, name: TableName) -> Table:
+        """A table by its name in the database."""
+        return self[name.schema].table(name)
+
     def table_size(self, name: TableName) -> int:
         """How many bytes the files of a table take, as they were written."""
         return sum(file.size for entry in self.manifest.tables if entry.name == name for file in entry.files)
@@ -116,10 +120,17 @@ class RepositorySchema:
         return f"RepositorySchema({self.name!r})"
 
     @cached_property
+    def _every(self) -> dict[TableName, type[Table]]:
+        return classes_of([spec for name, spec in self._repository.specs.items() if name.schema == self.name], self)
+
+    @cached_property
     def _classes(self) -> dict[str, type[Table]]:
         """Class name -> class, of all tables but parts, which are attributes of their masters."""
-        own = [spec for name, spec in self._repository.specs.items() if name.schema == self.name]
-        return attributes_of(classes_of(own, self))
+        return attributes_of(self._every)
+
+    def table(self, name: TableName) -> Table:
+        """A table of the schema."""
+        return self._every[name]()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -6,7 +6,9 @@ Types and comments stay readable in the catalog (design section 5).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from attrs import evolve
 
 from djarrow.model.describe import index_line
 from djarrow.model.heading import Attribute, Special
@@ -54,12 +56,30 @@ def create_table(spec: TableSpec, carriers: Mapping[str, str] | None = None) -> 
     parts += [text for key in spec.foreign_keys for text in foreign_key(key, spec)]
     body = ",\n  ".join(parts)
     statements = [f"CREATE TABLE {table} (\n  {body}\n)"]
-    statements += [text for index in spec.indexes for text in create_index(index, spec, "index")]
-    statements += [text for index in reference_indexes(spec) for text in create_index(index, spec, "reference")]
+    statements += _create_indexes(spec)
     statements += [column_comment(attribute, spec) for attribute in spec.heading]
     if spec.comment:
         statements.append(table_comment(spec))
     return tuple(statements)
+
+
+def create_bare_table(spec: TableSpec) -> tuple[str, ...]:
+    """The same without foreign keys and indexes, which `complete_table` adds faster when the rows are there."""
+    return create_table(evolve(spec, foreign_keys=(), indexes=()))
+
+
+def complete_table(spec: TableSpec) -> tuple[str, ...]:
+    """The statements that add them. The rows are checked."""
+    constraints = [text for key in spec.foreign_keys for text in foreign_key(key, spec)]
+    statements = [f"ALTER TABLE {full_name(spec.name)} ADD {text}" for text in constraints]
+    return (*statements, *_create_indexes(spec))
+
+
+def _create_indexes(spec: TableSpec) -> Iterator[str]:
+    for index in spec.indexes:
+        yield from create_index(index, spec, "index")
+    for index in reference_indexes(spec):
+        yield from create_index(index, spec, "reference")
 
 
 def column_comment(attribute: Attribute, spec: TableSpec) -> str:

@@ -1,0 +1,36 @@
+"""`djarrow restore`: a repository into the database. How: repo/restore.py."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def restore(
+    path: Annotated[str, typer.Argument(help="The folder of a repository.")],
+    *,
+    schema: Annotated[
+        list[str] | None, typer.Option(help="Restore this schema of the repository, and not all of them.")
+    ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="SCHEMA=NAME", help="Restore a schema under another name.")
+    ] = None,
+) -> None:
+    """Make the tables of a repository in the database, with their rows, all or nothing.
+
+    The database is the one that djarrow is configured for. Exits with 1 where a schema has tables there already, or the
+    repository is not whole; then nothing was made.
+    """
+    from djarrow.repo.restore import restore as make
+
+    made = make(path, schemas=schema or None, rename=dict(map(_renaming, rename or ())))
+    named = ", ".join(made.schemas)
+    typer.echo(f"{named}: {made.tables} tables, {made.rows:,} rows in {made.seconds:.1f} s", err=True)
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise typer.BadParameter(f"{text!r} is not SCHEMA=NAME.", param_hint="--rename")
+    return old, new
