@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 NAMES = (
     *("imports", "embedded_start", "flights", "schemas", "reading", "queries", "lazy", "streaming"),
-    *("inserting", "deleting", "computing"),
+    *("inserting", "deleting", "computing", "repositories"),
 )
 PACKAGES = ("adbc-driver-postgresql", "polars", "pyarrow", "duckdb", "sqlglot")
 
