@@ -210,7 +210,7 @@ print("done", flush=True)
 """
 
 
-KILLS = 50 if "DJARROW_SOAK" in os.environ else 3
+KILLS = 50 if "DJARROW_SOAK" in os.environ else 2
 
 
 def test_killed(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path, restored: Any) -> None:
