@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import InputsChanged, MakeError
+from djarrow.errors import InputsChanged, MakeError, TransactionError
 from djarrow.jobs.holding import hold_inputs
 from djarrow.jobs.inputs import Incomparable, digest
 from djarrow.table.writing.permission import Making, during
@@ -171,8 +171,12 @@ def _step(running: Generator[Any, None, None], table: AutoPopulated, key: Mappin
 @contextmanager
 def _fetching(table: AutoPopulated, key: Mapping[str, Any], database: Database) -> Generator[None, None, None]:
     """All reads see one snapshot, and nothing can be written."""
-    with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False, maker=table)):
-        yield
+    try:
+        with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False, maker=table)):
+            yield
+    except TransactionError as error:
+        error.add_note("make_fetch, and a make that yields until its first `yield`, only read, in one snapshot.")
+        raise
 
 
 def _digest(fetched: Any, table: AutoPopulated, key: Mapping[str, Any]) -> bytes:

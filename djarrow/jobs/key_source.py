@@ -69,6 +69,8 @@ def _source(table: AutoPopulated) -> QueryExpression:
     source = as_expression(table.key_source)
     if source is None:
         text = f"`key_source` is a table or query, not {type(table.key_source).__name__}."
+        if callable(table.key_source):
+            text += " Put @property above the method that returns it."
         raise DefinitionError(text, table=str(table.spec.name))
     if foreign := [name for name in source.primary_key if name not in table.primary_key]:
         raise DefinitionError(

@@ -202,8 +202,9 @@ def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, ste
 
     Result.drop(prompt=False)
     Result = in_form(schema, form, scan, logging)
-    with pytest.raises(EngineError, match="read-only"):
+    with pytest.raises(EngineError, match="read-only") as caught:
         Result.populate()
+    assert any("only read, in one snapshot" in note for note in caught.value.__notes__)
     assert len(Log) == 0
 
 

@@ -505,3 +505,13 @@ def test_a_key_source_that_is_no_query(pipeline: SimpleNamespace, schema: dj.Sch
 
     with pytest.raises(DefinitionError, match="a table or query, not list"):
         Other.populate()
+
+    @schema
+    class Forgotten(dj.Computed):
+        definition = "-> Scan\n---"
+
+        def key_source(self) -> Any:  # type: ignore[override]
+            return pipeline.Scan
+
+    with pytest.raises(DefinitionError, match=r"not method\. Put @property above"):
+        Forgotten.populate()
