@@ -403,9 +403,14 @@ def test_progress_once(lab: Lab) -> None:
         assert (code, errors, _rows(out)) == (0, "", both)
     assert _rows(lab.run("progress", "lab_module:Stats")[1]) == both[:1], "once, where there is no terminal"
     assert lab.run("progress", "lab_module:Nothing", "--once")[0] == 2
-    code, _, errors = lab.run("progress", "nowhere", "--once")
-    assert code == 1
-    assert "nowhere" in errors
+    for word in ("nowhere", f"{name}.__stats", f"{name}x"):
+        code, _, errors = lab.run("progress", word, "--once")
+        said = " ".join(errors.replace("│", " ").split())
+        assert code == 2
+        assert f"{word!r} is no module" in said
+        assert "Nor is it a schema of the database." in said
+        assert "create_schema" not in said, "that is no option of this command"
+    assert f"Did you mean {name!r}?" in said
 
 
 def test_progress_live(lab: Lab) -> None:
