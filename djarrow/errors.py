@@ -147,11 +147,13 @@ class MissingSchema(DefinitionError, LookupError):
     """The database lacks a schema that may not be created. schema: its name; known: those that there are."""
 
     def __init__(self, schema: str, known: Iterable[str] = ()) -> None:
+        known = tuple(known)
         super().__init__(
             f"the database has no schema {schema!r}, and create_schema=False forbids to create it. Check the name and "
             f"the connection, or pass create_schema=True.{hint_nearest(schema, known)}"
         )
         self.schema = schema
+        self.known = known
 
 
 class CyclicDependency(DefinitionError):

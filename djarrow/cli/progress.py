@@ -14,7 +14,7 @@ from rich.table import Table
 
 from djarrow.cli import targets
 from djarrow.cli.targets import Imports
-from djarrow.errors import ConnectionFailed
+from djarrow.errors import ConnectionFailed, MissingSchema, hint_nearest
 
 if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
@@ -69,10 +69,14 @@ def _tables(words: list[str], imports: Iterable[str]) -> list[AutoPopulated]:
     for word in words:
         try:
             found.append(targets.tables([word], imported))
-        except typer.BadParameter:
+        except typer.BadParameter as wrong:
             if ":" in word:
                 raise
-            found.append(virtual(word))  # raises MissingSchema with the nearest name
+            try:
+                found.append(virtual(word))
+            except MissingSchema as missing:
+                text = f"{wrong.message} Nor is it a schema of the database.{hint_nearest(word, missing.known)}"
+                raise typer.BadParameter(text) from None
     return tables_of(found, virtual=True)
 
 

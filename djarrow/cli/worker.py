@@ -35,6 +35,9 @@ def worker(
     priority: Annotated[int | None, typer.Option(help="No jobs that come after this priority.")] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many jobs.", min=0)] = None,
     poll: Annotated[float, typer.Option(help="Seconds until it looks again.", min=0.01, max=86_400)] = 5.0,
+    refresh_stale: Annotated[
+        bool, typer.Option("--refresh-stale", help="Also make results anew that do not hold any more.")
+    ] = False,
 ) -> None:
     """Make keys out of the queue, which all workers share, until nothing is left.
 
@@ -44,7 +47,15 @@ def worker(
     from djarrow.jobs.worker import Orders, Worker
 
     tables = targets.tables(what, targets.modules(imports or ()))
-    orders = Orders(forever=forever, priority=priority, limit=limit, poll=poll, report=_write, warn=_warn)
+    orders = Orders(
+        forever=forever,
+        priority=priority,
+        limit=limit,
+        poll=poll,
+        refresh_stale=refresh_stale,
+        report=_write,
+        warn=_warn,
+    )
     one = Worker(tables, orders)
     _heed_signals(one)
     one.run()
@@ -81,14 +92,18 @@ def _echo(text: str, stream: Any) -> None:
 
 
 def line(outcome: Outcome) -> str:
-    """The line of the log: time, table, key, seconds, and what came of it. A single one, whatever the key holds."""
+    """The line of the log: time, table, key or keys, seconds, and what came of it. A single one in any case."""
     from djarrow.errors import LeaseLost
 
     time = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     key = json.dumps(outcome.key, default=str, ensure_ascii=False)
+    if outcome.keys > 1:
+        key = f"{outcome.keys} keys, the first {key}"
     match outcome.error:
         case None:
             result = "made" if outcome.made else "skipped"
+            if 0 < outcome.made < outcome.keys:
+                result = f"{outcome.made} made, {outcome.keys - outcome.made} skipped"
         case LeaseLost():
             result = "lease lost"
         case error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import InputsChanged, MakeError
+from djarrow.errors import InputsChanged, MakeError, TransactionError
 from djarrow.jobs.holding import hold_inputs
 from djarrow.jobs.inputs import Incomparable, digest
 from djarrow.table.writing.permission import Making, during
@@ -25,6 +25,9 @@ Inserting = Callable[[], None]
 
 PARTS = ("make_fetch", "make_compute", "make_insert")
 
+CALLED = {"make_compute": ("key", "fetched"), "make_insert": ("key", "fetched", "computed")}
+"""What the steps get that begin with what another has returned: one value of each."""
+
 
 class Form(enum.Enum):
     """How a class says what to compute."""
@@ -37,7 +40,7 @@ class Form(enum.Enum):
 
 
 def form_of(table: AutoPopulated) -> Form:
-    """The form of a class. Raises MakeError of none, of half of one, and of two."""
+    """The form of a class. Raises MakeError of none, of half of one, of two, and of steps that take other arguments."""
     name, make = str(table.spec.name), _method(table, "make")
     parts = [part for part in PARTS if _method(table, part)]
     if parts and len(parts) < len(PARTS):
@@ -56,7 +59,34 @@ def form_of(table: AutoPopulated) -> Form:
         if getattr(table, "definition", None) is None:
             text += " It was made from the database, which keeps none: populate with the class that declares the table."
         raise MakeError(text, table=name)
+    if parts:
+        _check_steps(table)
     return found[0]
+
+
+def _check_steps(table: AutoPopulated) -> None:
+    """Refuse the steps of DataJoint-Python, which get what the step before returned as several arguments."""
+    for name, given in CALLED.items():
+        try:
+            signature = inspect.signature(getattr(table, name))
+        except ValueError:  # code without Python source tells none
+            continue
+        if not _takes(signature, given):
+            raise MakeError(
+                f"its `{name}{signature}` is called as `{name}({', '.join(given)})`: what the step before returned "
+                "comes as one value. Take it apart inside.",
+                table=str(table.spec.name),
+            )
+
+
+def _takes(signature: inspect.Signature, given: tuple[str, ...]) -> bool:
+    """Whether a step gets each argument as itself: by a name, or as all `*arguments` of a wrapper."""
+    try:
+        bound = signature.bind(*given)
+    except TypeError:
+        return False
+    rest = [bound.arguments[one.name] for one in signature.parameters.values() if one.kind is one.VAR_POSITIONAL]
+    return rest in ([], [()], [given])
 
 
 def _method(table: AutoPopulated, name: str) -> Callable[..., Any] | None:
@@ -141,8 +171,12 @@ def _step(running: Generator[Any, None, None], table: AutoPopulated, key: Mappin
 @contextmanager
 def _fetching(table: AutoPopulated, key: Mapping[str, Any], database: Database) -> Generator[None, None, None]:
     """All reads see one snapshot, and nothing can be written."""
-    with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False, maker=table)):
-        yield
+    try:
+        with database.begin(read_only=True), during(Making(table.spec.name, key, inserting=False, maker=table)):
+            yield
+    except TransactionError as error:
+        error.add_note("make_fetch, and a make that yields until its first `yield`, only read, in one snapshot.")
+        raise
 
 
 def _digest(fetched: Any, table: AutoPopulated, key: Mapping[str, Any]) -> bytes:

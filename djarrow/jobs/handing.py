@@ -127,7 +127,8 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         except BrokenExecutor as error:
             text = (
                 "the processes that should make its keys ended as they began; what they wrote says why. In a script, "
-                'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too.'
+                'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too. '
+                "An executor of which a process has ended before takes no more work."
             )
             raise self._error(text, error) from error
 

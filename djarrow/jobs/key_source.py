@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import DefinitionError
+from djarrow.errors import DefinitionError, InvalidCondition, hint_nearest
 from djarrow.table.expression import QueryExpression, as_expression
 
 if TYPE_CHECKING:
@@ -42,10 +42,35 @@ def _parent_keys(table: AutoPopulated, key: ForeignKey) -> QueryExpression:
 
 
 def source_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpression:
-    """The keys of the key source, so restricted. Raises DefinitionError for a key source of other attributes."""
+    """The keys of the key source, so restricted.
+
+    Raises DefinitionError for a key source of other attributes, and InvalidCondition for a restriction that restricts
+    nothing: queries ignore unknown keys of a mapping (001 8.6.3), and here one that is misspelt would mean all keys.
+    """
+    source = _source(table)
+    chosen = source.restrict(*restrictions)
+    if nothing := chosen._unmatched[len(source._unmatched) :]:
+        raise InvalidCondition(
+            f"keys of {table.spec.name}: a restriction by {', '.join(map(repr, nothing[0]))} restricts nothing: none "
+            f"of these is an attribute of what is restricted.{hint_nearest(nothing[0][0], source.heading.names)} "
+            "Correct it, or leave it out to mean all keys."
+        )
+    return chosen.proj()
+
+
+def restricts(table: AutoPopulated, restriction: Any) -> bool:
+    """Whether a restriction names anything of the key source. A mapping of other attributes alone does not."""
+    source = _source(table)
+    return len(source.restrict(restriction)._unmatched) == len(source._unmatched)
+
+
+def _source(table: AutoPopulated) -> QueryExpression:
+    """The key source. Raises DefinitionError for one of other attributes."""
     source = as_expression(table.key_source)
     if source is None:
         text = f"`key_source` is a table or query, not {type(table.key_source).__name__}."
+        if callable(table.key_source):
+            text += " Put @property above the method that returns it."
         raise DefinitionError(text, table=str(table.spec.name))
     if foreign := [name for name in source.primary_key if name not in table.primary_key]:
         raise DefinitionError(
@@ -53,4 +78,4 @@ def source_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpre
             "Rename it there with `.proj()`, or restrict a coarser query.",
             table=str(table.spec.name),
         )
-    return source.restrict(*restrictions).proj()
+    return source

@@ -112,7 +112,10 @@ class Maker:
             return
         if job is not None and self.is_made(key):
             raise self.lost(key)
-        text = "make ended without inserting its row. Insert it, or restrict `key_source` to the keys that have one."
+        text = (
+            "make ended without inserting its row. Insert it, with the values of this key, or restrict `key_source` to "
+            "the keys that have one."
+        )
         raise self._error(text, key)
 
     def _finishing(self, names: tuple[str, ...], job: bool) -> makes.Finishing:

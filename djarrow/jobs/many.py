@@ -16,6 +16,7 @@ from djarrow.jobs import progress as counting
 from djarrow.jobs.autopopulate import AutoPopulated
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.gather import tables_of
+from djarrow.jobs.key_source import restricts
 from djarrow.jobs.options import Failure, Populated
 from djarrow.jobs.view import Jobs, jobs_of
 from djarrow.table.computing import provide
@@ -84,11 +85,13 @@ def populate(what: Any, /, *restrictions: Any, suppress_errors: bool = True, **o
     those of Table.populate; limit is for each table, max_calls for all of them together.
 
     Rounds go on until one of them makes nothing, because a make may give rows to tables before its own. Returns what
-    was done by table, with totals. Raises MakeError, before anything is made, of a class without make.
+    was done by table, with totals. Raises, before anything is made, MakeError of a class without make, and
+    InvalidCondition of a mapping that has attributes of no table.
     """
     tables = tables_of(what)
     for table in tables:
         form_of(table)
+    meant = _meant(tables, restrictions)
     limits = {name: options.pop(name, None) for name in ("limit", "max_calls")}
     totals = {type(table): Populated(0) for table in tables}
     left, made = limits["max_calls"], -1
@@ -101,7 +104,7 @@ def populate(what: Any, /, *restrictions: Any, suppress_errors: bool = True, **o
                 continue
             failed = [] if options.get("reserve_jobs") else [failure.key for failure in before.failures]
             new = table.populate(
-                *restrictions,
+                *meant[type(table)],
                 *([Not(failed)] if failed else []),
                 suppress_errors=suppress_errors,
                 limit=calls,
@@ -112,6 +115,21 @@ def populate(what: Any, /, *restrictions: Any, suppress_errors: bool = True, **o
             left = None if left is None else _left(left, _tried(new))
             made += new.done
     return Totals(totals)
+
+
+def _meant(tables: Sequence[AutoPopulated], restrictions: Sequence[Any]) -> dict[type[AutoPopulated], list[Any]]:
+    """Which of the restrictions are of a table, for each table."""
+    meant: dict[type[AutoPopulated], list[Any]] = {type(table): [] for table in tables}
+    for restriction in restrictions:
+        its = [table for table in tables if restricts(table, restriction)]
+        if tables and not its:
+            raise InvalidCondition(
+                f"populate: the restriction {restriction!r} restricts nothing: none of its names is an attribute of a "
+                "key source. Correct it, or leave it out to mean all keys."
+            )
+        for table in its:
+            meant[type(table)].append(restriction)
+    return meant
 
 
 def _tried(done: Populated) -> int:

@@ -82,8 +82,12 @@ class QueryMaker:
         user: Any = self._table
         if not callable(user.make_query):
             raise self._error("make_query is a method, `def make_query(self)`, which returns the query.")
-        with during(self._asking):
-            given = user.make_query(**self._options)
+        try:
+            with during(self._asking):
+                given = user.make_query(**self._options)
+        except Exception as error:
+            error.add_note(f"In the make_query of {self._spec.name}.")
+            raise
         queries = by_name(given if isinstance(given, Mapping) else {self._table: given})
         if self._spec.name not in queries:
             raise self._error("make_query gives no query for the table itself, without which no key is made.")

@@ -45,13 +45,17 @@ class Populated:
 
 @frozen
 class Outcome:
-    """What came of a key, for whoever is told of each. made: False where its row was there already, or it failed."""
+    """What came of a key, for whoever is told of each; or of a batch of them, where `key` is the first.
+
+    made: how many were made, none where the row was there already, or it failed; keys: of how many.
+    """
 
     table: TableName
     key: Mapping[str, Any]
     seconds: float
-    made: bool = False
+    made: int = 0
     error: Exception | None = None
+    keys: int = 1
 
 
 ORDERS = ("original", "reverse", "random")
@@ -62,8 +66,8 @@ class Options:
     """How a table is populated, as `populate` takes it.
 
     refresh: whether keys are entered into the queue when it has none left. stop: asked between two keys whether to end.
-    report: told of every key. lease: under which keys are reserved; where there is none, the populate takes one for
-    itself.
+    report: told of every key, or batch. lease: under which keys are reserved; where there is none, the populate takes
+    one for itself.
     """
 
     suppress_errors: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from djarrow.errors import ConnectionFailed, LeaseLost
@@ -70,7 +70,7 @@ def queued_sets(
     """The jobs of a table, while this process has a lease."""
     database, schema = table.schema.writable(table.spec.name), table.schema
     ensure_queue(database, schema)
-    with Lease(database, table.spec.name.schema) as lease:
+    with Lease(database, table.spec.name.schema) if options.lease is None else nullcontext(options.lease) as lease:
         yield QueuedSets(table, restrictions, options, lease)
 
 

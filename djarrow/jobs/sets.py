@@ -17,7 +17,7 @@ from djarrow.jobs.forms import Form
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.keys import Keys, KeyStream
 from djarrow.jobs.on_server import QueryMaker
-from djarrow.jobs.options import Failure, Options, Populated
+from djarrow.jobs.options import Failure, Options, Outcome, Populated
 from djarrow.jobs.pace import Pace
 from djarrow.jobs.provenance import ensure_makes, last_batch
 from djarrow.jobs.refreshing import Refreshing
@@ -173,18 +173,29 @@ class Work:
         Where others stand in the way again and again, halves are tried in any case: these have fewer in theirs.
         Gives whether all went well. Of keys whose lease was lost, the first stands for all.
         """
+        begun, before = time.monotonic(), self.done
         error = self._once(lambda: make(keys), lambda: _told(keys), several=len(keys) > 1)
-        if isinstance(error, LeaseLost):  # all of them are others' by now
+        seconds = time.monotonic() - begun
+        if error is None:
+            self._report(keys, seconds, made=self.done - before)
+        elif isinstance(error, LeaseLost):  # all of them are others' by now
             self.failures.append(Failure(keys.dicts(1)[0], error))
-        elif error is not None and len(keys) == 1:
-            if self.failed(keys, error):
+            self._report(keys, seconds, error=error)
+        elif len(keys) == 1:
+            fails = self.failed(keys, error)
+            if fails:
                 self.failures.append(Failure(keys.dicts()[0], error))
             else:
                 self.skipped += 1
-        elif error is not None:
+            self._report(keys, seconds, error=error if fails else None)
+        else:
             for half in keys.halves():
                 self.make(make, half)
         return error is None
+
+    def _report(self, keys: Keys, seconds: float, *, made: int = 0, error: Exception | None = None) -> None:
+        (first,) = keys.dicts(1)
+        self.options.report(Outcome(self.table.spec.name, first, seconds, made, error, len(keys)))
 
     def _once(self, work: Callable[[], Made], which: Callable[[], str], *, several: bool) -> Exception | None:
         """Count what it made. An error is given where errors are collected, and where others were in the way of several

@@ -82,6 +82,12 @@ class Jobs(QueryExpression):
                     "are `Table.jobs`, those of some of its keys `schema.jobs.of(Table, condition)`."
                 )
         found = super()._restricted(given, complement=complement, semantic_check=semantic_check)
+        if found._unmatched:
+            raise InvalidCondition(
+                f"a restriction by {', '.join(map(repr, found._unmatched[0]))} restricts nothing: none of these is an "
+                "attribute of a job. The jobs of keys are `schema.jobs.of(Table, condition)`, and conditions name "
+                "`key.attribute`."
+            )
         return Jobs(found.node, found)
 
     @property
@@ -132,8 +138,6 @@ class Jobs(QueryExpression):
             here._whole = None if self._whole is None else (one,)
             return here
         keys = source_keys(one, restrictions)
-        if keys._unmatched:
-            raise InvalidCondition(_matches_nothing(keys._unmatched[0], "the key source"))
         found: Jobs = here & keys._reader().read(jobs.hashes(keys.node))
         return found
 
@@ -189,9 +193,7 @@ class Jobs(QueryExpression):
             others = self & 'status <> "ignore"'
             return others._changed(lambda chosen: jobs.change(self._schema.name, chosen, "ignore"))
         tables, restrictions = self._told("ignore", what)
-        keys = source_keys(tables[0], restrictions)
-        if keys._unmatched:  # it would mean all keys
-            raise InvalidCondition(_matches_nothing(keys._unmatched[0], "the key source"))
+        source_keys(tables[0], restrictions)  # a restriction that would mean all keys is refused
         ensure_queue(self._database, self._schema)
         added, _ = refresh(tables[0], restrictions, ignored=True) or (0, 0)
         return added
@@ -256,7 +258,6 @@ class Jobs(QueryExpression):
         """What `clear` does, shown and asked for as any delete is: the manual clears failed jobs this way."""
         del part_integrity  # nothing depends on a job
         name = f"{self._schema.name}.{jobs.JOBS}"
-        self._check_meant()
         free = self & 'status <> "reserved"'
         if dry_run:
             return Deleted(name, {name: len(free)})
@@ -265,16 +266,8 @@ class Jobs(QueryExpression):
             return Deleted()
         return Deleted(name, {name: self.clear()})
 
-    def _check_meant(self) -> None:
-        if self._unmatched:
-            raise InvalidCondition(
-                _matches_nothing(self._unmatched[0], "a job")
-                + " The jobs of keys are `schema.jobs.of(Table, condition)`, and conditions name `key.attribute`."
-            )
-
     def _changed(self, statement: Callable[[Node], str]) -> int:
         """Run a statement on these jobs; gives how many it changed. There are none where there is no queue."""
-        self._check_meant()
         database, schema = self._database, self._schema.name
         if not has_queue(database, schema):
             return 0
@@ -286,10 +279,6 @@ class Jobs(QueryExpression):
                 if error.sqlstate not in RETRIED or attempt == ATTEMPTS or database.in_transaction:
                     raise
         raise AssertionError  # pragma: no cover - the last attempt returns or raises
-
-
-def _matches_nothing(names: tuple[str, ...], what: str) -> str:
-    return f"a restriction by {', '.join(map(repr, names))} restricts nothing: none of these is an attribute of {what}."
 
 
 def _check(priority: int | None, delay: float | None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field, frozen
 
 from djarrow.errors import ConnectionFailed, EngineError, LeaseLost
-from djarrow.jobs.forms import form_of
+from djarrow.jobs.forms import Form, form_of
 from djarrow.jobs.options import Options, Outcome
 from djarrow.jobs.populate import populate
 from djarrow.jobs.queue import Lease, ensure_queue
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from djarrow.jobs.autopopulate import AutoPopulated
 
 SLICE = 1000
-"""How many keys of a table are made before the next table has its turn: what failed is held until then."""
+"""How many keys of a table, or batches of them, are made before the next table has its turn: what failed is held."""
 
 PATIENCE = 5.0
 """Seconds for giving keys back when the process is to end at once."""
@@ -38,13 +38,15 @@ class Orders:
     """What a worker is to do.
 
     forever: look again every `poll` seconds where nothing is left, and after the connection was lost. priority: no
-    jobs that come after this one. limit: at most so many jobs. report: told of every job; warn: of what is no job's.
+    jobs that come after this one. limit: at most so many jobs. refresh_stale: also make results anew that do not hold
+    any more. report: told of every job; warn: of what is no job's.
     """
 
     forever: bool = False
     priority: int | None = None
     limit: int | None = None
     poll: float = 5.0
+    refresh_stale: bool = False
     report: Callable[[Outcome], None] = field(default=lambda _: None)
     warn: Callable[[str], None] = field(default=lambda _: None)
 
@@ -163,12 +165,15 @@ class Worker:
         """Some keys of a table. Gives how many jobs were had."""
         database, schema = table.schema.writable(table.spec.name), table.spec.name.schema
         before = self.done + self.failed
-        most = SLICE if self._left is None else min(SLICE, self._left)
+        by_sets = form_of(table) in (Form.BATCH, Form.QUERY)
+        most = SLICE if self._left is None or by_sets else min(SLICE, self._left)
         options = Options(
             suppress_errors=True,
             reserve_jobs=True,
             max_calls=most,
+            limit=self._left if by_sets else None,
             priority=self.orders.priority,
+            refresh_stale=self.orders.refresh_stale,
             stop=self._stopping.is_set,
             report=self._told,
             lease=self._lease(database, table, schema),

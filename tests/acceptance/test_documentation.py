@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,19 @@ def test_the_examples_of_computing(schema: dj.Schema, tmp_path: Path, monkeypatc
     assert found.Speed.fetch("fast").tolist() == [False, True, True]
     assert found.Speed.Step.fetch("at").tolist() == [0.0, 0.01, 0.0, 0.005, 0.0, 0.005]
     assert found.Samples.fetch("kilo").tolist() == [0.5, 0.5, 0.8]
+    assert (found.by_parts.done, found.by_yields.done) == (3, 3)
+    assert found.Middle.fetch("middle").tolist() == [2.5, 1.25, 2.0]
+    assert found.Quarter.fetch("quarter").tolist() == [1.25, 0.625, 1.0]
+
+
+def test_every_option_of_populate_is_told() -> None:
+    """The table of docs/computing.md names each, with its default, in no less than the signature has."""
+    page = (DOCUMENTS / "computing.md").read_text("utf-8").partition("**The options**")[2].partition("\n## ")[0]
+    told = re.findall(r"^\| `(\w+)` \| `(.*?)` \|", page, re.MULTILINE)
+    options = [
+        one for one in inspect.signature(dj.Computed().populate).parameters.values() if one.kind is one.KEYWORD_ONLY
+    ]
+    assert sorted(told) == sorted((one.name, repr(one.default).replace("'", '"')) for one in options)
 
 
 def test_the_example_of_a_trace(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

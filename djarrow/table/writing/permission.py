@@ -94,4 +94,8 @@ def _check_making(table: Table) -> None:
             table=name,
         )
     if not current.inserting:
-        raise InsertRefused("make_fetch and make_compute insert nothing: that is for make_insert.", table=name)
+        raise InsertRefused(
+            "make_fetch and make_compute insert nothing: that is for make_insert. A make that yields inserts after its "
+            "second `yield`: the first gives what it has fetched, the second what it has computed.",
+            table=name,
+        )

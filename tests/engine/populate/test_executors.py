@@ -451,15 +451,14 @@ def test_the_very_table_is_compared(pipeline: ModuleType) -> None:
 
 @LISTED
 def test_an_executor_that_breaks_is_told(pipeline: ModuleType, reserve_jobs: bool) -> None:
-    """It cannot be replaced: what was not made is pending."""
+    """It cannot be replaced: what was not made is pending. Used again, it tells so, too."""
     pipeline.Scan.insert([{"scan_id": n, "task": "die" if n == 20 else "", "seconds": 0.01} for n in range(60)])
     spawn = multiprocessing.get_context("spawn")
     url = pipeline.schema.connection.url
-    with (
-        ProcessPoolExecutor(2, spawn, initializer=_connect, initargs=(url,)) as pool,
-        pytest.raises(MakeError, match="takes no more work"),
-    ):
-        pipeline.Result.populate(executor=pool, reserve_jobs=reserve_jobs, suppress_errors=True)
+    with ProcessPoolExecutor(2, spawn, initializer=_connect, initargs=(url,)) as pool:
+        for said in ("ended abruptly, and it takes no more work", "has ended before takes no more work"):
+            with pytest.raises(MakeError, match=said):
+                pipeline.Result.populate(executor=pool, reserve_jobs=reserve_jobs, suppress_errors=True)
     assert ledger(pipeline) == made(pipeline)
     assert 20 not in made(pipeline)
     if reserve_jobs:

@@ -202,8 +202,9 @@ def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, ste
 
     Result.drop(prompt=False)
     Result = in_form(schema, form, scan, logging)
-    with pytest.raises(EngineError, match="read-only"):
+    with pytest.raises(EngineError, match="read-only") as caught:
         Result.populate()
+    assert any("only read, in one snapshot" in note for note in caught.value.__notes__)
     assert len(Log) == 0
 
 
@@ -234,6 +235,37 @@ def test_a_generator_that_yields_too_little(schema: dj.Schema, scan: Any, yields
 
     with pytest.raises((MakeError, EngineError), match=r"yields twice|read-only"):
         computed(schema, make=make).populate()
+
+
+def test_a_generator_that_inserts_too_early(schema: dj.Schema, scan: Any) -> None:
+    """It is told after which yield it may insert, and not only of methods that it does not have."""
+
+    def make(self: Any, key: dict[str, Any]) -> Iterator[Any]:
+        yield (scan & key).fetch1("value")
+        self.insert1({**key, "x": 1.0})
+
+    with pytest.raises(InsertRefused, match="after its second `yield`"):
+        computed(schema, make=make).populate()
+
+
+@pytest.mark.parametrize("step", ["make_compute", "make_insert"])
+def test_steps_that_take_several_arguments(schema: dj.Schema, scan: Any, step: str) -> None:
+    """Those of DataJoint-Python get what the step before returned taken apart; here they are refused before all."""
+    members: dict[str, Callable[..., Any]] = {
+        "make_fetch": lambda self, key: (scan & key).fetch1("value", "trace"),
+        "make_compute": lambda self, key, fetched: (2 * fetched[0],),
+        "make_insert": lambda self, key, fetched, computed: self.insert1({**key, "x": computed[0]}),
+    }
+    for method in (lambda self, key, *several: None, lambda self, key, value, trace, more: None):
+        Result = computed(schema, **{**members, step: method})
+        with pytest.raises(MakeError, match=f"is called as `{step}.key, fetched") as caught:
+            Result.populate()
+        assert caught.value.key is None
+
+    def wrapped(*arguments: Any) -> Any:
+        return members[step](*arguments)
+
+    assert computed(schema, **{**members, step: wrapped}).populate().done == 3
 
 
 def test_what_cannot_be_compared_is_refused(schema: dj.Schema, scan: Any) -> None:

@@ -22,6 +22,7 @@ from djarrow.errors import (
     MakeError,
     MissingField,
     QueryError,
+    UnknownAttribute,
     UnknownField,
 )
 from djarrow.sql.literals import identifier
@@ -416,6 +417,14 @@ def test_suppressed_errors_are_not_those_of_the_class(pipeline: SimpleNamespace)
     Result = pipeline.result(lambda _: None)
     with pytest.raises(MakeError):
         Result.populate(suppress_errors=True)
+
+
+def test_what_make_query_raises_tells_of_what_table(pipeline: SimpleNamespace, schema: dj.Schema) -> None:
+    """Of many tables that are populated, no other word would say which one it was."""
+    pipeline.result(lambda _: pipeline.Scan.proj(x="valeu"))
+    with pytest.raises(UnknownAttribute, match="valeu") as caught:
+        schema.populate()
+    assert caught.value.__notes__ == [f"In the make_query of {schema.name}.__result."]
 
 
 def test_a_property_is_no_method(pipeline: SimpleNamespace) -> None:

@@ -56,6 +56,24 @@ def pipeline(schema: dj.Schema) -> SimpleNamespace:
     return SimpleNamespace(Source=Source, First=First, Second=Second, made=made, schema=schema)
 
 
+def test_a_mapping_restricts_the_tables_that_have_its_attributes(pipeline: SimpleNamespace) -> None:
+    """Others are made whole; one that no table has is a mistake, and nothing is made by it."""
+    schema = pipeline.schema
+
+    @schema
+    class Finest(dj.Computed):
+        definition = "-> Second.Item\n---"
+
+        def make(self, key: dict[str, Any]) -> None:
+            self.insert1(key)
+
+    with pytest.raises(InvalidCondition, match="restricts nothing"):
+        schema.populate({"sorce_id": 1})
+    assert not pipeline.made.calls
+    done = schema.populate({"item": 1})
+    assert (done[pipeline.First].done, done[pipeline.Second].done, done[Finest].done) == (4, 4, 0)
+
+
 @pytest.mark.parametrize("reserve_jobs", [False, True])
 def test_a_schema_is_populated_parents_first(pipeline: SimpleNamespace, *, reserve_jobs: bool) -> None:
     """All that can be made is, in one call; the result tells by table, and in all."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import polars as pl
 import pytest
 
 import djarrow as dj
@@ -13,6 +14,7 @@ from djarrow.errors import (
     DefinitionError,
     DuplicateKey,
     InsertRefused,
+    InvalidCondition,
     InvalidValue,
     MakeError,
     MissingField,
@@ -147,6 +149,18 @@ def test_restriction_by_a_query(pipeline: SimpleNamespace) -> None:
     assert ids(pipeline.Stats) == [2, 3]
 
 
+def test_a_restriction_that_restricts_nothing_is_refused(pipeline: SimpleNamespace) -> None:
+    """A mapping of other names alone would mean all keys, and make them, with refresh_stale also anew."""
+    Stats = pipeline.Stats
+    for ask in (Stats.populate, Stats.progress, Stats.jobs.refresh):
+        for wrong in ({"scn_id": 1}, [{"scn_id": 1}], pl.DataFrame({"scn_id": [1]}), pipeline.Scan & {"scn_id": 1}):
+            with pytest.raises(InvalidCondition, match=r"'scn_id' restricts nothing.*Did you mean 'scan_id'\?"):
+                ask(wrong)
+    assert len(Stats) == len(Stats.jobs) == 0
+    assert Stats.populate({"scan_id": 1, "other": 1}).done == 1
+    assert Stats.populate({}).done == 3
+
+
 def test_progress_counts_what_is_left(pipeline: SimpleNamespace) -> None:
     """progress() gives the missing keys and all keys, under restrictions too."""
     assert pipeline.Stats.progress() == (4, 4)
@@ -244,7 +258,7 @@ def test_a_make_that_inserts_the_row_of_another_key(pipeline: SimpleNamespace, s
         self.insert1({"scan_id": key["scan_id"] + 1})
 
     Result = computed(schema, make)
-    with pytest.raises(MakeError):
+    with pytest.raises(MakeError, match="with the values of this key"):
         Result.populate()
     assert len(Result) == 0
 
@@ -491,3 +505,13 @@ def test_a_key_source_that_is_no_query(pipeline: SimpleNamespace, schema: dj.Sch
 
     with pytest.raises(DefinitionError, match="a table or query, not list"):
         Other.populate()
+
+    @schema
+    class Forgotten(dj.Computed):
+        definition = "-> Scan\n---"
+
+        def key_source(self) -> Any:  # type: ignore[override]
+            return pipeline.Scan
+
+    with pytest.raises(DefinitionError, match=r"not method\. Put @property above"):
+        Forgotten.populate()

@@ -284,6 +284,97 @@ def test_a_second_signal_ends_it_at_once(lab: Lab, number: int) -> None:
     assert lab.statuses() == ["pending"] * 10
 
 
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+SETS = """
+import os, time
+from pathlib import Path
+import djarrow as dj
+schema = dj.Schema({schema!r})
+HERE = Path({folder!r})
+
+@schema
+class Scan(dj.Manual):
+    definition = "scan_id : uint16\\n---"
+
+@schema
+class Stats(dj.Computed):
+    definition = "-> Scan\\n---\\nprocess : int64"
+
+    def make_batch(self, keys):
+        (HERE / f"begun {{keys['scan_id'][0]}} {{os.getpid()}}").touch()
+        how = (HERE / "how").read_text()
+        while how == "wait" and not (HERE / "go").exists():
+            time.sleep(0.01)
+        if how == "fail" and 5 in keys["scan_id"]:
+            raise ValueError("five")
+        return [{{**key, "process": os.getpid()}} for key in keys.to_dicts()]
+
+@schema
+class Above(dj.Computed):
+    definition = "-> Stats\\n---"
+
+    def make_query(self):
+        return Stats.proj()
+"""
+
+
+@pytest.fixture
+def sets(lab: Lab) -> Lab:
+    """The same tables, which are filled by make_batch and make_query."""
+    (lab.folder / "lab_module.py").write_text(SETS.format(schema=lab.schema.name, folder=str(lab.folder)))
+    return lab
+
+
+def test_batches_are_told_and_counted(sets: Lab) -> None:
+    """A line for each batch and each key that fails; all are counted, and what failed is the exit code."""
+    sets.how("fail")
+    code, out, errors = sets.run("worker", "lab_module")
+    assert (code, errors) == (1, "18 done, 1 failed\n")
+    said = [re.sub(r"^\S+ |\d+\.\d{3} s ", "", line) for line in out.splitlines()]
+    name = sets.schema.name
+    assert f'{name}.__stats 5 keys, the first {{"scan_id": 0}} made' in said
+    assert f'{name}.__stats {{"scan_id": 5}} error: ValueError: five' in said
+    assert f'{name}.__above 9 keys, the first {{"scan_id": 0}} made' in said
+    assert sets.statuses() == ["error"]
+
+
+def test_a_limit_of_batches_counts_jobs(sets: Lab) -> None:
+    """`--limit` is of jobs, and not of batches."""
+    assert sets.run("worker", "lab_module:Stats", "--limit", "3")[2] == "3 done, 0 failed\n"
+    assert len(sets.made()) == 3
+    assert sets.run("worker", "lab_module", "--limit", "9")[2] == "9 done, 0 failed\n"
+    assert (len(sets.made()), len(sets.schema["Above"])) == (10, 2)
+
+
+def test_a_second_signal_gives_a_batch_back(sets: Lab) -> None:
+    """Its keys are pending at once, before any lease is over."""
+    sets.how("wait")
+    worker = sets.start("worker", "lab_module:Stats")
+    eventually(sets.begun)
+    worker.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    worker.process.send_signal(signal.SIGTERM)
+    assert worker.end(within=8)[:2] == (128 + signal.SIGTERM, "")
+    assert sets.made() == []
+    assert sets.statuses() == ["pending"] * 10
+
+
+# --- stale results ---------------------------------------------------------------------------------------------------
+
+
+def test_stale_results_are_made_anew_where_that_is_asked(lab: Lab) -> None:
+    """With `--refresh-stale`, those of all tables, in order; without it, they stay."""
+    assert lab.run("worker", "lab_module")[0] == 0
+    module = lab.folder / "lab_module.py"
+    module.write_text(module.read_text().replace('"process": os.getpid()', '"process": 0'))
+    assert lab.run("worker", "lab_module")[2] == "0 done, 0 failed\n"
+    assert 0 not in lab.schema["Stats"].fetch("process")
+    assert lab.run("worker", "lab_module", "--refresh-stale")[2] == "20 done, 0 failed\n"
+    assert set(lab.schema["Stats"].fetch("process")) == {0}
+    assert len(lab.schema["Above"]) == 10
+
+
 # --- deaths ----------------------------------------------------------------------------------------------------------
 
 
@@ -403,9 +494,14 @@ def test_progress_once(lab: Lab) -> None:
         assert (code, errors, _rows(out)) == (0, "", both)
     assert _rows(lab.run("progress", "lab_module:Stats")[1]) == both[:1], "once, where there is no terminal"
     assert lab.run("progress", "lab_module:Nothing", "--once")[0] == 2
-    code, _, errors = lab.run("progress", "nowhere", "--once")
-    assert code == 1
-    assert "nowhere" in errors
+    for word in ("nowhere", f"{name}.__stats", f"{name}x"):
+        code, _, errors = lab.run("progress", word, "--once")
+        said = " ".join(errors.replace("│", " ").split())
+        assert code == 2
+        assert f"{word!r} is no module" in said
+        assert "Nor is it a schema of the database." in said
+        assert "create_schema" not in said, "that is no option of this command"
+    assert f"Did you mean {name!r}?" in said
 
 
 def test_progress_live(lab: Lab) -> None:
