@@ -282,7 +282,7 @@ def mortal(environment: None, connection: PostgresConnection) -> Iterator[tuple[
         (address,) = itertools.islice(filter(None, (re.search(r"tcp://\S+", line) for line in scheduler.stderr)), 1)
         command = [sys.executable, "-m", "distributed.cli.dask_worker", address[0], "--nthreads=1", "--no-nanny"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
-            client = distributed.Client(address[0], timeout="20s")
+            client = distributed.Client(address[0], timeout="5s")
             try:
                 yield client, scheduler
             finally:

@@ -18,7 +18,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.embedded.supervisor import LOG_FILE
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import InvalidCondition, LeaseLost, MakeError
+from djarrow.errors import InvalidCondition, LeaseLost, LeaseWarning, MakeError
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
 
@@ -324,6 +324,37 @@ def test_a_lease_is_prolonged(pipeline: SimpleNamespace) -> None:
     with dj.config.override(**{"jobs.lease": 0.3}):
         found = pipeline.Stats.populate(reserve_jobs=True)
     assert (found.done, found.failed) == (10, 0)
+
+
+def test_a_sign_of_life_that_fails_is_told_once(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """With the reason, and once that it is back; the thread goes on, also where telling raises."""
+    entered(pipeline)
+    workers = f'"{pipeline.schema.name}"."~workers"'
+
+    def fail(times: int) -> None:
+        for _ in range(times):
+            connection.execute(f'ALTER TABLE {workers} RENAME TO "away"')
+            time.sleep(0.3)
+            connection.execute(f'ALTER TABLE "{pipeline.schema.name}"."away" RENAME TO "~workers"')
+            time.sleep(0.2)
+
+    def refuse(text: str) -> None:
+        raise ValueError(text)
+
+    with dj.config.override(**{"jobs.heartbeat": 0.05}):
+        with pytest.warns(LeaseWarning) as told, Lease(connection, pipeline.schema.name) as lease:
+            fail(2)
+        assert not lease.lost
+        failed, back, *again = (str(warning.message) for warning in told)
+        assert failed.startswith(f"the sign of life of this worker of '{pipeline.schema.name}' failed, and is tried")
+        assert "MissingTable: " in failed
+        assert back.endswith("has arrived again.")
+        assert again == [failed, back]
+        with Lease(connection, pipeline.schema.name, refuse):
+            fail(1)
+            text = f"SELECT expires > now() + interval '59 s' AS new FROM {workers}"
+            time.sleep(1.2)
+            assert connection.query(text).to_pylist() == [{"new": True}]
 
 
 def test_a_key_that_is_gone_is_no_error(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
