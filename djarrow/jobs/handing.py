@@ -135,6 +135,8 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         except Exception as error:
             if not self.crew.is_lost(error):
                 raise
+            if self.crew.is_gone():
+                raise self._error(_GONE, error) from error
             text = (
                 "the processes that should make its keys ended as they began; what they wrote says why. In a script, "
                 'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too.'

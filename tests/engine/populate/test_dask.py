@@ -320,6 +320,13 @@ def test_a_result_that_is_never_told_ends_it(sets: ModuleType, client: Any, monk
     assert {status for _, status in jobs(sets)} == {"pending"}
 
 
+def test_a_closed_client_is_told(sets: ModuleType, client: Any) -> None:
+    """Before a key is reserved for it."""
+    client.close()
+    with pytest.raises(MakeError, match="the executor was closed"):
+        sets.Batched.populate(executor=client, reserve_jobs=True)
+
+
 def test_arguments_that_cannot_go_there_are_refused(sets: ModuleType, client: Any) -> None:
     """Before a key is reserved for them."""
     sets.Scan.insert1({"scan_id": 1})
