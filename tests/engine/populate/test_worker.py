@@ -386,9 +386,12 @@ def test_signs_of_life_that_fail_are_in_the_log(lab: Lab) -> None:
     eventually(lab.begun)
     name, connection = lab.schema.name, lab.schema.connection
     connection.execute(f'ALTER TABLE "{name}"."~workers" RENAME TO "away"')
-    time.sleep(0.8)
+    time.sleep(1.5)
     connection.execute(f'ALTER TABLE "{name}"."away" RENAME TO "~workers"')
-    time.sleep(0.5)
+    expires = f'SELECT expires::text AS at FROM "{name}"."~workers"'
+    before = connection.query(expires).to_pylist()
+    eventually(lambda: connection.query(expires).to_pylist() != before)
+    time.sleep(0.3)
     (lab.folder / "go").touch()
     code, out, errors = worker.end()
     assert (code, len(out.splitlines())) == (0, 1)
