@@ -560,6 +560,10 @@ class LeaseLost(MakeError):
     """A worker was away for longer than its lease, and its key was given to another one: nothing of it was kept."""
 
 
+class LeaseWarning(UserWarning):
+    """A worker's sign of life does not arrive, or does again. If none does before its lease ends, LeaseLost follows."""
+
+
 class StrictReadError(MakeError):
     """A make read what is not upstream of its key, where `strict_reads` is "error".
 

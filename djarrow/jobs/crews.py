@@ -12,7 +12,7 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from attrs import define, field
+from attrs import define
 
 from djarrow.errors import InvalidCondition, MakeError, MissingPackage
 from djarrow.jobs import remote
@@ -51,6 +51,10 @@ class Crew(Protocol):
         """Whether the tasks of all others are lost with it."""
         ...
 
+    def is_gone(self) -> bool:
+        """Whether they are out of reach for good, so that some tasks may never be told of."""
+        ...
+
     def renew(self) -> bool:
         """Have new processes in the place of those that are gone; False where that is not for us to do."""
         ...
@@ -83,7 +87,9 @@ def crew_of(options: Options, database: Database, place: remote.Place) -> Genera
     elif hasattr(given, "get_executor") and hasattr(given, "nthreads"):
         if place.module == "__main__":
             raise MakeError(_NO_MAIN, table=f"{place.schema}.{place.table}")
-        yield _dask(given)
+        crew = _dask(given)
+        _check_carried(options.make_kwargs, place, crew.packs)
+        yield crew
     else:
         text = "is a concurrent.futures.Executor or a dask.distributed.Client"
         raise InvalidCondition(f"populate: executor {text}, not an object of type {type(given).__name__}.")
@@ -104,9 +110,9 @@ def _check_main(place: remote.Place) -> None:
         raise MakeError(_NO_MAIN, table=f"{place.schema}.{place.table}")
 
 
-def _check_carried(make_kwargs: Any, place: remote.Place) -> None:
+def _check_carried(make_kwargs: Any, place: remote.Place, packs: Callable[[Any], Any] = ForkingPickler.dumps) -> None:
     try:
-        ForkingPickler.dumps(make_kwargs)
+        packs(make_kwargs)
     except Exception as error:
         text = f"make_kwargs cannot go to other processes: {error}"
         raise MakeError(text, table=f"{place.schema}.{place.table}") from error
@@ -146,6 +152,10 @@ class OwnProcesses:
 
     takes_all = is_lost
 
+    def is_gone(self) -> bool:
+        """What becomes of each task is always told."""
+        return False
+
     def renew(self) -> bool:
         """A pool that lost a process ends the others, too."""
         self.abort()
@@ -169,18 +179,14 @@ class OwnProcesses:
 
 @define
 class GivenExecutor:
-    """An executor of the user's, who closes it. count: asks how many workers it has now; killed: what its futures raise
-    of a task whose process ended.
-    """
+    """An executor of the user's, who closes it."""
 
     executor: Executor
-    count: Callable[[], int] | None = None
-    killed: tuple[type[BaseException], ...] = field(default=())
 
     @property
     def size(self) -> int:
         """How many there are, as far as that is known."""
-        most = getattr(self.executor, "_max_workers", None) if self.count is None else self.count()
+        most = getattr(self.executor, "_max_workers", None)
         return max(1, most if isinstance(most, int) else os.cpu_count() or 1)
 
     def submit(self, work: Callable[..., Result], *given: Any) -> Future[Result]:
@@ -188,16 +194,20 @@ class GivenExecutor:
         return self.executor.submit(work, *given)
 
     def cancel(self, future: Future[Any]) -> bool:
-        """Dask does not tell whether it runs already."""
-        return self.count is None and future.cancel()
+        """It waits for one that is free."""
+        return future.cancel()
 
     def is_lost(self, error: BaseException) -> bool:
         """A process of it was killed."""
-        return isinstance(error, (BrokenExecutor, *self.killed))
+        return isinstance(error, BrokenExecutor)
 
     def takes_all(self, error: BaseException) -> bool:
-        """Dask tells whose task it was."""
+        """It ends the others, too."""
         return isinstance(error, BrokenExecutor)
+
+    def is_gone(self) -> bool:
+        """What becomes of each task is always told."""
+        return False
 
     def renew(self) -> bool:
         """It is the user's."""
@@ -207,16 +217,54 @@ class GivenExecutor:
         """It is the user's: what runs ends by itself."""
 
 
-def _dask(client: Any) -> GivenExecutor:
-    """The workers of a Dask cluster, which may come and go."""
+@define
+class DaskWorkers(GivenExecutor):
+    """The workers of a Dask cluster, which may come and go. killed: what its futures raise of a task whose worker died;
+    packs: packs what is sent there.
+    """
+
+    client: Any
+    killed: type[BaseException]
+    packs: Callable[[Any], Any]
+
+    @property
+    def size(self) -> int:
+        """How many threads its workers have now. One where its scheduler does not answer: each task tells."""
+        try:
+            return max(1, sum(map(int, self.client.nthreads().values())))
+        except Exception:  # noqa: BLE001 - of four kinds at least, by how far it is with closing
+            return 1
+
+    def submit(self, work: Callable[..., Result], *given: Any) -> Future[Result]:
+        """Have one of them do it."""
+        try:
+            return self.executor.submit(work, *given)
+        except Exception as error:
+            if not self.is_gone():
+                raise
+            raise BrokenExecutor(str(error)) from error
+
+    def cancel(self, _: Future[Any]) -> bool:
+        """Dask does not tell whether it runs already."""
+        return False
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Its worker was killed, and as many others that Dask has given the task again to as its settings say."""
+        return isinstance(error, (BrokenExecutor, self.killed))
+
+    def is_gone(self) -> bool:
+        """Of a result that was on its way when the scheduler was lost, nothing is told."""
+        return bool(self.client.status == "closed")
+
+
+def _dask(client: Any) -> DaskWorkers:
     try:
         from distributed import KilledWorker
+        from distributed.protocol.pickle import dumps
     except ImportError as error:
         raise MissingPackage("distributed", what="populate(executor=client)") from error
     if getattr(client, "asynchronous", False):
         raise InvalidCondition(
             "populate: executor is a client with asynchronous=False: populate waits for its results."
         )
-    return GivenExecutor(
-        client.get_executor(pure=False), count=lambda: sum(client.nthreads().values()), killed=(KilledWorker,)
-    )
+    return DaskWorkers(client.get_executor(pure=False), client, KilledWorker, dumps)

@@ -35,6 +35,12 @@ class Lost:
     lost: int = field(default=0, kw_only=True)
 
 
+_CANCELLED = (
+    "the executor has cancelled its tasks, as where it was closed, or has lost its scheduler. What was not made is "
+    "still to be made."
+)
+_GONE = "the executor was closed, or has lost its scheduler. What was not made is still to be made."
+
 Unit = TypeVar("Unit", bound=Lost)
 Report = TypeVar("Report")
 
@@ -124,7 +130,13 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         """Wait until one of the processes is ready. Raises what keeps it from that: nothing was handed out yet."""
         try:
             self._await_one()
-        except BrokenExecutor as error:
+        except CancelledError as error:
+            raise self._cancelled(error) from error
+        except Exception as error:
+            if not self.crew.is_lost(error):
+                raise
+            if self.crew.is_gone():
+                raise self._error(_GONE, error) from error
             text = (
                 "the processes that should make its keys ended as they began; what they wrote says why. In a script, "
                 'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too. '
@@ -134,7 +146,11 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
 
     def _await_one(self) -> None:
         tried = [self.crew.submit(remote.ready, self.place, self.settings) for _ in range(self.crew.size)]
-        done, _ = wait(tried, return_when=FIRST_COMPLETED)
+        done = set[Future[None]]()
+        while not done:
+            done, _ = wait(tried, timeout=LOOK, return_when=FIRST_COMPLETED)
+            if not done and self.crew.is_gone():
+                raise self._error(_GONE)
         for each in done:
             each.result()
 
@@ -146,6 +162,9 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
                 done, _ = wait(self.flying, timeout=LOOK, return_when=FIRST_COMPLETED)
                 for future in done:
                     self._take_in(future, source)
+                if not done and self.crew.is_gone():
+                    self.error = self.error or self._error(_GONE)
+                    break
                 self._hand_out(source)
         except BaseException:
             for future in self.flying:
@@ -175,9 +194,11 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
     def _submit(self, units: list[Unit]) -> None:
         try:
             self.flying[self._begin(units)] = units
-        except BrokenExecutor as error:  # nothing of it was begun
-            self.broken = error
+        except BaseException as error:  # nothing of it was begun
             self.again.extendleft(reversed(units))
+            if not isinstance(error, BrokenExecutor):
+                raise
+            self.broken = error
 
     def _renewed(self) -> bool:
         """Whether there are processes, again where they are gone and all is in that these did.
@@ -234,7 +255,7 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         self.again.extend(units)
 
     def _cancelled(self, error: Exception) -> MakeError:
-        return self._error("the executor has cancelled its tasks.", error)
+        return self._error(_CANCELLED, error)
 
     def _ended(self, error: Exception, key: dict[str, Any]) -> MakeError:
         """The error of a key that ends its process."""
@@ -244,7 +265,7 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         )
         return self._error(text, error, key)
 
-    def _error(self, text: str, cause: BaseException, key: dict[str, Any] | None = None) -> MakeError:
+    def _error(self, text: str, cause: BaseException | None = None, key: dict[str, Any] | None = None) -> MakeError:
         error = MakeError(text, table=str(self.run.table.spec.name), key=key)
         error.__cause__ = cause
         return error

@@ -10,13 +10,14 @@ import socket
 import threading
 import traceback
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
 from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
+from djarrow.jobs.heartbeat import Heartbeat, warn
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.validity import keys_to_make
 from djarrow.settings import config
@@ -110,20 +111,22 @@ class Lease:
     """This process as a worker of a schema: while the block lasts, its reservations are its own.
 
     A thread prolongs the lease, on a session of its own. Where this process was away for longer, its keys are others',
-    `lost` is true, and what it goes on to commit raises LeaseLost; `renewed` begins anew, with another token.
+    `lost` is true, and what it goes on to commit raises LeaseLost; `renew` begins anew, with another token. tell: is
+    told where the lease cannot be prolonged, and where it can again.
     """
 
-    def __init__(self, database: Database, schema: str) -> None:
+    def __init__(self, database: Database, schema: str, tell: Callable[[str], None] = warn) -> None:
         self._database = database
         self._schema = schema
         self._seconds: float = config["jobs.lease"]
-        self._pause: float = config["jobs.heartbeat"] or self._seconds / 3
-        self._over = threading.Event()
-        self._begin()
+        pause = config["jobs.heartbeat"] or self._seconds / 3
+        self._heartbeat = Heartbeat(self._prolong, pause, f"this worker of {schema!r}", tell)
+        self._now = _new_worker()
 
-    def _begin(self) -> None:
-        self.worker = leases.Worker(uuid.uuid4(), socket.gethostname(), os.getpid())
-        self._lost = threading.Event()
+    @property
+    def worker(self) -> leases.Worker:
+        """What it is registered as now."""
+        return self._now[0]
 
     @property
     def database(self) -> Database:
@@ -133,36 +136,36 @@ class Lease:
     @property
     def lost(self) -> bool:
         """Whether the lease was given away."""
-        return self._lost.is_set()
+        return self._now[1].is_set()
 
     def __enter__(self) -> Self:
         self._database.execute(leases.register(self._schema, self.worker, self._seconds))
-        self._thread = threading.Thread(target=self._beat, name="djarrow lease", daemon=True)
-        self._thread.start()
+        self._heartbeat.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._over.set()
-        self._thread.join()
+        self._heartbeat.end()
         try:
             self._database.execute(leases.leave(self._schema, self.worker.token))
         except ConnectionFailed:  # it ends by itself
             if error is None:
                 raise
 
-    def _beat(self) -> None:
-        while not self._over.wait(self._pause):
-            try:
-                renewed = self._database.write(leases.renew(self._schema, self.worker.token, self._seconds))
-            except DjarrowError:  # the next beat, or the next commit, tells
-                continue
-            if not renewed:
-                self._lost.set()
+    def _prolong(self) -> None:
+        worker, lost = self._now
+        if not self._database.write(leases.renew(self._schema, worker.token, self._seconds)):
+            lost.set()
 
     def renew(self) -> None:
         """Begin anew, after the lease was lost."""
-        self._begin()
-        self._database.execute(leases.register(self._schema, self.worker, self._seconds))
+        anew = _new_worker()
+        self._database.execute(leases.register(self._schema, anew[0], self._seconds))
+        self._now = anew  # not before: what is not registered cannot be prolonged
+
+
+def _new_worker() -> tuple[leases.Worker, threading.Event]:
+    """Another one, and what is set once its lease was given away."""
+    return leases.Worker(uuid.uuid4(), socket.gethostname(), os.getpid()), threading.Event()
 
 
 class Reserved:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from djarrow.errors import MakeError
+from djarrow.errors import LeaseLost, MakeError
 from djarrow.jobs.forms import form_of
 from djarrow.jobs.making import Maker
 from djarrow.jobs.options import Failure, Options
@@ -175,12 +175,20 @@ def _do(task: Task) -> Report:
         begun += 1
         if job is None or job.hash in held:
             run.make([(key, job)], reserved)
-        elif maker.is_done(key):  # where a task is given again, as Dask does when a worker dies
-            run.skipped += 1
         else:
             run.failures.append(Failure(key, maker.lost(key)))
+        if len(run.failures) > len(failures) and _is_done(maker, run.failures[-1]):
+            run.failures.pop()
+            run.skipped += 1
         failures += [(number, carried(failure.error, task.place, key)) for failure in run.failures[len(failures) :]]
     return Report(begun, run.done, run.skipped, tuple(failures), time.monotonic() - started)
+
+
+def _is_done(maker: Maker, failure: Failure) -> bool:
+    """Whether a key is another's by now, and made: where a task is given again, as Dask does when a worker dies, or is
+    only taken for dead and does it meanwhile.
+    """
+    return isinstance(failure.error, LeaseLost) and maker.is_done(failure.key)
 
 
 def carried(error: Exception, place: Place, key: Mapping[str, Any] | None) -> Exception:

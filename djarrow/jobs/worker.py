@@ -192,7 +192,7 @@ class Worker:
         """The lease of this worker in a schema, which it keeps over all of its turns."""
         if schema not in self._leases:
             ensure_queue(database, table.schema)
-            lease = Lease(database, schema)
+            lease = Lease(database, schema, self.orders.warn)
             self._leases[schema] = lease.__enter__()
         return self._leases[schema]
 

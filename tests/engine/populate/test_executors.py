@@ -22,6 +22,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, MakeError
 from djarrow.jobs import remote
+from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
 from .elsewhere import imported
 
@@ -463,6 +464,31 @@ def test_an_executor_that_breaks_is_told(pipeline: ModuleType, reserve_jobs: boo
     assert 20 not in made(pipeline)
     if reserve_jobs:
         assert jobs(pipeline) == [(n, "pending") for n in range(60) if n not in made(pipeline)]
+
+
+@pytest.mark.parametrize("lag", [0, 0.15])
+def test_a_task_that_is_done_by_two_at_once(
+    pipeline: ModuleType, connection: PostgresConnection, reserve_jobs: bool, lag: float
+) -> None:
+    """As where Dask takes a worker for dead that lives: each key is made once, and neither tells of an error."""
+    pipeline.Scan.insert([{"scan_id": n, "seconds": 0.1} for n in range(4)])
+    table = pipeline.Result()
+    table.populate(max_calls=0)
+    ensure_queue(connection, table.schema)
+    refresh(table)
+    with Lease(connection, pipeline.schema.name) as lease, ThreadPoolExecutor(2) as pool:
+        reserved = Queue(table, pipeline.Scan.proj().heading, lease).reserve(50)
+        keys = tuple((job.key, job if reserve_jobs else None) for job in reserved)
+        task = remote.Task(remote.place_of(table, connection), keys, {}, {}, ends=True)
+
+        def do(late: float) -> remote.Report:
+            time.sleep(late)
+            return remote.do(task)
+
+        reports = list(pool.map(do, (0, lag)))
+    assert [(one.begun, one.done + one.skipped, one.failures) for one in reports] == [(4, 4, ())] * 2
+    assert sum(one.done for one in reports) == 4
+    assert made(pipeline) == ledger(pipeline) == list(range(4))
 
 
 def test_an_executor_that_is_shut_is_told(pipeline: ModuleType) -> None:

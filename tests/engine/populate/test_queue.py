@@ -18,7 +18,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.embedded.supervisor import LOG_FILE
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import InvalidCondition, LeaseLost, MakeError
+from djarrow.errors import InvalidCondition, LeaseLost, LeaseWarning, MakeError
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
 
@@ -324,6 +324,59 @@ def test_a_lease_is_prolonged(pipeline: SimpleNamespace) -> None:
     with dj.config.override(**{"jobs.lease": 0.3}):
         found = pipeline.Stats.populate(reserve_jobs=True)
     assert (found.done, found.failed) == (10, 0)
+
+
+def test_a_sign_of_life_that_fails_is_told_once(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """With the reason, and once that it is back; the thread goes on, also where telling raises."""
+    entered(pipeline)
+    name = pipeline.schema.name
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        raise ValueError(text)
+
+    def until(number: int) -> None:
+        end = time.monotonic() + 30
+        while len(told) < number:
+            assert time.monotonic() < end, told
+            time.sleep(0.02)
+
+    with dj.config.override(**{"jobs.heartbeat": 0.05}), Lease(connection, name, tell) as lease:
+        for number in (1, 3):
+            connection.execute(f'ALTER TABLE "{name}"."~workers" RENAME TO "away"')
+            until(number)
+            time.sleep(0.3)  # others fail
+            connection.execute(f'ALTER TABLE "{name}"."away" RENAME TO "~workers"')
+            until(number + 1)
+        time.sleep(0.3)
+        assert not lease.lost
+    failed, back = told[:2]
+    assert failed.startswith(f"the sign of life of this worker of '{name}' failed, and is tried again every 0.05 s.")
+    assert "MissingTable: " in failed
+    assert back == f"the sign of life of this worker of '{name}' has arrived again."
+    assert told[2:] == [failed, back]
+
+
+def test_a_sign_of_life_that_fails_is_a_warning(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
+    """Where nobody else is to be told."""
+
+    def behave(key: dict[str, Any]) -> None:
+        if key["scan_id"] == 0:
+            time.sleep(1)
+
+    entered(pipeline)
+    pipeline.made.behave = behave
+    function, workers = f'"{pipeline.schema.name}".refuse()', f'"{pipeline.schema.name}"."~workers"'
+    body = "$$ BEGIN RAISE 'no signs today'; END $$"
+    connection.execute(f"CREATE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql AS {body}")
+    connection.execute(f"CREATE TRIGGER refuse BEFORE UPDATE ON {workers} EXECUTE FUNCTION {function}")
+    try:
+        with dj.config.override(**{"jobs.heartbeat": 0.05}), pytest.warns(LeaseWarning, match="no signs today") as told:
+            assert pipeline.Stats.populate(reserve_jobs=True).done == 10
+        assert len(told) == 1
+    finally:
+        connection.execute(f"DROP FUNCTION {function} CASCADE")
 
 
 def test_a_key_that_is_gone_is_no_error(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:

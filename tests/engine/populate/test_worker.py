@@ -470,6 +470,29 @@ def test_a_connection_lost_in_a_make_is_no_fault_of_the_key(lab: Lab) -> None:
     assert lab.statuses() == []
 
 
+def test_signs_of_life_that_fail_are_in_the_log(lab: Lab) -> None:
+    """One line with the reason, and one when they are back; the make that runs meanwhile is kept."""
+    lab.how("wait")
+    worker = lab.start("worker", "lab_module:Stats", "--limit", "1", DJ_JOBS_HEARTBEAT="0.1")
+    eventually(lab.begun)
+    name, connection = lab.schema.name, lab.schema.connection
+    connection.execute(f'ALTER TABLE "{name}"."~workers" RENAME TO "away"')
+    time.sleep(1.5)
+    connection.execute(f'ALTER TABLE "{name}"."away" RENAME TO "~workers"')
+    expires = f'SELECT expires::text AS at FROM "{name}"."~workers"'
+    before = connection.query(expires).to_pylist()
+    eventually(lambda: connection.query(expires).to_pylist() != before)
+    time.sleep(0.3)
+    (lab.folder / "go").touch()
+    code, out, errors = worker.end()
+    assert (code, len(out.splitlines())) == (0, 1)
+    failed, back, last = errors.splitlines()
+    assert failed.startswith(f"the sign of life of this worker of '{name}' failed, and is tried again every 0.1 s.")
+    assert "MissingTable" in failed
+    assert back == f"the sign of life of this worker of '{name}' has arrived again."
+    assert last == "1 done, 0 failed"
+
+
 # --- progress --------------------------------------------------------------------------------------------------------
 
 
