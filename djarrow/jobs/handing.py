@@ -37,6 +37,7 @@ class Lost:
 
 Unit = TypeVar("Unit", bound=Lost)
 Report = TypeVar("Report")
+Result = TypeVar("Result")
 
 
 class Source(Protocol[Unit]):
@@ -130,10 +131,13 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
                 'populate is called under `if __name__ == "__main__":`, because new processes run the rest of it, too.'
             )
             raise self._error(text, error) from error
+        except CancelledError as error:
+            raise self._cancelled(error) from error
 
     def _await_one(self) -> None:
         tried = [self.crew.submit(remote.ready, self.place, self.settings) for _ in range(self.crew.size)]
-        done, _ = wait(tried, return_when=FIRST_COMPLETED)
+        while not (done := _finished(tried)):
+            pass
         for each in done:
             each.result()
 
@@ -142,9 +146,9 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         try:
             self._hand_out(source)
             while self.flying:
-                done, _ = wait(self.flying, timeout=LOOK, return_when=FIRST_COMPLETED)
-                for future in done:
-                    self._take_in(future, source)
+                for future in _finished(self.flying):
+                    if future in self.flying:  # else it was taken back when another had ended
+                        self._take_in(future, source)
                 self._hand_out(source)
         except BaseException:
             for future in self.flying:
@@ -160,23 +164,31 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
 
     def _hand_out(self, source: Source[Unit]) -> None:
         """Give every process what it may have."""
-        if self.error is not None or self.run.is_over or not self._renewed():
-            return
-        while len(self.flying) < IN_FLIGHT * self.crew.size and self.broken is None:
-            alone = any(unit.lost > 1 for units in self.flying.values() for unit in units)
-            if alone or (self.again and self.again[0].lost > 1 and self.flying):
-                return
-            units = [self.again.popleft()] if self.again else self._next(source)
+        while self.error is None and not self.run.is_over and self._renewed():
+            units = self._wanted(source)
             if not units:
                 return
-            self._submit(units)
+            self._submit(units, source)
 
-    def _submit(self, units: list[Unit]) -> None:
+    def _wanted(self, source: Source[Unit]) -> list[Unit]:
+        """What goes out now: nothing where all have enough to do, or where what goes alone is out, or is to be next."""
+        if len(self.flying) >= IN_FLIGHT * self.crew.size:
+            return []
+        alone = any(unit.lost > 1 for units in self.flying.values() for unit in units)
+        if alone or (self.again and self.again[0].lost > 1 and self.flying):
+            return []
+        return [self.again.popleft()] if self.again else self._next(source)
+
+    def _submit(self, units: list[Unit], source: Source[Unit]) -> None:
         try:
             self.flying[self._begin(units)] = units
-        except BrokenExecutor as error:  # nothing of it was begun
-            self.broken = error
+        except RuntimeError as error:  # nothing of it was begun
             self.again.extendleft(reversed(units))
+            if isinstance(error, BrokenExecutor):
+                self.broken = error
+            else:  # somebody has shut the executor
+                text = f"the executor takes no more work: {error}. What was not made is still to be made."
+                self._end(self._error(text, error), source)
 
     def _renewed(self) -> bool:
         """Whether there are processes, again where they are gone and all is in that these did.
@@ -233,7 +245,8 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         self.again.extend(units)
 
     def _cancelled(self, error: Exception) -> MakeError:
-        return self._error("the executor has cancelled its tasks.", error)
+        text = "the executor has cancelled its tasks. What was not made is still to be made."
+        return self._error(text, error)
 
     def _ended(self, error: Exception, key: dict[str, Any]) -> MakeError:
         """The error of a key that ends its process."""
@@ -254,3 +267,14 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         for future in list(self.flying):
             if self.crew.cancel(future):
                 source.give_back(self.flying.pop(future))
+
+
+def _finished(futures: Iterable[Future[Result]]) -> list[Future[Result]]:
+    """Those that are done, once one of them is; none where that takes longer than LOOK.
+
+    Each is asked: of those that an executor cancels as it is shut, `wait` never hears.
+    """
+    asked = list(futures)
+    if not any(future.done() for future in asked):
+        wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
+    return [future for future in asked if future.done()]

@@ -101,10 +101,14 @@ def _here(database: Database, spec: TableSpec) -> str:
     return str(database.read(jobs.place_of(spec), few=True).column("place")[0].as_py())
 
 
-@cache
 def found(place: Place) -> AutoPopulated:
     """The table, here. Raises MakeError where it is not to be found, or where this process sees another database."""
-    cls = _class_of(place)
+    return _table_of(_class_of(place), place)
+
+
+@cache
+def _table_of(cls: Any, place: Place) -> AutoPopulated:
+    """The same, of a class: there is another one where its module was read again."""
     _activate(cls, place)
     table: AutoPopulated = cls()
     if (table.spec.name.schema, table.spec.name.table) != (place.schema, place.table):
