@@ -116,6 +116,26 @@ def test_an_executor_that_is_shut_meanwhile(
         assert {status for _, status in jobs(pipeline)} == {"pending"}
 
 
+def test_an_executor_that_is_shut_before_it_begins(pipeline: ModuleType) -> None:
+    """Where others have all its threads, and it is shut while populate waits for one."""
+    pool, leave = Counting(1), threading.Event()
+    pool.submit(leave.wait, 60)
+
+    def shut() -> None:
+        assert pool.submitted.acquire(timeout=30)
+        assert pool.submitted.acquire(timeout=30)
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    other = threading.Thread(target=shut)
+    other.start()
+    try:
+        with pytest.raises(MakeError, match="cancelled its tasks"):
+            pipeline.Result.populate(executor=pool, reserve_jobs=True)
+    finally:
+        leave.set()
+        other.join()
+
+
 def test_a_module_that_is_read_again(pipeline: ModuleType) -> None:
     """Threads make by the class that there is now, not by the one of before."""
     with ThreadPoolExecutor(1) as pool:
