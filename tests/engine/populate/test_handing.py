@@ -136,6 +136,20 @@ def test_an_executor_that_is_shut_before_it_begins(pipeline: ModuleType) -> None
         other.join()
 
 
+def test_keys_of_others_say_nothing_of_the_pace(pipeline: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that another populate has made meanwhile take no time: the next task is not to be larger because of them."""
+    sizes = []
+
+    def passed_over(task: remote.Task) -> remote.Report:
+        sizes.append(len(task.keys))
+        return remote.Report(len(task.keys), 0, len(task.keys), seconds=1e-4)
+
+    monkeypatch.setattr(remote, "do", passed_over)
+    with ThreadPoolExecutor(1) as pool:
+        assert pipeline.Result.populate(executor=pool).skipped == 20
+    assert sizes == [1] * 20
+
+
 def test_a_module_that_is_read_again(pipeline: ModuleType) -> None:
     """Threads make by the class that there is now, not by the one of before."""
     with ThreadPoolExecutor(1) as pool:
