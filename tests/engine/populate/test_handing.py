@@ -137,7 +137,7 @@ def test_an_executor_that_is_shut_before_it_begins(pipeline: ModuleType) -> None
 
 
 def test_keys_of_others_say_nothing_of_the_pace(pipeline: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that another populate has made meanwhile take no time: the next task is not to be larger because of them."""
+    """Those that another populate has made meanwhile take no time: the next task is no larger because of them."""
     sizes = []
 
     def passed_over(task: remote.Task) -> remote.Report:
