@@ -164,8 +164,9 @@ class Coordinator(HandingOut[Run, Item, remote.Report]):
         for number, failure in report.failures:
             self._fail(units[number], failure, source)
         self.advance(report.begun)
-        each = max(report.seconds / max(report.begun, 1), 1e-6)
-        self.most = max(1, min(int(AIM / each), 4 * self.most, MOST))
+        if made := report.done + len(report.failures):  # those that were passed over took no time
+            each = max(report.seconds / made, 1e-6)
+            self.most = max(1, min(int(AIM / each), 4 * self.most, MOST))
 
     def _ended_its_process(self, unit: Item, error: Exception, source: Source[Item]) -> None:
         ended = self._ended(error, unit.key)

@@ -43,6 +43,7 @@ _GONE = "the executor was closed, or has lost its scheduler. What was not made i
 
 Unit = TypeVar("Unit", bound=Lost)
 Report = TypeVar("Report")
+Result = TypeVar("Result")
 
 
 class Source(Protocol[Unit]):
@@ -146,10 +147,8 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
 
     def _await_one(self) -> None:
         tried = [self.crew.submit(remote.ready, self.place, self.settings) for _ in range(self.crew.size)]
-        done = set[Future[None]]()
-        while not done:
-            done, _ = wait(tried, timeout=LOOK, return_when=FIRST_COMPLETED)
-            if not done and self.crew.is_gone():
+        while not (done := _finished(tried)):
+            if self.crew.is_gone():
                 raise self._error(_GONE)
         for each in done:
             each.result()
@@ -159,9 +158,10 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         try:
             self._hand_out(source)
             while self.flying:
-                done, _ = wait(self.flying, timeout=LOOK, return_when=FIRST_COMPLETED)
+                done = _finished(self.flying)
                 for future in done:
-                    self._take_in(future, source)
+                    if future in self.flying:  # else it was taken back when another had ended
+                        self._take_in(future, source)
                 if not done and self.crew.is_gone():
                     self.error = self.error or self._error(_GONE)
                     break
@@ -180,25 +180,33 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
 
     def _hand_out(self, source: Source[Unit]) -> None:
         """Give every process what it may have."""
-        if self.error is not None or self.run.is_over or not self._renewed():
-            return
-        while len(self.flying) < IN_FLIGHT * self.crew.size and self.broken is None:
-            alone = any(unit.lost > 1 for units in self.flying.values() for unit in units)
-            if alone or (self.again and self.again[0].lost > 1 and self.flying):
-                return
-            units = [self.again.popleft()] if self.again else self._next(source)
+        while self.error is None and not self.run.is_over and self._renewed():
+            units = self._wanted(source)
             if not units:
                 return
-            self._submit(units)
+            self._submit(units, source)
 
-    def _submit(self, units: list[Unit]) -> None:
+    def _wanted(self, source: Source[Unit]) -> list[Unit]:
+        """What goes out now: nothing where all have enough to do, or where what goes alone is out, or is to be next."""
+        if len(self.flying) >= IN_FLIGHT * self.crew.size:
+            return []
+        alone = any(unit.lost > 1 for units in self.flying.values() for unit in units)
+        if alone or (self.again and self.again[0].lost > 1 and self.flying):
+            return []
+        return [self.again.popleft()] if self.again else self._next(source)
+
+    def _submit(self, units: list[Unit], source: Source[Unit]) -> None:
         try:
             self.flying[self._begin(units)] = units
         except BaseException as error:  # nothing of it was begun
             self.again.extendleft(reversed(units))
-            if not isinstance(error, BrokenExecutor):
+            if isinstance(error, BrokenExecutor):
+                self.broken = error
+            elif isinstance(error, RuntimeError):  # somebody has shut the executor
+                text = f"the executor takes no more work: {error}. What was not made is still to be made."
+                self._end(self._error(text, error), source)
+            else:
                 raise
-            self.broken = error
 
     def _renewed(self) -> bool:
         """Whether there are processes, again where they are gone and all is in that these did.
@@ -276,3 +284,14 @@ class HandingOut(ABC, Generic[Populate, Unit, Report]):
         for future in list(self.flying):
             if self.crew.cancel(future):
                 source.give_back(self.flying.pop(future))
+
+
+def _finished(futures: Iterable[Future[Result]]) -> list[Future[Result]]:
+    """Those that are done, once one of them is; none where that takes longer than LOOK.
+
+    Each is asked: of those that an executor cancels as it is shut, `wait` never hears.
+    """
+    asked = list(futures)
+    if not any(future.done() for future in asked):
+        wait(asked, timeout=LOOK, return_when=FIRST_COMPLETED)
+    return [future for future in asked if future.done()]

@@ -77,26 +77,25 @@ def queued_sets(
 def make_reserved(work: Work, make: MakeKeys, keys: Keys) -> bool:
     """Make a batch of jobs. What ends populate gives its jobs back, or says in the queue which key it was."""
     reserved = Reserved(work.table)
-    work.failed = lambda failing, error: _failed(work.table, reserved, failing, error)
+    work.failed = lambda failing, error: _failed(reserved, failing, error)
     try:
         return work.make(make, keys)
     except BaseException as error:
         if isinstance(error, ConnectionFailed | LeaseLost):
             raise  # the jobs are taken back when the lease is over, or are others' already
         if len(keys) == 1 and isinstance(error, Exception):
-            _failed(work.table, reserved, keys, error)
+            _failed(reserved, keys, error)
         else:
             reserved.give_back(keys.jobs)
         raise
 
 
-def _failed(table: AutoPopulated, reserved: Reserved, keys: Keys, error: Exception) -> bool:
+def _failed(reserved: Reserved, keys: Keys, error: Exception) -> bool:
     """Say in the queue what became of the job of a key that fails. False where the key is gone."""
     (job,) = keys.jobs
     if isinstance(error, LeaseLost):
         return True
-    if not table.key_source & job.key:
-        reserved.done(job)
+    if reserved.has_gone(job):
         return False
     reserved.failed(job, error)
     return True

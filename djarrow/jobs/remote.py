@@ -41,13 +41,17 @@ if TYPE_CHECKING:
 
 @frozen
 class Place:
-    """Where a table is found: the module and name of its class, its schema and name, and which database that is in."""
+    """Where a table is found: the module and name of its class, its schema and name, and which database that is in.
+
+    linked: the schemas that its own refers to, parents first: the module and name of a class of each, and its name.
+    """
 
     module: str
     name: str
     schema: str
     table: str
     database: str
+    linked: tuple[tuple[str, str, str], ...] = ()
 
 
 @frozen
@@ -81,31 +85,57 @@ class Report:
 
 def place_of(table: AutoPopulated, database: Database) -> Place:
     """Where others find a table. Raises MakeError of a class that nobody finds by its name."""
-    cls, name = type(table), str(table.spec.name)
-    found: Any = sys.modules.get(cls.__module__)
-    for part in cls.__qualname__.split("."):
-        found = getattr(found, part, None)
-    if found is not cls:
+    cls, name = type(table), table.spec.name
+    if _named(sys.modules.get(cls.__module__), cls.__qualname__) is not cls:
         where = "inside of a function" if "<locals>" in cls.__qualname__ else "not there"
         text = (
             f"other processes find its class by the name {cls.__qualname__} in the module {cls.__module__}, and it is "
             f"{where}. Define it at the top of a module that they can import."
         )
-        raise MakeError(text, table=name)
-    return Place(
-        cls.__module__, cls.__qualname__, table.spec.name.schema, table.spec.name.table, _here(database, table.spec)
-    )
+        raise MakeError(text, table=str(name))
+    here = _here(database, table.spec)
+    return Place(cls.__module__, cls.__qualname__, name.schema, name.table, here, _linked(cls._schema))
+
+
+def _linked(own: Any) -> tuple[tuple[str, str, str], ...]:
+    """The schemas that one refers to, as others find them. Those that are found by none of their classes are left out.
+
+    A schema reaches fewer others than those that refer to it, so that parents come first.
+    """
+    found = []
+    for schema in sorted(own.linked_schemas(), key=lambda each: len(each.linked_schemas())):
+        if schema is own or schema.name is None:
+            continue
+        for cls in schema.tables:
+            if _named(sys.modules.get(cls.__module__), cls.__qualname__) is cls:
+                found.append((cls.__module__, cls.__qualname__, schema.name))
+                break
+    return tuple(found)
+
+
+def _named(module: Any, name: str) -> Any:
+    """What a module has under a name, which may have dots; None where it has nothing."""
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _here(database: Database, spec: TableSpec) -> str:
     return str(database.read(jobs.place_of(spec), few=True).column("place")[0].as_py())
 
 
-@cache
 def found(place: Place) -> AutoPopulated:
     """The table, here. Raises MakeError where it is not to be found, or where this process sees another database."""
-    cls = _class_of(place)
-    _activate(cls, place)
+    return _table_of(_class_of(place), place)
+
+
+@cache
+def _table_of(cls: Any, place: Place) -> AutoPopulated:
+    """The same, of a class: there is another one where its module was read again."""
+    for module, name, schema in place.linked:
+        _activate(_named(importlib.import_module(module), name), schema)
+    _activate(cls, place.schema)
     table: AutoPopulated = cls()
     if (table.spec.name.schema, table.spec.name.table) != (place.schema, place.table):
         raise _misplaced(place, f"{place.name} is the class of {table.spec.name} there.")
@@ -122,22 +152,21 @@ def _class_of(place: Place) -> Any:
     from djarrow.jobs.autopopulate import AutoPopulated
 
     try:
-        cls: Any = sys.modules.get(place.module) or importlib.import_module(place.module)
+        module = sys.modules.get(place.module) or importlib.import_module(place.module)
     except ModuleNotFoundError as error:
         text = f"it cannot import {place.module}: {error}. Install it there, or put it where PYTHONPATH leads to."
         raise _misplaced(place, text) from error
-    for part in place.name.split("."):
-        cls = getattr(cls, part, None)
+    cls = _named(module, place.name)
     if not isinstance(cls, type) or not issubclass(cls, AutoPopulated):
         raise _misplaced(place, f"its module {place.module} has no table class {place.name}.")
     return cls
 
 
-def _activate(cls: Any, place: Place) -> None:
-    """Give the class's schema its name where only a script, which does not run here, does."""
-    schema: Any = cls._schema
+def _activate(cls: Any, name: str) -> None:
+    """Give the schema of a class its name where only a script, which does not run here, does."""
+    schema: Any = getattr(cls, "_schema", None)
     if schema is not None and schema.name is None:
-        schema.activate(place.schema, create_schema=False, create_tables=False)
+        schema.activate(name, create_schema=False, create_tables=False)
 
 
 def _misplaced(place: Place, text: str) -> MakeError:

@@ -15,12 +15,14 @@ from djarrow.jobs.forms import form_of
 from djarrow.jobs.key_source import source_keys
 from djarrow.jobs.keys import Keys
 from djarrow.jobs.options import Options
+from djarrow.jobs.queue import Reserved
 from djarrow.jobs.queued_sets import make_reserved
 from djarrow.jobs.remote import Place, carried, found
-from djarrow.jobs.sets import Work, maker_of, making
+from djarrow.jobs.sets import MakeKeys, Work, maker_of, making
 from djarrow.settings import config
 
 if TYPE_CHECKING:
+    from djarrow.jobs.autopopulate import AutoPopulated
     from djarrow.jobs.queue import Job
 
 
@@ -68,12 +70,11 @@ def _do_set(task: SetTask) -> SetReport:
         suppress_errors=task.suppress_errors, make_kwargs=task.make_kwargs, refresh_stale=task.refresh_stale
     )
     work = Work(table, form_of(table), options)
-    heading = source_keys(table, ()).heading
-    keys = Keys.reserved(heading, task.jobs) if task.jobs else Keys.unpacked(heading, task.keys)
     make = making(maker_of(work))
-    ended, well = None, False
+    ended, well = None, True
     try:
-        well = make_reserved(work, make, keys) if task.jobs else work.make(make, keys)
+        for keys in _parts(table, task):
+            well = _make(work, make, keys) and well
     except Exception as error:  # noqa: BLE001 - who hands out raises it
         ended = carried(error, task.place, None)
     return SetReport(
@@ -85,3 +86,21 @@ def _do_set(task: SetTask) -> SetReport:
         time.monotonic() - started,
         work.aside,
     )
+
+
+def _make(work: Work, make: MakeKeys, keys: Keys) -> bool:
+    return make_reserved(work, make, keys) if keys.jobs else work.make(make, keys)
+
+
+def _parts(table: AutoPopulated, task: SetTask) -> list[Keys]:
+    """The keys of a task: together, but for those whose jobs it does not hold any more, which come first.
+
+    Where a task is given again because a process died, it may have made a part of it: what is left is kept without
+    the jobs of that.
+    """
+    heading = source_keys(table, ()).heading
+    if not task.jobs:
+        return [Keys.unpacked(heading, task.keys)]
+    held = Reserved(table).held(task.jobs)
+    parts = [job for job in task.jobs if job.hash not in held], [job for job in task.jobs if job.hash in held]
+    return [Keys.reserved(heading, jobs) for jobs in parts if jobs]

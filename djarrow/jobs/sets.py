@@ -132,9 +132,9 @@ class Work:
             batch = keys.take(pace.size)
             if batch is None:
                 return
-            begun = time.monotonic()
+            begun, done = time.monotonic(), self.done
             if make(batch):
-                pace.took(len(batch), time.monotonic() - begun, aside=self.aside)
+                pace.took(self.asked(batch, self.done - done), time.monotonic() - begun, aside=self.aside)
             advance(len(batch))
             left = left and left - 1
 
@@ -145,6 +145,10 @@ class Work:
         if fixed is None and (last := last_batch(self.table.schema.writable(self.table.spec.name), self.table)):
             pace.remember(*last)
         return pace
+
+    def asked(self, batch: Keys, done: int) -> int:
+        """How many keys of a batch took the time that it took: make_batch is not asked for those that others made."""
+        return done if self.form is Form.BATCH else len(batch)
 
     def on_server(self, maker: QueryMaker, keys: Node, advance: Advance) -> bool:
         """Make all pending ones of the keys at once. False where they are to be made in batches: that is wished, or

@@ -130,7 +130,7 @@ class SetCoordinator(HandingOut[Work, Batch, SetReport]):
             self._end(report.error, source)
             return
         if report.well:
-            self.pace.took(len(batch.keys), report.seconds, aside=report.aside)
+            self.pace.took(run.asked(batch.keys, report.done), report.seconds, aside=report.aside)
         self.advance(len(batch.keys))
 
     def _ended_its_process(self, unit: Batch, error: Exception, source: Source[Batch]) -> None:

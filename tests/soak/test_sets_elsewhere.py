@@ -408,6 +408,25 @@ def test_a_task_that_is_given_again(pipeline: ModuleType, connection: PostgresCo
     assert ids(pipeline.Ledger) == list(range(20))
 
 
+def test_a_task_that_is_given_again_in_part(pipeline: ModuleType, connection: PostgresConnection) -> None:
+    """Where a process died amid the halves of a batch, what it made is passed over, and the rest is made: no lease was
+    lost.
+    """
+    insert(pipeline, 12)
+    table = pipeline.Batched()
+    table.populate("FALSE")
+    ensure_queue(connection, table.schema)
+    refresh(table)
+    heading = pipeline.Scan.proj().heading
+    with Lease(connection, pipeline.schema.name) as lease:
+        keys = Keys.reserved(heading, Queue(table, heading, lease).reserve(50))
+        do_set(_task(pipeline, keys.halves()[0]))
+        report = do_set(_task(pipeline, keys, suppress_errors=True))
+    assert (report.done, report.skipped, report.error, report.failures) == (6, 6, None, ())
+    assert ids(table) == ids(pipeline.Ledger) == list(range(12))
+    assert jobs(pipeline) == []
+
+
 def test_a_lost_lease_is_told(pipeline: ModuleType, connection: PostgresConnection) -> None:
     """A process whose batch is another worker's by then keeps nothing, and says so."""
     insert(pipeline, 5)

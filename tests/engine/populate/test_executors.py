@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ from djarrow.errors import InvalidCondition, MakeError
 from djarrow.jobs import remote
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
+from ...described import drop_schemas
 from .elsewhere import imported
 
 ROOT = Path(dj.__file__).parents[1]
@@ -98,6 +100,35 @@ def test_every_key_is_made_once(pipeline: ModuleType, reserve_jobs: bool) -> Non
     if reserve_jobs:
         assert jobs(pipeline) == []
         assert workers(pipeline) == 0
+
+
+IN_THREE = (
+    "class Scan(dj.Manual):\n    definition = 'scan_id : uint8'\n",
+    "class Mask(dj.Manual):\n    definition = '-> {0}.Scan'\n",
+    "class Result(dj.Computed):\n    definition = '-> {1}.Mask\\n-> {0}.Scan'\n\n"
+    "    def make(self, key):\n        self.insert1(({1}.Mask & key).fetch1())\n",
+)
+"""Modules of which each refers to those before it, by their names."""
+
+
+def test_schemas_that_refer_to_each_other(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
+    """The names of all that the table's refers to go along, and are given to parents first."""
+    with ExitStack() as stack:
+        modules = list[Any]()
+        for text in IN_THREE:
+            names = [module.__name__ for module in modules]
+            head = "".join(f"import {name}\n" for name in ("djarrow as dj", *names))
+            module = f"{head}schema = dj.schema()\n\n@schema\n{text.format(*names)}"
+            modules.append(stack.enter_context(imported(tmp_path, module)))
+        try:
+            for each in modules:
+                each.schema.activate(f"{schema.name}{each.__name__}", connection=connection)
+            first, second, third = modules
+            first.Scan.insert([(n,) for n in range(5)])
+            second.Mask.insert(first.Scan)
+            assert third.Result.populate(processes=2).done == 5
+        finally:
+            drop_schemas(connection, *(each.schema.name for each in reversed(modules)))
 
 
 def test_the_same_code_has_the_same_fingerprint_there(pipeline: ModuleType) -> None:

@@ -77,6 +77,29 @@ def test_what_failed_is_kept_and_passed_over(pipeline: SimpleNamespace, connecti
     assert (again.done, again.failed) == (0, 0)
 
 
+def test_a_key_that_is_gone_is_no_success(schema: dj.Schema, connection: PostgresConnection) -> None:
+    """Its job goes, also where those that are done are kept: nothing was made."""
+
+    @schema
+    class Scan(dj.Manual):
+        definition = "scan_id : uint8\n---"
+
+    @schema
+    class Result(dj.Computed):
+        definition = "-> Scan\n---"
+
+        def make_batch(self, keys: pl.DataFrame) -> Any:
+            return Scan & keys
+
+    Scan.insert([(number,) for number in range(3)])
+    Result.jobs.refresh()
+    (Scan & "scan_id = 1").delete(prompt=False)
+    with dj.config.override(jobs__keep_completed=True):
+        found = Result.populate(reserve_jobs=True, suppress_errors=True)
+    assert (found.done, found.skipped, found.failed) == (2, 1, 0)
+    assert jobs(connection, schema) == [('{"scan_id": 0}', "success"), ('{"scan_id": 2}', "success")]
+
+
 def test_an_error_gives_the_jobs_back(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:
     """Where a batch fails and errors are raised, its jobs are pending again."""
     pipeline.Scan.update1({"scan_id": 3, "value": 1000})

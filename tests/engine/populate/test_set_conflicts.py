@@ -13,6 +13,8 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import ConnectionFailed, DuplicateKey, EngineError
+from djarrow.jobs import remote, remote_sets
+from djarrow.jobs.pace import Pace
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,6 +83,31 @@ def test_a_batch_all_of_which_was_made_is_no_call(pipeline: SimpleNamespace) -> 
     result = pipeline.Result.populate(batch_size=5, max_calls=3)
     assert pipeline.made.calls == [[0, 1, 2, 3, 4], [10, 11, 12, 13, 14]]
     assert (result.done, result.skipped) == (10, 5)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_keys_of_others_say_nothing_of_the_pace(
+    pipeline: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, *, elsewhere: bool
+) -> None:
+    """Those that make_batch was not called for took no time: the next batch is not to be larger because of them."""
+    told = []
+
+    def took(self: Pace, keys: int, seconds: float, *, aside: float = 0.0) -> None:
+        told.append(keys)
+
+    def behave(table: Any, keys: pl.DataFrame) -> None:
+        if keys["scan_id"][0] == 0:
+            pipeline.other([5, 6, 7, 8, 9, 11])
+
+    monkeypatch.setattr(Pace, "took", took)
+    monkeypatch.setattr(remote, "found", lambda _: pipeline.Result())
+    monkeypatch.setattr(remote_sets, "found", lambda _: pipeline.Result())
+    monkeypatch.setattr(remote, "place_of", lambda *_: remote.Place("", "", "", "", ""))
+    pipeline.made.behave = behave
+    with ThreadPoolExecutor(1) as pool:
+        found = pipeline.Result.populate(batch_size=5, executor=pool if elsewhere else None)
+    assert (found.done, found.skipped) == (14, 6)
+    assert told == [5, 0, 4, 5]
 
 
 def test_keys_made_during_the_call(pipeline: SimpleNamespace) -> None:

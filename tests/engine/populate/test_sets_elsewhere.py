@@ -8,6 +8,7 @@ from tests.soak.test_sets_elsewhere import (
     pipeline,
     reserve_jobs,
     test_a_process_that_is_killed_takes_nothing_with_it,
+    test_a_task_that_is_given_again_in_part,
     test_every_key_is_made_once,
     test_failing_keys_are_found,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "pipeline",
     "reserve_jobs",
     "test_a_process_that_is_killed_takes_nothing_with_it",
+    "test_a_task_that_is_given_again_in_part",
     "test_every_key_is_made_once",
     "test_failing_keys_are_found",
 ]
