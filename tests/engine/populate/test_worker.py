@@ -397,10 +397,10 @@ def test_another_worker_takes_over_from_one_that_was_killed(lab: Lab) -> None:
 def test_a_worker_does_not_wait_for_one_that_lives(lab: Lab) -> None:
     """After a sign of life it leaves the key to the other one."""
     lab.how("wait")
-    first = lab.start("worker", "lab_module:Stats", DJ_JOBS_LEASE="3")
+    first = lab.start("worker", "lab_module:Stats", DJ_JOBS_LEASE="3", DJ_JOBS_HEARTBEAT="0.5")
     eventually(lab.begun)
     lab.how("at once")
-    code, _, errors = lab.run("worker", "lab_module:Stats", DJ_JOBS_LEASE="3")
+    code, _, errors = lab.run("worker", "lab_module:Stats", DJ_JOBS_LEASE="3", DJ_JOBS_HEARTBEAT="0.5")
     assert (code, errors) == (0, "9 done, 0 failed\n")
     (lab.folder / "go").touch()
     assert first.end()[0] == 0
