@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+
+from djarrow.repo.files import is_inside
 
 FILE_NAME = "SHA256SUMS"
 
@@ -16,14 +17,8 @@ def text_of(sums: Mapping[str, str]) -> str:
 
 def sums_in(text: str) -> tuple[dict[str, str], bool]:
     """Path -> SHA-256, of the lines that name a file under the root; and whether nothing but these lines is there."""
-    sums = {path: digest for digest, path in _LINE.findall(text) if _is_inside(path)}
+    sums = {path: digest for digest, path in _LINE.findall(text) if is_inside(path)}
     return sums, text_of(sums) == text
 
 
 _LINE = re.compile(r"^([0-9a-f]{64})  ([^\n]+)$", re.MULTILINE)
-
-
-def _is_inside(path: str) -> bool:
-    """Whether a path stays under the root by what it says."""
-    parts = PurePosixPath(path).parts
-    return bool(parts) and ".." not in parts and not path.startswith("/") and not re.search(r"[\\:\0]", path)

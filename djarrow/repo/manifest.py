@@ -17,6 +17,7 @@ from attrs import asdict, field, frozen
 from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
 from djarrow.model import names
 from djarrow.model.names import TableName
+from djarrow.repo.files import is_inside
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -228,6 +229,5 @@ def _check_paths(manifest: Manifest) -> None:
     for table in manifest.tables:
         folder_of(table.name)
         for file in table.files:
-            path = PurePosixPath(file.path)
-            if not path.parts or path.is_absolute() or ".." in path.parts or re.search(r"[\\:\0]", file.path):
+            if not is_inside(file.path):
                 raise RepositoryError(f"the path {file.path!r} leads out of the repository.")

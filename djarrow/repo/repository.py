@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
+from djarrow.repo.files import NotPlain, plain_file
 from djarrow.repo.manifest import DataFile
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
@@ -82,11 +83,14 @@ class Repository:
 
     def _checked(self, file: DataFile) -> Path:
         """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
-        path = self.root.joinpath(*PurePosixPath(file.path).parts)
-        if not path.is_file():
-            raise RepositoryError(f"{path} is missing, which the manifest lists: the repository is not whole.")
-        if not path.resolve().is_relative_to(self.root):
-            raise RepositoryError(f"{path} is a link that leads out of the repository.")
+        try:
+            path = plain_file(self.root, file.path)
+        except FileNotFoundError:
+            raise RepositoryError(
+                f"{self.root / file.path} is missing, which the manifest lists: the repository is not whole."
+            ) from None
+        except NotPlain as error:
+            raise RepositoryError(f"{self.root}: {error}") from error
         if (size := path.stat().st_size) != file.size:
             raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
         return path

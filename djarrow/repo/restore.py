@@ -22,6 +22,7 @@ from djarrow.sql import ddl, locks
 from djarrow.table.declaring import declare
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
+from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,9 +131,10 @@ def _restored(
         _check_empty(database, schemas)
         made = [statement for spec in targets.values() for statement in ddl.create_bare_table(spec)]
         database.execute(ddl.block([*map(ddl.create_schema, schemas), *made]))
-        tables = {name: Schema(name, connection=database, create_tables=False) for name in schemas}
+        made_in = [Schema(name, connection=database, create_tables=False) for name in schemas]
+        tables = {cls().spec.name: cls() for schema in made_in for cls in schema}
         for name, spec in targets.items():
-            _fill(repository, entries[name], tables[spec.name.schema], spec)
+            _fill(repository, entries[name], tables[spec.name])
         for spec in targets.values():
             _complete(database, spec)
     rows = sum(entries[name].rows for name in targets)
@@ -150,7 +152,7 @@ def _check_empty(database: PostgresConnection, schemas: Iterable[str]) -> None:
         )
 
 
-def _fill(repository: Repository, entry: TableEntry, schema: Schema, spec: TableSpec) -> None:
+def _fill(repository: Repository, entry: TableEntry, table: Table) -> None:
     """Insert the rows of a table and see that they are those that were exported."""
     import pyarrow as pa
 
@@ -165,7 +167,6 @@ def _fill(repository: Repository, entry: TableEntry, schema: Schema, spec: Table
             yield batch
 
     reader = pa.RecordBatchReader.from_batches(source.heading.arrow_schema, batches())
-    table = schema[spec.name.table]
     inserted = table.insert(reader, allow_direct_insert=True)
     if (inserted, content.hexdigest()) != (entry.rows, entry.content):
         raise RepositoryError(

@@ -8,16 +8,16 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from attrs import frozen
 
 from djarrow.errors import InvalidCondition, RepositoryError
 from djarrow.repo import checksums, manifest
+from djarrow.repo.files import NotPlain, plain_file
 
 
 class Damage(StrEnum):
@@ -122,7 +122,7 @@ def _listed(root: Path) -> tuple[dict[str, Expected], list[Problem]]:
 def _checksums(root: Path) -> tuple[dict[str, str], list[Problem]]:
     """Path -> SHA-256, as SHA256SUMS has them, and what is wrong with it."""
     try:
-        sums, as_written = checksums.sums_in(_plain(root, checksums.FILE_NAME).read_text("utf-8"))
+        sums, as_written = checksums.sums_in(plain_file(root, checksums.FILE_NAME).read_text("utf-8"))
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         return {}, [Problem(checksums.FILE_NAME, Damage.MISSING if missing else Damage.UNREADABLE, str(error))]
@@ -157,7 +157,7 @@ def _chosen(expected: Mapping[str, Expected], sample: float) -> Iterator[tuple[E
 def _compared(root: Path, expected: Expected, whole: bool) -> tuple[Problem | None, int | None]:
     """What is wrong with a file, if anything, and how many of its bytes were read; None where it was not opened."""
     try:
-        path = _plain(root, expected.path)
+        path = plain_file(root, expected.path)
         size = path.stat().st_size
         if expected.size not in (None, size):
             return Problem(expected.path, Damage.CHANGED, f"it has {size} bytes, and had {expected.size}."), None
@@ -174,20 +174,6 @@ def _compared(root: Path, expected: Expected, whole: bool) -> tuple[Problem | No
     if digest != expected.sha256:
         return Problem(expected.path, Damage.CHANGED, f"its SHA-256 is {digest}, and was {expected.sha256}."), size
     return None, size
-
-
-class NotPlain(OSError):
-    """What is no file under the root: a pipe would never end, and a link could lead anywhere."""
-
-
-def _plain(root: Path, path: str) -> Path:
-    """Where a file lies. Raises NotPlain, or FileNotFoundError."""
-    place = root.joinpath(*PurePosixPath(path).parts)
-    if not Path(os.path.realpath(place)).is_relative_to(root):
-        raise NotPlain(f"{path} is a link that leads out of the repository.")
-    if not stat.S_ISREG(place.stat().st_mode):
-        raise NotPlain(f"{path} is a folder or a device.")
-    return place
 
 
 def _unlisted(root: Path, expected: Mapping[str, Expected]) -> Iterator[Problem]:
