@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -408,42 +409,40 @@ def test_a_task_that_is_given_again(pipeline: ModuleType, connection: PostgresCo
     assert ids(pipeline.Ledger) == list(range(20))
 
 
+@contextmanager
+def _all_reserved(pipeline: ModuleType, connection: PostgresConnection, number: int) -> Iterator[Keys]:
+    """So many keys of Batched, reserved by a lease that lasts as long as the block."""
+    insert(pipeline, number)
+    table, heading = pipeline.Batched(), pipeline.Scan.proj().heading
+    table.populate("FALSE")
+    ensure_queue(connection, table.schema)
+    refresh(table)
+    with Lease(connection, pipeline.schema.name) as lease:
+        yield Keys.reserved(heading, Queue(table, heading, lease).reserve(50))
+
+
 def test_a_task_that_is_given_again_in_part(pipeline: ModuleType, connection: PostgresConnection) -> None:
     """Where a process died amid the halves of a batch, what it made is passed over, and the rest is made: no lease was
     lost.
     """
-    insert(pipeline, 12)
-    table = pipeline.Batched()
-    table.populate("FALSE")
-    ensure_queue(connection, table.schema)
-    refresh(table)
-    heading = pipeline.Scan.proj().heading
-    with Lease(connection, pipeline.schema.name) as lease:
-        keys = Keys.reserved(heading, Queue(table, heading, lease).reserve(50))
+    with _all_reserved(pipeline, connection, 12) as keys:
         do_set(_task(pipeline, keys.halves()[0]))
         report = do_set(_task(pipeline, keys, suppress_errors=True))
     assert (report.done, report.skipped, report.error, report.failures) == (6, 6, None, ())
-    assert ids(table) == ids(pipeline.Ledger) == list(range(12))
+    assert ids(pipeline.Batched) == ids(pipeline.Ledger) == list(range(12))
     assert jobs(pipeline) == []
 
 
 def test_a_lost_lease_is_told(pipeline: ModuleType, connection: PostgresConnection) -> None:
     """A process whose batch is another worker's by then keeps nothing, and says so."""
-    insert(pipeline, 5)
-    table = pipeline.Batched()
-    table.populate("FALSE")
-    ensure_queue(connection, table.schema)
-    refresh(table)
-    heading = pipeline.Scan.proj().heading
-    with Lease(connection, pipeline.schema.name) as lease:
-        keys = Keys.reserved(heading, Queue(table, heading, lease).reserve(50))
+    with _all_reserved(pipeline, connection, 5) as keys:
         connection.execute(f'UPDATE "{pipeline.schema.name}"."~workers" SET expires = now() - interval \'1 hour\'')
         connection.query(statements.take_back(pipeline.schema.name))
         report = do_set(_task(pipeline, keys))
         collected = do_set(_task(pipeline, keys, suppress_errors=True))
     assert type(report.error) is LeaseLost
     assert [type(error) for _, error in collected.failures] == [LeaseLost]
-    assert len(table) == len(pipeline.Ledger) == 0
+    assert len(pipeline.Batched) == len(pipeline.Ledger) == 0
 
 
 def test_keys_of_every_type_go_there(schema: dj.Schema, connection: PostgresConnection) -> None:

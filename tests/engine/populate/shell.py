@@ -18,7 +18,7 @@ from djarrow.engine.postgres import PostgresConnection
 
 from ...described import drop_schemas
 
-MODULE = """
+HEAD = """
 import os, sys, time
 from pathlib import Path
 import djarrow as dj
@@ -32,7 +32,12 @@ class Scan(dj.Manual):
 @schema
 class Stats(dj.Computed):
     definition = "-> Scan\\n---\\nprocess : int64"
+"""
+"""What the modules begin with."""
 
+MODULE = (
+    HEAD
+    + """
     def make(self, key):
         (HERE / f"begun {{key['scan_id']}} {{os.getpid()}}").touch()
         match (HERE / "how").read_text():
@@ -52,6 +57,7 @@ class Above(dj.Computed):
     def make(self, key):
         self.insert1(key)
 """
+)
 
 
 class Running:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from .shell import Lab, eventually, lab
+from .shell import HEAD, Lab, eventually, lab
 
 __all__ = ["lab"]
 
@@ -90,21 +90,9 @@ def test_a_mistake_of_the_program_ends_it_at_the_start(lab: Lab) -> None:
 # --- batches ---------------------------------------------------------------------------------------------------------
 
 
-SETS = """
-import os, time
-from pathlib import Path
-import djarrow as dj
-schema = dj.Schema({schema!r})
-HERE = Path({folder!r})
-
-@schema
-class Scan(dj.Manual):
-    definition = "scan_id : uint16\\n---"
-
-@schema
-class Stats(dj.Computed):
-    definition = "-> Scan\\n---\\nprocess : int64"
-
+SETS = (
+    HEAD
+    + """
     def make_batch(self, keys):
         (HERE / f"begun {{keys['scan_id'][0]}} {{os.getpid()}}").touch()
         how = (HERE / "how").read_text()
@@ -121,6 +109,7 @@ class Above(dj.Computed):
     def make_query(self):
         return Stats.proj()
 """
+)
 
 
 @pytest.fixture
