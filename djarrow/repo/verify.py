@@ -93,10 +93,14 @@ def verify(url: str | Path, *, sample: float = 1.0, storage_options: StorageOpti
     started = time.monotonic()
     place = place_of(url, storage_options)
     expected, problems = _listed(place)
+    try:
+        unlisted = list(_unlisted(place, expected))
+    except OSError as error:
+        raise RepositoryError(f"{place} cannot be listed: {error}") from error
     wanted = list(_chosen(expected, sample))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as readers:
         found = list(readers.map(lambda each: _compared(place, *each), wanted))
-    problems += [*(problem for problem, _ in found if problem), *_unlisted(place, expected)]
+    problems += [*(problem for problem, _ in found if problem), *unlisted]
     return Verified(
         str(place),
         tuple(sorted(set(problems), key=str)),

@@ -246,9 +246,9 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_the_example_of_repositories(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of docs/repositories.md runs, and its files are those of the page."""
+    """The examples of docs/repositories.md run one after the other, and its files are those of the page."""
     page = (DOCUMENTS / "repositories.md").read_text("utf-8")
-    (text,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    text = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     monkeypatch.chdir(tmp_path)
     found = Runner(tmp_path, monkeypatch)(text, schema=schema)
     assert [row["speed"] for row in found.strong] == [9.0, 9.5, 8.5]

@@ -18,6 +18,8 @@ StorageOptions = Mapping[str, Any]
 def place_of(url: str | Path, storage_options: StorageOptions | None = None) -> Place:
     """The place that a path or a URL means. Raises RepositoryError for one that cannot be used."""
     text = str(url)
+    if "::" in text and "://" in text:
+        raise RepositoryError("a URL that leads through several filesystems (`::`) cannot hold a repository.")
     protocol = _PROTOCOL.match(text)
     if isinstance(url, Path) or protocol is None or protocol[1] in ("file", "local"):
         if storage_options:
@@ -36,8 +38,6 @@ def _remote(url: str, storage_options: StorageOptions) -> Place:
     from djarrow.repo.places.remote import Remote, reached
     from djarrow.repo.places.s3 import S3
 
-    if "::" in url:
-        raise RepositoryError("a URL that leads through several filesystems (`::`) cannot hold a repository.")
     try:
         with reached():
             filesystem, root = url_to_fs(url, use_listings_cache=False, **storage_options)
