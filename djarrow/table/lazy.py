@@ -18,7 +18,6 @@ from djarrow.expr.conditions import Condition
 from djarrow.expr.nodes import Node, Order
 from djarrow.expr.operators import all_of, restrict
 from djarrow.expr.order import order_terms, ordered, top
-from djarrow.expr.predicates.translate import Predicate
 from djarrow.frame import results
 from djarrow.model.heading import Heading
 from djarrow.sql import compile as compiler
@@ -94,56 +93,59 @@ class Query(LazyFrameResolver):
     ) -> tuple[pl.LazyFrame, ResolvedLazyFrameProps]:
         """The first rows (all if None), those of them where the filters hold, these columns: what of it SQL can say.
 
-        Polars filters by the rest. From filter_drop_columns_idx on, columns are there for the filters only.
+        The source filters by the rest. From filter_drop_columns_idx on, columns are there for the filters only.
         """
-        source, names = self._source, self._source.heading.names
-        found = [translated(each.expr, source.heading) for each in filters]
-        done = [number for number, each in enumerate(found) if not each.left]
-        asked = names if projection is None else projection[:filter_drop_columns_idx]
-        needed = dict.fromkeys(asked)
-        for each, translation in zip(filters, found, strict=True):
-            if translation.left:
-                needed.update(dict.fromkeys(each.expr.meta.root_names()))
+        source, offered = self._source, self._source.heading
+        found = [translated(each.expr, offered) for each in filters]
+        left = [(each.expr, why.left) for each, why in zip(filters, found, strict=True) if why.left]
+        names = offered.names if projection is None else tuple(projection[:filter_drop_columns_idx])
+        needed = dict.fromkeys((*names, *(name for each, _ in left for name in each.meta.root_names())))
         # Without any column, the first one counts the rows.
-        heading = source.heading.select(tuple(needed) or names[:1])
+        heading = offered.select(tuple(needed) or offered.names[:1])
         node = source.asked(tuple(condition for each in found for condition in each.conditions), limit)
         text = compiler.select(node, Dialect(source.streams.dialect), heading.names).text
         scan = register_io_source(
-            Scan(source.streams, text, heading).read,
-            schema=schema_of(heading),
+            Scan(source.streams, text, heading, names, tuple(each for each, _ in left)).read,
+            schema=schema_of(offered.select(names)),
             is_pure=True,
             explain_name="djarrow",
-            explain_detail=_told(text, found),
+            explain_detail=_told(text, left),
         )
-        return scan, ResolvedLazyFrameProps(applied_filters=done)
+        return scan, ResolvedLazyFrameProps(applied_filters=range(len(filters)))
 
 
-def _told(text: str, found: Sequence[Predicate]) -> str:
-    """What a plan says of a source, in a line: the SELECT, and why Polars has something left to filter by."""
-    left = dict.fromkeys(reason for each in found for reason in each.left)
-    return " ".join((f"In the database: {text}", *(("-- In Polars:", *left) if left else ())))
+def _told(text: str, left: Sequence[tuple[pl.Expr, tuple[str, ...]]]) -> str:
+    """What a plan says of a source, in a line: the SELECT, and what is left to Polars and why."""
+    parts = [f"-- In Polars: {each}, because: {' '.join(why)}" for each, why in left]
+    return " ".join((f"In the database: {text}", *parts))
 
 
 @frozen
 class Scan:
-    """A SELECT that Polars reads. heading: its columns."""
+    """A SELECT that Polars reads.
+
+    heading: its columns. names: those on offer. left: Polars filters by these.
+    """
 
     streams: Streams
     text: str = field(repr=False)
     heading: Heading
+    names: tuple[str, ...]
+    left: tuple[pl.Expr, ...]
 
     def read(
         self, columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
-        """What Polars calls: of the first rows (all if None) those where the predicate holds, these columns.
+        """What Polars calls: of the first rows (all if None) those where the predicate holds, too, these columns.
 
         The query is sent before this returns; its batches are taken on whatever thread Polars chooses.
         """
-        frames = self._frames(self.heading.names if columns is None else columns, predicate, rows)
+        after = self.left if predicate is None else (*self.left, predicate)
+        frames = self._frames(self.names if columns is None else columns, after, rows)
         next(frames)
         return frames
 
-    def _frames(self, names: Sequence[str], predicate: pl.Expr | None, rows: int | None) -> Iterator[pl.DataFrame]:
+    def _frames(self, names: Sequence[str], after: tuple[pl.Expr, ...], rows: int | None) -> Iterator[pl.DataFrame]:
         """The batches as frames, and an empty one before them: whoever took it has sent the query.
 
         From then on the connection is given back when the iterator ends or is let go of.
@@ -157,7 +159,7 @@ class Scan:
                 if rows is not None:
                     part = part.head(rows)
                     rows -= part.height
-                yield _columns(part if predicate is None else part.filter(predicate), names)
+                yield _columns(part.filter(*after) if after else part, names)
 
 
 def _columns(part: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
