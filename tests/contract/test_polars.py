@@ -223,6 +223,22 @@ def test_filters_come_one_by_one() -> None:
     assert one in planned.asked[0].filters
 
 
+def test_functions_of_python_are_handed_to_a_resolver_as_they_are() -> None:
+    """A filter that calls Python row by row is handed over without being pickled, which would need a package more."""
+    given: list[pl.Expr] = []
+
+    class Keeping(Planned):
+        def resolve_lazyframe(
+            self, *, filters: list[FilterExpr], **_: object
+        ) -> tuple[pl.LazyFrame, ResolvedLazyFrameProps]:
+            given.extend(each.expr for each in filters)
+            return FRAME.lazy().filter(*given), ResolvedLazyFrameProps(applied_filters=range(len(filters)))
+
+    over_one = pl.col("a").map_batches(lambda column: column > 1, pl.Boolean, is_elementwise=True)
+    assert Keeping().lazy().filter(over_one).collect()["a"].to_list() == [2, 3]
+    assert [each.meta.root_names() for each in given] == [["a"]]
+
+
 def test_filters_that_are_not_handed_to_a_resolver() -> None:
     """Polars keeps what depends on other rows, and what may fail, also where a source would be given it."""
     planned = Planned()

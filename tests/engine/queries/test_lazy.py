@@ -532,6 +532,17 @@ def test_each_source_of_a_plan(tables: SimpleNamespace, sent: list[str], lazily:
     assert sent == []
 
 
+def test_a_frame_that_is_used_twice(tables: SimpleNamespace, sent: list[str], lazily: Lazily) -> None:
+    """A lazy query that uses one lazy frame twice reads it once, so that both uses agree; of two, each is read."""
+    lazy, other = lazily(tables.Session), lazily(tables.Session)
+    key = ["subject_id", "session"]
+    assert len(selects(lazy.join(lazy, on=key).explain())) == 1
+    assert lazy.join(lazy, on=key).collect().height == len(tables.Session())
+    assert len(sent) == 1
+    assert lazy.join(other, on=key).collect().height == len(tables.Session())
+    assert len(sent) == 3
+
+
 def test_forms_of_plans(tables: SimpleNamespace, lazily: Lazily) -> None:
     """A tree shows the SELECT, too. A plan that is not optimized hands nothing over and has none yet."""
     lazy = lazily(tables.Session).filter(c("x") > 0).select("x")
