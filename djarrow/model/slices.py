@@ -2,8 +2,8 @@
 on them.
 
 A plan of sets of rows. Each set is told by ways: its rows are those that a query chooses, that rows of another set
-refer to, or that refer to such rows. A master and its parts are one entity: rows of a master bring those of its parts. A part
-that is chosen by itself brings its master's row alone, as in dj.trace. Pure: the text of a plan is sql/slices.py's.
+refer to, or that refer to such rows. A master and its parts are one entity: rows of a master bring those of its parts.
+A part that is chosen by itself brings its master's row alone, as in dj.trace. Pure: the text is sql/slices.py's.
 docs/decisions/025-slices.md.
 """
 

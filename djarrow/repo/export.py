@@ -21,13 +21,12 @@ from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.repo import manifest
+from djarrow.repo.chosen import What
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.repo.partitioning import PartitionBy, partitions
 from djarrow.repo.selection import Taken, select
 from djarrow.sql import snapshot
-from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
-from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,18 +47,25 @@ class Exported:
 
 
 def export(
-    what: Schema | type[Table] | Iterable[Schema | type[Table]], url: str | Path, *, partition_by: PartitionBy = None
+    what: What | Iterable[What],
+    url: str | Path,
+    *,
+    partition_by: PartitionBy = None,
+    include: str | None = None,
 ) -> Exported:
     """Write tables to a folder as a repository, which `dj.open` queries with no server. Returns what was written.
 
-    what: a schema, a table class, or several of them, as a virtual module is. Of a schema without classes all tables
-    are exported that the database holds. The tables that they refer to are exported too, so that no reference dangles.
+    what: a schema, a module, a table class, a restricted one, `Session & 'date > "2024-01-01"'`, or several of these.
+    Of a schema without classes all tables are exported that the database holds. What they refer to is exported too, so
+    that no reference dangles: of a restricted table the rows that its rows need, of others all; and a master's rows
+    come with those of its parts. include: "descendants" takes also all rows that depend on those given.
     url: a folder, new, empty, or left by an export that was interrupted. partition_by: attributes
     whose values split the rows of a table over files, for every table that has them, or by table class.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
     open. Raises RepositoryError where the folder is a repository already or cannot be written, a partition is not
-    possible, or a schema or table has a name or attributes that only other software gives, and UnknownAttribute.
+    possible, a schema or table has a name or attributes that only other software gives, or what is given are no rows of
+    a table, and UnknownAttribute.
     """
     from djarrow.repo import companions
 
@@ -67,12 +73,12 @@ def export(
     if current_offline() is not None:
         raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
     root = _free(url)
-    selection = select(what)
+    selection = select(what, include)
     connection, specs = selection.connection, selection.specs
     split = partitions(tuple(specs.values()), partition_by)
     entries = []
     with connection.begin(read_only=True):
-        connection.execute(snapshot.lock_tables(specs))
+        connection.execute(snapshot.lock_tables(selection.read))
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
             for taken in selection.tables:
