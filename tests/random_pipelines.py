@@ -8,24 +8,46 @@ from typing import Any
 import djarrow as dj
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey
+from djarrow.model.types import Family
 
 Rows = dict[TableName, list[dict[str, Any]]]
 
+VALUES: dict[Family, tuple[Any, ...]] = {
+    Family.INTEGER: tuple(range(6)),
+    Family.STRING: ("", " ", "a", "A", "é", "'\""),
+}
+"""What attributes of keys can be."""
 
-def declare(schema: dj.Schema, dice: random.Random) -> list[type[dj.Table]]:
-    """Up to nine tables, each of which refers to some of those before it, in every way that there is."""
+
+def declare(
+    schema: dj.Schema, dice: random.Random, context: dict[str, Any] | None = None, *others: dj.Schema
+) -> list[type[dj.Table]]:
+    """Up to nine tables, each of which refers to some of those before it, in every way that there is.
+
+    context: where classes are put, for schemas which look for them there. others: schemas of other tables; then parts
+    can refer to their masters below the divider, or to fellow parts, and keys have more types.
+    """
     classes: list[type[dj.Table]] = []
     for number in range(dice.randint(4, 6)):
         members: dict[str, Any] = {"definition": definition(classes, dice, number, own=True)}
+        if others:
+            kind = dice.choice(["uint8", "char(2)", "varchar(9)", "enum('a','b','é')"])
+            members["definition"] = members["definition"].replace(f"id{number} : uint8", f"id{number} : {kind}")
         for part in range(dice.choice((0, 0, 1, 2))):
             inner = references(classes, dice, f"p{number}{part}")
             body = f"-> master\nq{number}{part} : uint8\n---\n{inner}"
+            if others and part and dice.random() < 0.5:
+                body = body.replace("-> master", "-> Part0", 1)
+            elif others and dice.random() < 0.3:
+                body = f"q{number}{part} : uint8\n---\n-> master\n{inner}"
             if dice.random() < 0.3:  # another row of its own master
                 key = list(new_key(members["definition"], classes, schema, number))
                 renames = ", ".join(f"x{number}{part}{i}='{name}'" for i, name in enumerate(key))
                 body += f"-> [nullable] Table{number}.proj({renames})\n"
             members[f"Part{part}"] = type(f"Part{part}", (dj.Part,), {"definition": body})
-        made = schema(type(f"Table{number}", (dj.Manual,), members))
+        made = dice.choice([schema, *others])(type(f"Table{number}", (dj.Manual,), members))
+        if context is not None:
+            context[made.__name__] = made
         classes += [made, *(getattr(made, name) for name in members if name != "definition")]
     return classes
 
@@ -88,7 +110,7 @@ def fill(classes: list[type[dj.Table]], dice: random.Random) -> None:
                 row.update({own: p[its] for p in [dice.choice(fitting)] for own, its in key.pairs})
             for attribute in spec.heading:
                 if attribute.name in spec.heading.primary_key and attribute.name not in row:
-                    row[attribute.name] = dice.randint(0, 5)
+                    row[attribute.name] = dice.choice(attribute.type.choices or VALUES[attribute.type.family])
             if all(a.name in row or a.nullable for a in spec.heading):
                 rows.setdefault(tuple(row[name] for name in spec.heading.primary_key), row)
         cls.insert(list(rows.values()))

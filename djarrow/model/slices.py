@@ -149,27 +149,13 @@ class _Planning:
         self.ways[rows][way] = None
 
     def finished(self) -> Plan:
-        """The plan, without sets that are just another one."""
-
-        def real(rows: Rows) -> Rows:
-            ways = tuple(self.ways[rows])
-            return real(ways[0].source) if len(ways) == 1 and isinstance(ways[0], Same) else rows
-
-        def led(way: Way) -> Way:
-            match way:
-                case Picked():
-                    return way
-                case Same():
-                    return Same(real(way.source))
-                case Above() | Below():
-                    return type(way)(real(way.source), way.reference)
-
+        """The plan, without what adds nothing."""
         taken: dict[TableName, dict[Rows, None]] = defaultdict(dict)
+        ways, real = simplified({rows: tuple(its) for rows, its in self.ways.items()})
         for rows in self.ways:
             last = Role.BROUGHT if self.is_brought(rows.table, rows.turn) else Role.NEEDED
             if rows.role is last and rows.table not in self.whole:
-                taken[rows.table][real(rows)] = None
-        ways = {rows: tuple(dict.fromkeys(map(led, its))) for rows, its in self.ways.items() if real(rows) == rows}
+                taken[rows.table][real[rows]] = None
         sources = {rows: [s for way in its if (s := source_of(way)) is not None] for rows, its in ways.items()}
         order = tuple(graph.components(sources))
         return Plan(self.whole, {name: tuple(its) for name, its in taken.items()}, ways, order)
@@ -304,3 +290,65 @@ class _Planning:
         """The rows of a table that a way leads to, with all that they need."""
         if not self.is_settled(name, turn):
             yield Rows(name, Role.NAMED if self.is_brought(name, turn) else Role.NEEDED, turn), way
+
+
+# --- what adds nothing ---------------------------------------------------------------------------------------------
+
+
+def simplified(ways: Mapping[Rows, tuple[Way, ...]]) -> tuple[dict[Rows, tuple[Way, ...]], dict[Rows, Rows]]:
+    """The sets without those that are just another one, and without ways back to where rows came from; and for each
+    set which one it is now.
+    """
+    found, real = dict(ways), {rows: rows for rows in ways}
+    while True:
+        kept = {rows: tuple(way for way in its if not _is_back(way, rows, found)) for rows, its in found.items()}
+        same = _same(kept)
+        led = {rows: dict.fromkeys(_led(way, same) for way in its) for rows, its in kept.items() if rows not in same}
+        kept = {rows: tuple(its) for rows, its in led.items()}
+        real = {rows: same.get(its, its) for rows, its in real.items()}
+        if kept == found:
+            return found, real
+        found = kept
+
+
+def _is_back(way: Way, rows: Rows, ways: Mapping[Rows, tuple[Way, ...]]) -> bool:
+    """Whether rows of a set are asked for because others refer to them that are there for this reference alone."""
+    return isinstance(way, Above) and _came_by(way.source, way.reference, rows, ways)
+
+
+def _came_by(source: Rows, key: ForeignKey, rows: Rows, ways: Mapping[Rows, tuple[Way, ...]]) -> bool:
+    inside = {rows, *(way.source for way in ways[rows] if isinstance(way, Same))}
+    return all(
+        (isinstance(way, Below) and way.reference == key and way.source in inside)
+        or (isinstance(way, Same) and _came_by(way.source, key, rows, ways))
+        for way in ways[source]
+    )
+
+
+def _same(ways: Mapping[Rows, tuple[Way, ...]]) -> dict[Rows, Rows]:
+    """Set -> another one with the same rows, of those that are one of a table's others or come by the same ways."""
+    same: dict[Rows, Rows] = {}
+    first: dict[tuple[TableName, frozenset[Way]], Rows] = {}
+    for rows, its in ways.items():
+        if len(its) == 1 and isinstance(its[0], Same):
+            same[rows] = its[0].source
+        elif its:
+            other = first.setdefault((rows.table, frozenset(its)), rows)
+            if other != rows:
+                same[rows] = other
+
+    def last(rows: Rows) -> Rows:
+        return last(same[rows]) if rows in same else rows
+
+    return {rows: last(rows) for rows in same}
+
+
+def _led(way: Way, same: Mapping[Rows, Rows]) -> Way:
+    """The way, from the set that its source is the same as."""
+    match way:
+        case Picked():
+            return way
+        case Same():
+            return Same(same.get(way.source, way.source))
+        case Above() | Below():
+            return type(way)(same.get(way.source, way.source), way.reference)

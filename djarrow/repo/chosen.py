@@ -123,7 +123,7 @@ def _table_of(node: Node) -> Any:
 
 
 def _check_matched(expression: QueryExpression) -> None:
-    """Refuse what restricts by nothing: queries ignore unknown keys (001 8.6.3), and here all rows would be published."""
+    """Refuse what restricts by nothing: queries ignore unknown keys (001 8.6.3), and all rows would be published."""
     if not expression._unmatched:
         return
     names = expression._unmatched[0]

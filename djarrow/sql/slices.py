@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import assert_never
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from djarrow.expr.conditions import Condition, Matches
 from djarrow.expr.nodes import Node, Restricted, Stored, Written, tables
 from djarrow.expr.operators import any_of
-from djarrow.model.heading import Attribute, Heading
+from djarrow.model.heading import Attribute
 from djarrow.model.names import TableName
 from djarrow.model.slices import Above, Below, Picked, Plan, Role, Rows, Same, Way, source_of
 from djarrow.model.spec import TableSpec
@@ -43,34 +43,25 @@ class Slice:
         stored = Stored(name, self.specs[name].heading)
         if name in self.plan.whole:
             return stored
+        ways = self.ways_to(name)
+        if ways is not None and len(ways) == 1 and isinstance(ways[0], Picked):
+            return self.chosen[ways[0].choice]
+        if not stored.heading.primary_key:
+            return Restricted(stored, any_of([self._where(stored, way) for way in ways or ()]))
+        return Written(stored.heading, Taken(self, name))
+
+    def ways_to(self, name: TableName) -> tuple[Way, ...] | None:
+        """The ways to the rows of a table. None where they depend on themselves, and only their keys are found."""
         sets = self.plan.rows[name]
-        key = stored.heading.primary_key
-        alone = len(sets) == 1 and not self.is_recursive(sets[0]) and len(self.plan.ways[sets[0]]) == 1
-        if alone or not key:
-            ways = [way for rows in sets for way in self.plan.ways[rows]]
-            found = [self._by(way, stored) for way in ways]
-            return found[0] if len(found) == 1 else Restricted(stored, any_of([_where(each) for each in found]))
-        return self._among(stored, sets, key, key)
+        if any(self.is_recursive(rows) for rows in sets):
+            return None
+        return tuple(dict.fromkeys(way for rows in sets for way in self.plan.ways[rows]))
 
-    def _by(self, way: Way, stored: Stored) -> Node:
-        """The rows of a table that one way leads to."""
-        match way:
-            case Picked():
-                return self.chosen[way.choice]
-            case Below():
-                return self._among(stored, (way.source,), *zip(*way.reference.pairs, strict=True))
-            case Above():
-                return self._among(stored, (way.source,), *zip(*_turned(way.reference.pairs), strict=True))
-            case Same():
-                raise AssertionError  # a set that is another one alone is that one
-            case _:
-                assert_never(way)
-
-    def _among(self, stored: Stored, sets: tuple[Rows, ...], own: Names, there: Names) -> Node:
-        """The rows of a table whose attributes are those of a row of some sets."""
-        attributes = tuple(evolve(stored.heading[name], nullable=False) for name in own)
-        values = Values(self, sets, there, own)
-        return Restricted(stored, Matches(Written(Heading(attributes, own), values), own))
+    def _where(self, stored: Stored, way: Way) -> Condition:
+        """Whether the one row of a table without a key is among those that a way leads to."""
+        if isinstance(way, Picked):
+            return Matches(self.chosen[way.choice], ())
+        return Matches(Written(stored.heading, Taken(self, stored.name, (way,))), ())
 
     # --- what the statements ask -----------------------------------------------------------------------------------
 
@@ -91,36 +82,26 @@ class Slice:
         return self.specs[rows.table].heading.primary_key
 
 
-def _turned(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [(there, here) for here, there in pairs]
-
-
-def _where(node: Node) -> Condition:
-    """What holds for the one row of a table without a key where it is among those of a query."""
-    return node.condition if isinstance(node, Restricted) and isinstance(node.source, Stored) else Matches(node, ())
-
-
 @frozen(eq=False)
-class Values:
-    """The values of attributes in the rows of some sets, under other names: a statement."""
+class Taken:
+    """The rows that are taken of a table: a statement. ways: not all of them, but those that these lead to."""
 
     slice: Slice
-    sets: tuple[Rows, ...]
-    there: Names
-    names: Names
+    name: TableName
+    ways: tuple[Way, ...] | None = None
 
     @property
     def tables(self) -> frozenset[TableName]:
         """The tables that it reads."""
         sources = (found for node in self.slice.chosen for found in tables(node))
-        return frozenset({*sources, *(rows.table for rows in self.slice.plan.ways)})
+        return frozenset({self.name, *sources, *(rows.table for rows in self.slice.plan.ways)})
 
     def __str__(self) -> str:
-        return "the rows of a slice"
+        return f"a slice of {self.name}"
 
     def text(self) -> str:
         """The statement."""
-        return _Writing(self.slice).text(self.sets, self.there, self.names)
+        return _Writing(self.slice).text(self.name, self.ways or self.slice.ways_to(self.name))
 
 
 @define
@@ -132,9 +113,27 @@ class _Writing:
     named: list[str] = field(factory=list)
     numbers: dict[Rows, int] = field(factory=dict)
 
-    def text(self, sets: Sequence[Rows], there: Names, names: Names) -> str:
-        for rows in sets:
-            self.want(rows, there)
+    def text(self, name: TableName, ways: tuple[Way, ...] | None) -> str:
+        """The rows of a table, whole: those that are referred to, those below others, or else those of its sets."""
+        sets = self.slice.plan.rows[name]
+        columns = self.slice.specs[name].heading.names
+        if ways is not None and (len(ways) == 1 or _are_alike(ways)):
+            for way in ways:
+                self.ask_for(way, ())
+            self.name_wanted()
+            rows = self.union(sets[0], ways, columns)
+        else:
+            for each in sets:
+                self.want(each, self.slice.key(each))
+            self.name_wanted()
+            key = [(name, name) for name in self.slice.key(sets[0])]
+            keys = "\nUNION ".join(f"SELECT {_listed(key, 's')} FROM {self.at(each)} AS s" for each in sets)
+            among = f"{self.at(sets[0])} AS s" if len(sets) == 1 else f"({keys}) AS s"
+            rows = f"{self.read(sets[0], columns)} JOIN {among} ON {self.same(sets[0], key)}"
+        return f"WITH RECURSIVE {_joined(self.named)}\n{rows}" if self.named else rows
+
+    def name_wanted(self) -> None:
+        """Name all sets that are wanted, and those that they need."""
         groups = [group for group in reversed(self.slice.plan.order) if self.ask(group)]
         for group in reversed(groups):
             if self.slice.plan.is_recursive(group):
@@ -142,9 +141,6 @@ class _Writing:
             for rows in group:
                 if rows in self.wanted:
                     self.name(rows, self.defined(rows))
-        pairs = list(zip(there, names, strict=True))
-        chosen = "\nUNION ALL ".join(f"SELECT {_listed(pairs, 's')} FROM {self.at(rows)} AS s" for rows in sets)
-        return "WITH RECURSIVE " + ",\n".join(self.named) + f"\n{chosen}"
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 
@@ -158,20 +154,26 @@ class _Writing:
         recursive = self.slice.plan.is_recursive(group)
         for rows in group:
             for way in self.slice.plan.ways[rows] if recursive or rows in self.wanted else ():
-                source = source_of(way)
-                if source is None or (recursive and source in group):
-                    continue
-                match way:
-                    case Same():
-                        self.want(source, [*self.columns(rows), *(self.slice.key(rows) if recursive else ())])
-                    case Above():
-                        self.want(source, way.reference.attributes)
-                    case Below():
-                        self.want(source, (there for _, there in way.reference.pairs))
+                if not recursive or source_of(way) not in group:
+                    self.ask_for(way, [*self.columns(rows), *(self.slice.key(rows) if recursive else ())])
         if recursive:
             for rows in reversed(group):  # parts after what brings them
                 self.want_owner(rows)
         return True
+
+    def ask_for(self, way: Way, columns: Iterable[str]) -> None:
+        """Ask where a way begins for what it needs. columns: what of the rows is wanted that it leads to."""
+        match way:
+            case Same():
+                self.want(way.source, columns)
+            case Above():
+                self.want(way.source, way.reference.attributes)
+            case Below():
+                self.want(way.source, (there for _, there in way.reference.pairs))
+            case Picked():
+                pass
+            case _:
+                assert_never(way)
 
     def want_owner(self, rows: Rows) -> None:
         """The recursion finds keys alone: for a part that is wanted, what brings it is asked, too."""
@@ -224,9 +226,10 @@ class _Writing:
             case Same():
                 return f"SELECT {_listed([(name, name) for name in columns], 's')} FROM {self.at(way.source)} AS s"
             case Below():
-                there = [(name, name) for _, name in way.reference.pairs]
-                among = f"SELECT {_listed(there, 's')} FROM {self.at(way.source)} AS s"
-                return f"{self.read(rows, columns)} WHERE {self.row(rows, way.reference.attributes)} IN ({among})"
+                # Each row of a set is there once. Of a join PostgreSQL knows what it costs; of IN it takes the values
+                # for few where it has no statistics of them, as of a set that has a name.
+                same = self.same(rows, way.reference.pairs)
+                return f"{self.read(rows, columns)} JOIN {self.at(way.source)} AS s ON {same}"
             case Above():
                 return self.referred(way, columns, distinct=alone)
             case _:
@@ -251,6 +254,10 @@ class _Writing:
 
     def row(self, rows: Rows, names: Iterable[str]) -> str:
         return f"({', '.join(self.column(rows, name, 'r') for name in names)})"
+
+    def same(self, rows: Rows, pairs: Iterable[tuple[str, str]]) -> str:
+        """That attributes of the table, `r`, are those of a set, `s`."""
+        return " AND ".join(f"{self.column(rows, own, 'r')} = s.{identifier(there)}" for own, there in pairs)
 
     def column(self, rows: Rows, name: str, alias: str) -> str:
         attribute = self.slice.attribute(rows, name)
@@ -415,6 +422,16 @@ class _Step:
                 same = [(own, self.recursion.column(rows, own)) for own in key]
             self.where += [f"{self.of(rows, here, alias)} = {value}" for here, value in same]
         return self.of(rows, name, self.aliases[rows])
+
+
+def _are_alike(ways: Iterable[Way]) -> bool:
+    """Whether all are references to the same attributes, so that rows are among the values of any of them."""
+    there = [tuple(name for _, name in way.reference.pairs) if isinstance(way, Above) else None for way in ways]
+    return None not in there and len(set(there)) == 1
+
+
+def _joined(named: Iterable[str]) -> str:
+    return ",\n".join(named)
 
 
 def _listed(pairs: Iterable[tuple[str, str]], alias: str) -> str:
