@@ -117,7 +117,7 @@ class _Writing:
         """The rows of a table, whole: those that are referred to, those below others, or else those of its sets."""
         sets = self.slice.plan.rows[name]
         columns = self.slice.specs[name].heading.names
-        if ways is not None and (len(ways) == 1 or _are_alike(ways)):
+        if ways is not None and (len(ways) == 1 or all(isinstance(way, Above) for way in ways)):
             for way in ways:
                 self.ask_for(way, ())
             self.name_wanted()
@@ -203,17 +203,16 @@ class _Writing:
 
     def union(self, rows: Rows, ways: Iterable[Way], columns: Names) -> str:
         """The rows that some ways lead to, each once where there are several ways."""
-        selects, keys = [], dict[Names, list[str]]()
+        selects, among, key = [], list[str](), self.slice.key(rows)
         ways = list(ways)
         for way in ways:
-            if isinstance(way, Above) and not set(columns) <= {there for _, there in way.reference.pairs}:
-                there = tuple(name for _, name in way.reference.pairs)
-                keys.setdefault(there, []).append(self.referred(way, there))
+            if isinstance(way, Above) and not set(columns) <= set(key):
+                among.append(self.referred(way, key))
             else:
                 selects.append(self.select(rows, way, columns, alone=len(ways) == 1))
-        for there, found in keys.items():
-            among = " UNION ALL ".join(found)
-            selects.append(f"{self.read(rows, columns)} WHERE {self.row(rows, there)} IN ({among})")
+        if among:
+            keys = " UNION ALL ".join(among)
+            selects.append(f"{self.read(rows, columns)} WHERE {self.row(rows, key)} IN ({keys})")
         return "\nUNION ".join(selects)
 
     def select(self, rows: Rows, way: Way, columns: Names, *, alone: bool) -> str:
@@ -370,10 +369,6 @@ class _Step:
                 found = {there: self.value(way.source, here) for here, there in pairs}
                 nullable = [here for here, _ in pairs if slice_.attribute(way.source, here).nullable]
                 self.where += [f"{self.value(way.source, here)} IS NOT NULL" for here in nullable]
-                if not set(key) <= found.keys():  # other software refers to attributes outside of the key
-                    alias = self.join(rows)
-                    self.where += [f"{self.of(rows, there, alias)} = {value}" for there, value in found.items()]
-                    found = {name: self.of(rows, name, alias) for name in key}
             case Below():
                 alias = self.join(rows)
                 values = [(here, self.value(way.source, there)) for here, there in way.reference.pairs]
@@ -422,12 +417,6 @@ class _Step:
                 same = [(own, self.recursion.column(rows, own)) for own in key]
             self.where += [f"{self.of(rows, here, alias)} = {value}" for here, value in same]
         return self.of(rows, name, self.aliases[rows])
-
-
-def _are_alike(ways: Iterable[Way]) -> bool:
-    """Whether all are references to the same attributes, so that rows are among the values of any of them."""
-    there = [tuple(name for _, name in way.reference.pairs) if isinstance(way, Above) else None for way in ways]
-    return None not in there and len(set(there)) == 1
 
 
 def _joined(named: Iterable[str]) -> str:
