@@ -77,7 +77,7 @@ def export(
     connection, specs = selection.connection, selection.specs
     split = partitions(tuple(specs.values()), partition_by)
     entries = []
-    with connection.begin(read_only=True):
+    with connection.begin(read_only=True, settings=snapshot.SETTINGS):
         connection.execute(snapshot.lock_tables(selection.read))
         with _writing(root):
             root.mkdir(parents=True, exist_ok=True)
