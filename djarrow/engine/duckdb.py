@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.base import Stream, Streams
@@ -13,6 +12,7 @@ from djarrow.errors import EngineError, TimedOut
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from fsspec import AbstractFileSystem
 
 SETTINGS = {
     # what PostgreSQL does, so that the same text means the same
@@ -33,18 +33,21 @@ BATCH_ROWS = 65_536
 class DuckReader:
     """An in-memory DuckDB that may read one folder. Threads may share it: each statement has a cursor of its own.
 
-    root: the only folder whose files can be read. setup: statements that define schemas and views.
+    root: what the paths of files that can be read begin with. setup: statements that define schemas and views.
+    filesystem: that of fsspec which such paths belong to, where it is not this machine's.
     """
 
     dialect = "duckdb"
     read_parallel = None  # it uses all processors for one statement
 
-    def __init__(self, root: Path, setup: Iterable[str]) -> None:
+    def __init__(self, root: str, setup: Iterable[str], filesystem: AbstractFileSystem | None = None) -> None:
         import duckdb
 
         self._lock = threading.Lock()
         self._database = duckdb.connect(":memory:")
         try:
+            if filesystem is not None:
+                self._database.register_filesystem(filesystem)
             self._harden(root)
             for statement in setup:
                 self._database.execute(statement)
@@ -56,11 +59,11 @@ class DuckReader:
             self._database.close()
             raise
 
-    def _harden(self, root: Path) -> None:
+    def _harden(self, root: str) -> None:
         for name, value in SETTINGS.items():
             self._database.execute(f"SET {name} = {value}")
-        folder = str(root).rstrip("/").replace("'", "''")
-        self._database.execute(f"SET allowed_directories = ['{folder}/']")
+        folder = root.replace("'", "''")
+        self._database.execute(f"SET allowed_directories = ['{folder}']")
         self._database.execute("SET enable_external_access = false")
 
     def __repr__(self) -> str:

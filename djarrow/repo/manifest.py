@@ -6,18 +6,19 @@ Design section 11. Everything that opening needs is in it; nothing in a reposito
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
+from djarrow.jobs.revision import Revision
 from djarrow.model import names
 from djarrow.model.names import TableName
-from djarrow.repo.files import is_inside
+from djarrow.repo.paths import is_inside
+from djarrow.repo.places.base import Place
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -26,12 +27,13 @@ FORMAT = 1
 
 @frozen
 class DataFile:
-    """One Parquet file. path: from the repository's root, with `/`; size in bytes."""
+    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows."""
 
     path: str
     rows: int
     size: int
     sha256: str
+    content: str
 
 
 @frozen
@@ -62,13 +64,17 @@ class TableEntry:
 
 @frozen
 class Manifest:
-    """What a repository holds. tables: parents before children. created: ISO 8601, UTC. software: name -> version."""
+    """What a repository holds. tables: parents before children. created: ISO 8601, UTC. software: name -> version.
+
+    code: the git commits that the classes of its tables were loaded from.
+    """
 
     project: str
     created: str
     source: str
     software: dict[str, str]
-    tables: tuple[TableEntry, ...] = field(default=())
+    tables: tuple[TableEntry, ...] = ()
+    code: tuple[Revision, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -135,27 +141,26 @@ def text_of(manifest: Manifest) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def write(manifest: Manifest, root: Path) -> None:
-    """Write the manifest in one step: it is there whole or not at all."""
-    path = root / FILE_NAME
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text_of(manifest))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def read(root: Path) -> Manifest:
+def read(place: Place) -> Manifest:
     """The manifest of a repository. Raises RepositoryError where there is none, or none that can be read."""
-    path = root / FILE_NAME
     try:
-        document = json.loads(path.read_text("utf-8"))
+        with place.open(FILE_NAME) as file:
+            data = file.read()
     except FileNotFoundError:
         raise RepositoryError(
-            f"{root} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
+            f"{place} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise RepositoryError(f"{FILE_NAME} of {place} cannot be read: {error}") from error
+    return parsed(data, place)
+
+
+def parsed(data: bytes, place: Place) -> Manifest:
+    """The manifest that a file holds. Raises RepositoryError for what is none."""
+    path = f"{FILE_NAME} of {place}"
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path} cannot be read: {error}") from error
     version = document.pop("djarrow_repository", None) if isinstance(document, dict) else None
     if version != FORMAT:
@@ -196,7 +201,15 @@ def _manifest(document: Any) -> Manifest:
         source=_member(document, "source", str),
         software=software,
         tables=tuple(map(_table, _member(document, "tables", list))),
+        code=tuple(map(_revision, _member(document, "code", list))),
     )
+
+
+def _revision(record: Any) -> Revision:
+    dirty = record.get("dirty") if isinstance(record, dict) else None
+    if not isinstance(dirty, bool):
+        raise RepositoryError("'dirty' is missing, or not of the type that it should be.")
+    return Revision(_member(record, "commit", str), dirty)
 
 
 def _table(record: Any) -> TableEntry:
@@ -221,6 +234,7 @@ def _file(record: Any) -> DataFile:
         rows=_member(record, "rows", int),
         size=_member(record, "size", int),
         sha256=_member(record, "sha256", str),
+        content=_member(record, "content", str),
     )
 
 

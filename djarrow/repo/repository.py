@@ -20,8 +20,9 @@ from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
-from djarrow.repo.files import NotPlain, plain_file
 from djarrow.repo.manifest import DataFile
+from djarrow.repo.places.base import Place
+from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
 from djarrow.table.existing.classes import attributes_of, classes_of
@@ -40,18 +41,18 @@ class Repository:
     cannot be read.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.manifest = manifest.read(root)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.manifest = manifest.read(place)
         self.specs = specs_of(self.manifest)
         self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
 
     def __repr__(self) -> str:
-        return f"Repository({str(self.root)!r}: {', '.join(self._schemas)})"
+        return f"Repository({str(self.place)!r}: {', '.join(self._schemas)})"
 
     def __getitem__(self, schema: str) -> RepositorySchema:
         if schema not in self._schemas:
-            raise RepositoryError(f"{self.root} holds no schema {schema!r}; it holds {', '.join(self._schemas)}.")
+            raise RepositoryError(f"{self.place} holds no schema {schema!r}; it holds {', '.join(self._schemas)}.")
         return self._schemas[schema]
 
     def __iter__(self) -> Iterator[str]:
@@ -73,27 +74,29 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        return DuckReader(self.root, self._setup())
+        return DuckReader(self.place.location, self._setup(), self.place.mounted())
 
     def _setup(self) -> Iterator[str]:
         yield from views.create_schemas(self.manifest.schemas)
         for entry in self.manifest.tables:
-            files = [quoted(str(self._checked(file))) for file in entry.files]
+            files = [quoted(self._checked(file)) for file in entry.files]
             yield views.create_view(self.specs[entry.name], files)
 
-    def _checked(self, file: DataFile) -> Path:
+    def _checked(self, file: DataFile) -> str:
         """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
+        path = f"{self.place}/{file.path}"
         try:
-            path = plain_file(self.root, file.path)
+            size = self.place.size(file.path)
         except FileNotFoundError:
             raise RepositoryError(
-                f"{self.root / file.path} is missing, which the manifest lists: the repository is not whole."
+                f"{path} is missing, which the manifest lists: the repository is not whole, or was exported again "
+                "after it was opened."
             ) from None
-        except NotPlain as error:
-            raise RepositoryError(f"{self.root}: {error}") from error
-        if (size := path.stat().st_size) != file.size:
+        except OSError as error:
+            raise RepositoryError(f"{self.place}: {error}") from error
+        if size != file.size:
             raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
-        return path
+        return f"{self.place.location}{file.path}"
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
@@ -221,9 +224,10 @@ def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
     return found
 
 
-def open_repository(url: str | Path) -> Repository:
+def open_repository(url: str | Path, *, storage_options: StorageOptions | None = None) -> Repository:
     """Open an exported repository for reading, with no server.
 
-    Raises RepositoryError where the folder is none, or not whole.
+    url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. Raises RepositoryError
+    where there is none, or it is not whole.
     """
-    return Repository(Path(url).expanduser().resolve())
+    return Repository(place_of(url, storage_options))

@@ -47,10 +47,15 @@ class Taken:
 
 @frozen
 class Selection:
-    """All that an export takes. tables: parents before children. connection: where they lie."""
+    """All that an export takes. tables: parents before children. schemas: of what was given."""
 
-    connection: PostgresConnection
+    schemas: tuple[Schema, ...]
     tables: tuple[Taken, ...]
+
+    @property
+    def connection(self) -> PostgresConnection:
+        """Where they lie. Raises RepositoryError for schemas of several databases."""
+        return _connection(self.schemas)
 
     @property
     def specs(self) -> dict[TableName, TableSpec]:
@@ -72,7 +77,7 @@ def select(what: Any, include: str | None = None) -> Selection:
     if include not in (None, DESCENDANTS):
         raise RepositoryError(f"include is {DESCENDANTS!r}, or left out, and not {include!r}.")
     found = chosen(what)
-    schemas = list(dict.fromkeys(schema for each in found for schema in each.schemas))
+    schemas = tuple(dict.fromkeys(schema for each in found for schema in each.schemas))
     connection = _connection(schemas)
     known = {name: spec for schema in schemas for name, spec in schema.held.specs.items()}
     known |= {name: spec for schema in schemas for name, spec in schema.specs.items()}
@@ -81,7 +86,7 @@ def select(what: Any, include: str | None = None) -> Selection:
     choices = _together(found)
     plan = slices.plan([each for each, _ in choices], known, below=include is not None)
     specs = _in_order(plan.tables, known)
-    return Selection(connection, tuple(_taken(plan, specs, [node for _, node in choices])))
+    return Selection(schemas, tuple(_taken(plan, specs, [node for _, node in choices])))
 
 
 def _taken(plan: slices.Plan, specs: Sequence[TableSpec], nodes: Sequence[Node]) -> Iterable[Taken]:

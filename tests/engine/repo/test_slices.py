@@ -19,7 +19,6 @@ from djarrow.errors import RepositoryError
 from djarrow.frame.results import declared_batch
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, TableSpec
-from djarrow.repo import manifest
 from djarrow.repo.export import Exported
 from djarrow.repo.selection import Selection, select
 from djarrow.sql import compile as compiler
@@ -119,17 +118,15 @@ def read(selection: Selection) -> Found:
 
 def dangling(path: Path) -> list[str]:
     """The references of a repository that lead nowhere, by plain DuckDB over its files."""
-    folders = {entry.name: path / manifest.folder_of(entry.name) for entry in manifest.read(path).tables}
     repository = dj.open(path)
-    specs = repository.specs
+    entries, specs = repository.manifest.tables, repository.specs
     repository.close()
     found = []
     with duckdb.connect() as engine:
-        tables = {}
-        for number, (name, folder) in enumerate(folders.items()):
-            tables[name] = f"t{number}"
-            files = [str(file) for file in folder.rglob("*.parquet")]
-            engine.execute(f"CREATE TABLE t{number} AS SELECT * FROM read_parquet($1)", [files])
+        tables = {entry.name: f"t{number}" for number, entry in enumerate(entries)}
+        for entry in entries:
+            files = [str(path / file.path) for file in entry.files]
+            engine.execute(f"CREATE TABLE {tables[entry.name]} AS SELECT * FROM read_parquet($1)", [files])
         for name, spec in specs.items():
             for key in spec.foreign_keys:
                 same = " AND ".join(f'p."{there}" = c."{own}"' for own, there in key.pairs)
