@@ -82,7 +82,8 @@ def export(
     that no reference dangles: of a restricted table the rows that its rows need, of others all; and a master's rows
     come with those of its parts. include: "descendants" takes also all rows that depend on those given.
     url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. partition_by: attributes
-    whose values split the rows of a table over files, for every table that has them, or by table class.
+    whose values split the rows of a table over files, for every table that has them, or by table class; where not
+    given, those of the `partition_pattern` of `datajoint.toml`, if it has one; of [] none.
     max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
@@ -116,7 +117,7 @@ def export(
         ):
             connection.execute(snapshot.lock_tables(selection.read))
             entries = [
-                _write(taken, evolve(layout, partition_by=split[taken.spec.name]), target, connection, count)
+                _write(taken, evolve(layout, partitioning=split[taken.spec.name]), target, connection, count)
                 for taken in selection.tables
             ]
         document = _manifest(place, selection, entries)
@@ -179,8 +180,9 @@ def _write(
             yield declared
             count(declared.num_rows, declared.nbytes)
 
-    entry = evolve(taken.entry, partition_by=layout.partition_by)
-    with connection.stream(_sorted(taken, layout.partition_by)) as stream:
+    partition_by = layout.partitioning.attributes
+    entry = evolve(taken.entry, partition_by=partition_by)
+    with connection.stream(_sorted(taken, partition_by)) as stream:
         files = tuple(write_table(taken.spec, batches(stream), layout, target.files(entry)))
     return evolve(entry, content=combined(file.content for file in files), files=files)
 
