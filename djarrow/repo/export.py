@@ -20,6 +20,7 @@ from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.jobs.revision import Revision, revision_of
+from djarrow.repo.chosen import What
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.repo.partitioning import PartitionBy, partitions
 from djarrow.repo.places.base import Place
@@ -28,7 +29,6 @@ from djarrow.repo.selection import Selection, Taken, select
 from djarrow.sql import snapshot
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
-from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +64,10 @@ class Exported:
 
 
 def export(
-    what: Schema | type[Table] | Iterable[Schema | type[Table]],
+    what: What | Iterable[What],
     url: str | Path,
     *,
+    include: str | None = None,
     partition_by: PartitionBy = None,
     compression: str = "zstd",
     max_rows_per_file: int | None = None,
@@ -76,10 +77,13 @@ def export(
 ) -> Exported:
     """Write tables to a place as a repository, which `dj.open` queries with no server. Returns what was written.
 
-    what: a schema, a table class, or several of them, as a virtual module is. Of a schema without classes all tables
-    are exported that the database holds. The tables that they refer to are exported too, so that no reference dangles.
+    what: a schema, a module, a table class, a restricted one, `Session & 'date > "2024-01-01"'`, or several of these.
+    Of a schema without classes all tables are exported that the database holds. What they refer to is exported too, so
+    that no reference dangles: of a restricted table the rows that its rows need, of others all; and a master's rows
+    come with those of its parts. include: "descendants" takes also all rows that depend on those given.
     url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. partition_by: attributes
-    whose values split the rows of a table over files, for every table that has them, or by table class.
+    whose values split the rows of a table over files, for every table that has them, or by table class; where not
+    given, those of the `partition_pattern` of `datajoint.toml`, if it has one; of [] none.
     max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
@@ -87,7 +91,8 @@ def export(
     the manifest is replaced in one step. replace: also where that holds tables which this export does not.
 
     Raises RepositoryError where the place cannot be written, another export runs there, a partition is not
-    possible, or a schema or table has a name or attributes that only other software gives; UnknownAttribute;
+    possible, a schema or table has a name or attributes that only other software gives, or what is given are no rows of
+    a table; UnknownAttribute;
     InvalidCondition; TransactionError inside a transaction. Then what was published before is as it was.
     """
     from djarrow.repo.parquet import Layout
@@ -99,7 +104,7 @@ def export(
         raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
     layout = Layout(compression=_compression(compression), most=_most(max_rows_per_file))
     place = place_of(url, storage_options)
-    selection = select(what)
+    selection = select(what, include)
     if selection.connection.in_transaction:
         raise TransactionError("an export reads a snapshot of its own. End this transaction before.")
     split = partitions(tuple(selection.specs.values()), partition_by)
@@ -107,12 +112,12 @@ def export(
         if not replace:
             _check_kept(target, selection)
         with (
-            selection.connection.begin(read_only=True) as connection,
+            selection.connection.begin(read_only=True, settings=snapshot.SETTINGS) as connection,
             count_bar("export", shown=display_progress) as count,
         ):
-            connection.execute(snapshot.lock_tables(selection.specs))
+            connection.execute(snapshot.lock_tables(selection.read))
             entries = [
-                _write(taken, evolve(layout, partition_by=split[taken.spec.name]), target, connection, count)
+                _write(taken, evolve(layout, partitioning=split[taken.spec.name]), target, connection, count)
                 for taken in selection.tables
             ]
         document = _manifest(place, selection, entries)
@@ -175,8 +180,9 @@ def _write(
             yield declared
             count(declared.num_rows, declared.nbytes)
 
-    entry = evolve(taken.entry, partition_by=layout.partition_by)
-    with connection.stream(_sorted(taken, layout.partition_by)) as stream:
+    partition_by = layout.partitioning.attributes
+    entry = evolve(taken.entry, partition_by=partition_by)
+    with connection.stream(_sorted(taken, partition_by)) as stream:
         files = tuple(write_table(taken.spec, batches(stream), layout, target.files(entry)))
     return evolve(entry, content=combined(file.content for file in files), files=files)
 

@@ -28,10 +28,11 @@ def test_what_it_says(exported: Exported, lab: dj.Schema) -> None:
 
 
 def test_ancestors_come_along(lab: dj.Schema, folder: Path, opened: Opener) -> None:
-    """Of one class, all tables that it refers to are exported too, and no other."""
+    """Of one class, all tables that it refers to are exported too, parts with their masters, and no other."""
     score = next(cls for cls in lab.tables if cls.__name__ == "Score")
     dj.export(score, folder)
-    assert {str(name.table) for name in opened(folder).tables} == {"__score", "session", "subject", "#method"}
+    tables = {str(name.table) for name in opened(folder).tables}
+    assert tables == {"__score", "__score__item", "session", "session__note", "subject", "#method"}
 
 
 def test_other_schemas_come_along(schema: dj.Schema, another: Another, folder: Path, opened: Opener) -> None:
