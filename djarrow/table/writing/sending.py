@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+STAGING = TableName("pg_temp", "djarrow_staging")
+"""Where rows wait that may be there already."""
+
 
 class Sending:
     """One insert into one table: in a transaction of its own, or within one of the user's.
@@ -124,17 +127,21 @@ class Sending:
 
     def _insert_staged(self, rows: pa.Table) -> Inserted:
         """Rows some of which may be there already."""
-        spec, database, columns = self.spec, self.database, tuple(rows.column_names)
+        database, columns = self.database, tuple(rows.column_names)
         if self.conflict is Conflict.REPLACE:
             ensure_log(database, self._table)
-        staging = TableName("pg_temp", "djarrow_staging")
-        database.execute(text.create_staging(spec, staging, columns))
-        database.ingest(staging, rows)
-        statement = text.insert_staged(spec, staging, columns, self.conflict)
-        result = replaced(database, statement) if self.conflict is Conflict.REPLACE else database.read(statement)
-        done = inserted(result, rows.num_rows)
-        database.execute(text.drop_staging(staging))
+        database.execute(text.create_staging(self.spec, STAGING, columns))
+        database.ingest(STAGING, rows)
+        done = self.take_staged(columns, rows.num_rows)
+        database.execute(text.drop_staging(STAGING))
         return done
+
+    def take_staged(self, columns: Sequence[str], rows: int) -> Inserted:
+        """Write so many rows from the staging table, which has these columns of the table."""
+        statement = text.insert_staged(self.spec, STAGING, columns, self.conflict)
+        if self.conflict is Conflict.REPLACE:
+            return inserted(replaced(self.database, statement), rows)
+        return inserted(self.database.read(statement), rows)
 
     def _advance_count(self, names: Sequence[str]) -> None:
         """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""

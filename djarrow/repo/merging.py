@@ -1,0 +1,202 @@
+"""Restoring into schemas that have tables: new rows are added, equal ones kept, others of the same keys refused.
+
+Design section 11; docs/repositories.md. The statements: sql/merging.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from attrs import define, field
+
+from djarrow.errors import DefinitionMismatch, IntegrityError, MergeConflict, RepositoryError
+from djarrow.expr.nodes import Written
+from djarrow.model.changes import mismatches
+from djarrow.model.flow import stages
+from djarrow.model.names import TableName, is_made
+from djarrow.repo.filling import Target, complete, fill, sending
+from djarrow.sql import ddl, locks
+from djarrow.sql.insert import Conflict
+from djarrow.sql.merging import WIDEST, Differing, Foreign, comparable, count_differing
+from djarrow.table.declaring import declare
+from djarrow.table.expression import QueryExpression
+from djarrow.table.writing.inserted import Inserted
+from djarrow.table.writing.sending import STAGING, Sending
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from djarrow.engine.postgres import PostgresConnection
+    from djarrow.model.spec import ForeignKey
+    from djarrow.sql.catalog import Catalog
+    from djarrow.table.table import Table
+
+
+def merge(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
+    """Add what the database lacks of these tables, parents first, in one transaction. Gives what was done of all rows.
+
+    Raises MergeConflict, DefinitionMismatch, and RepositoryError for rows that the database refuses.
+    """
+
+    def work() -> Inserted:
+        with database.begin(isolation="READ COMMITTED"):
+            return _merged(database, targets)
+
+    return locks.repeated(work, lambda reason: RepositoryError(f"{reason}. Nothing was restored."), bounded=False)
+
+
+def _merged(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
+    database.read(locks.lock_declarations())
+    schemas = dict.fromkeys(target.spec.name.schema for target in targets)
+    held = declare.stored(database, schemas)
+    absent = {target.spec.name for target in targets if _is_absent(target, held)}
+    _create(database, schemas, [target for target in targets if target.spec.name in absent], held)
+    owners, found, done = _owners(targets), Conflicts(), Inserted()
+    for target in targets:
+        table = target.table(database)
+        if target.spec.name not in absent:
+            done = done.and_then(_add(target, Merging(table, database, found, owners.get(target.spec.name))))
+        elif not found:
+            done = done.and_then(fill(target, sending(target, database)))
+    found.check()
+    for target in targets:
+        if target.spec.name in absent:
+            complete(target, database)
+    return done
+
+
+def _is_absent(target: Target, held: Catalog) -> bool:
+    """Whether a table is to be made. Raises DefinitionMismatch where another one is there under its name."""
+    there = held.spec(target.spec.name)
+    if there is not None and (lines := mismatches(target.spec, there, given="the repository")):
+        raise DefinitionMismatch(
+            lines,
+            table=str(target.spec.name),
+            given="the definition in the repository",
+            advice="Alter the table to what the repository says, or restore under other names by `rename`.",
+        )
+    return there is None
+
+
+def _create(database: PostgresConnection, schemas: Mapping[str, None], absent: Sequence[Target], held: Catalog) -> None:
+    there = declare.existing_schemas(database, schemas)
+    statements = [ddl.create_schema(name) for name in schemas if name not in there]
+    for target in absent:
+        statements += ddl.create_bare_table(target.spec, declare.carriers_of(target.spec, held.carriers))
+    if statements:
+        database.execute(ddl.block(statements))
+
+
+def _owners(targets: Sequence[Target]) -> dict[TableName, ForeignKey]:
+    """Part of a table that fills itself -> the reference by which its rows belong to those of the master."""
+    specs = {target.spec.name: target.spec for target in targets}
+    masters = {spec.master for spec in specs.values() if spec.master is not None and is_made(spec.master)}
+    return {
+        part.spec.name: part.owner for master in masters for part in stages(master, specs)[-1].parts if master in specs
+    }
+
+
+def _add(target: Target, way: Merging) -> Inserted:
+    """Send the rows of a table that is there."""
+    try:
+        return fill(target, way)
+    except IntegrityError as error:
+        raise RepositoryError(
+            f"the rows of {target.spec.name} do not go with those that the database holds: {error}"
+        ) from error
+
+
+# --- rows of one table -------------------------------------------------------------------------------------------
+
+
+@define
+class Conflicts:
+    """What contradicts what is there, as far as it was looked for, by table: the number of rows, and the first ones."""
+
+    counts: dict[str, int] = field(factory=dict)
+    frames: dict[str, list[pl.DataFrame]] = field(factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.counts)
+
+    def add(self, table: TableName, number: int, frame: pl.DataFrame) -> None:
+        """More rows of a table."""
+        name = str(table)
+        self.counts[name] = self.counts.get(name, 0) + number
+        self.frames.setdefault(name, []).append(frame)
+
+    def check(self) -> None:
+        """Raise MergeConflict where there are any."""
+        import polars as pl
+
+        from djarrow.sql.merging import FIRST
+
+        if self.counts:
+            frames = {name: pl.concat(each, how="diagonal").head(FIRST) for name, each in self.frames.items()}
+            raise MergeConflict(frames, self.counts)
+
+
+class Merging(Sending):
+    """Rows for a table that has rows: new ones go in, as long as nothing was found anywhere that contradicts.
+
+    The order makes it right beside others who write: first what is new goes in, which waits for those who insert the
+    same key, and then all is compared with what is there.
+    """
+
+    def __init__(
+        self, table: Table, database: PostgresConnection, found: Conflicts, owner: ForeignKey | None = None
+    ) -> None:
+        """owner: of a part, the reference to the row of a make that its rows belong to."""
+        super().__init__(table, database, Conflict.SKIP, ignore_extra_fields=False)
+        self._found = found
+        self._owner = owner if owner is not None and self._is_noted(table, owner) else None
+
+    def _is_noted(self, table: Table, owner: ForeignKey) -> bool:
+        """Whether the database keeps the makes of the owner: tables of other software have no column for it."""
+        from djarrow.sql.makes import ready_table
+
+        found = table.schema.ready_connection().read(ready_table(owner.parent), few=True).to_pylist()
+        return bool(found[0]["made"])
+
+    def take_staged(self, columns: Sequence[str], rows: int) -> Inserted:
+        """Write and compare what is staged."""
+        if self._owner is not None:
+            self._find_foreign(self._owner)
+        done = Inserted(0, skipped=rows) if self._found else super().take_staged(columns, rows)
+        if done.skipped and comparable(self.spec):
+            self._find_differing()
+        return done
+
+    def _find_foreign(self, owner: ForeignKey) -> None:
+        """A result that one make has written has no parts of another."""
+        import polars as pl
+
+        foreign = Foreign(self.spec, STAGING, owner)
+        number = self.database.read(foreign.count(), few=True).column("n")[0].as_py()
+        if number:
+            frame = self._read(Written(foreign.heading, foreign))
+            self._found.add(self.spec.name, number, frame.with_columns(_conflict=pl.lit("part of another make")))
+
+    def _find_differing(self) -> None:
+        told = self.database.read(count_differing(self.spec, STAGING)).to_pylist()[0]
+        if told["n"]:
+            different = [a.name for n, a in enumerate(comparable(self.spec)) if told[f"d{n}"]][:WIDEST]
+            statement = Differing(self.spec, STAGING, tuple(different))
+            frame = _as_structs(self._read(Written(statement.heading, statement)), statement)
+            self._found.add(self.spec.name, told["n"], frame)
+
+    def _read(self, node: Written) -> pl.DataFrame:
+        return QueryExpression(node, self._table).to_polars()
+
+
+def _as_structs(frame: pl.DataFrame, statement: Differing) -> pl.DataFrame:
+    """The key, and of each attribute that differs a struct of both values, which is NULL in rows where it does not."""
+    import polars as pl
+
+    key = statement.spec.heading.primary_key
+    columns = {name: pl.col(f"k{number}") for number, name in enumerate(key)}
+    for number, name in enumerate(statement.attributes):
+        both = pl.struct(database=f"a{number}", repository=f"b{number}")
+        columns[name] = pl.when(pl.col(f"d{number}")).then(both)
+    return frame.select(**columns, _conflict=pl.lit("other values"))
