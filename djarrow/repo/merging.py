@@ -16,6 +16,7 @@ from djarrow.model.changes import mismatches
 from djarrow.model.flow import stages
 from djarrow.model.names import TableName, is_made
 from djarrow.repo.filling import Target, complete, fill, sending
+from djarrow.repo.occupied import check_not_begun
 from djarrow.sql import ddl, locks
 from djarrow.sql.insert import Conflict
 from djarrow.sql.merging import WIDEST, Differing, Foreign, comparable, count_differing
@@ -49,6 +50,7 @@ def merge(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
 def _merged(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
     database.read(locks.lock_declarations())
     schemas = dict.fromkeys(target.spec.name.schema for target in targets)
+    check_not_begun(database, schemas)
     held = declare.stored(database, schemas)
     absent = {target.spec.name for target in targets if _is_absent(target, held)}
     _create(database, schemas, [target for target in targets if target.spec.name in absent], held)

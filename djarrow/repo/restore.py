@@ -19,8 +19,10 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.repo.filling import Target, complete, fill, sending
 from djarrow.repo.merging import merge
+from djarrow.repo.occupied import check_empty, check_not_begun
 from djarrow.repo.places.find import StorageOptions
 from djarrow.repo.repository import Repository, open_repository
+from djarrow.repo.resuming import resume
 from djarrow.sql import ddl, locks
 from djarrow.table.declaring import declare
 from djarrow.table.source import current_offline
@@ -28,7 +30,6 @@ from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.sql.catalog import Catalog
 
 
 @frozen
@@ -82,7 +83,8 @@ def restore(
     repository = open_repository(url, storage_options=storage_options)
     try:
         targets = _targets(repository, schemas, rename or {})
-        done = merge(database, targets) if into == "merge" else _whole(database, targets)
+        work = merge if into == "merge" else resume if resumable else _whole
+        done = work(database, targets)
     finally:
         repository.close()
     made = tuple(dict.fromkeys(target.spec.name.schema for target in targets))
@@ -154,6 +156,7 @@ def _whole(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
     schemas, done = tuple(dict.fromkeys(target.spec.name.schema for target in targets)), Inserted()
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_declarations())
+        check_not_begun(database, schemas)
         check_empty(declare.stored(database, schemas), schemas)
         made = [statement for target in targets for statement in ddl.create_bare_table(target.spec)]
         database.execute(ddl.block([*map(ddl.create_schema, schemas), *made]))
@@ -162,14 +165,3 @@ def _whole(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
         for target in targets:
             complete(target, database)
     return done
-
-
-def check_empty(held: Catalog, schemas: Iterable[str]) -> None:
-    """Refuse schemas that have tables."""
-    there = sorted(str(name) for name in (*held.specs, *held.refused) if name.schema in schemas)
-    if there:
-        shown = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
-        raise RepositoryError(
-            f"the database has tables there already: {shown}. Drop these schemas, restore under other names by "
-            '`rename`, or add what is new by `into="merge"`.'
-        )
