@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from djarrow.errors import IntegrityError, RepositoryError
+from djarrow.repo.repository import Repository, provenance_files
 from djarrow.sql import ddl
 from djarrow.sql.insert import Conflict
 from djarrow.table.schema import Schema
@@ -24,21 +25,36 @@ if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.model.spec import TableSpec
     from djarrow.repo.manifest import TableEntry
+    from djarrow.sql.carried import Kind
     from djarrow.table.writing.inserted import Inserted
 
 
 @frozen
 class Target:
-    """A table to restore. source: it in the repository; entry: what the manifest says; spec: it in the database."""
+    """A table to restore. entry: what the manifest of the repository says of it; spec: it in the database."""
 
+    repository: Repository
     entry: TableEntry
-    source: Table
     spec: TableSpec
 
-    def table(self, database: PostgresConnection) -> Table:
-        """The table in the database, which need not be declared by any class."""
+    @property
+    def source(self) -> Table:
+        """It in the repository."""
+        return self.repository.table(self.entry.name)
+
+    @property
+    def carried(self) -> frozenset[Kind]:
+        """What the repository tells of the makes and changes of its rows."""
+        return frozenset(provenance_files(self.entry))
+
+    def notes(self, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """The rows of that."""
+        return self.repository.notes(self.entry.name, kind)
+
+    def table(self, database: PostgresConnection, spec: TableSpec | None = None) -> Table:
+        """The table in the database, which need not be declared by any class. spec: of another one, beside it."""
         schema = Schema(self.spec.name.schema, connection=database, create_tables=False)
-        cls: type[Table] = type("Restored", (Table,), {"_spec": self.spec, "_schema": schema})
+        cls: type[Table] = type("Restored", (Table,), {"_spec": spec or self.spec, "_schema": schema})
         return cls()
 
 

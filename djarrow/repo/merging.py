@@ -5,7 +5,8 @@ Design section 11; docs/repositories.md. The statements: sql/merging.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import define, field
@@ -15,10 +16,13 @@ from djarrow.expr.nodes import Written
 from djarrow.model.changes import mismatches
 from djarrow.model.flow import stages
 from djarrow.model.names import TableName, is_made
-from djarrow.repo.filling import Target, complete, fill, sending
+from djarrow.repo.filling import Target, complete, sending
 from djarrow.repo.occupied import check_not_begun
+from djarrow.repo.recalling import fill_told, has_made, owners_told, prepare
 from djarrow.sql import ddl, locks
+from djarrow.sql.carried import Kind
 from djarrow.sql.insert import Conflict
+from djarrow.sql.makes import add_made_column
 from djarrow.sql.merging import WIDEST, Differing, Foreign, comparable, count_differing
 from djarrow.table.declaring import declare
 from djarrow.table.expression import QueryExpression
@@ -54,13 +58,16 @@ def _merged(database: PostgresConnection, targets: Sequence[Target]) -> Inserted
     held = declare.stored(database, schemas)
     absent = {target.spec.name for target in targets if _is_absent(target, held)}
     _create(database, schemas, [target for target in targets if target.spec.name in absent], held)
+    _prepare(database, targets, absent)
     owners, found, done = _owners(targets), Conflicts(), Inserted()
     for target in targets:
         table = target.table(database)
         if target.spec.name not in absent:
-            done = done.and_then(_add(target, Merging(table, database, found, owners.get(target.spec.name))))
+            way = Merging(table, database, found)
+            with _owned(database, targets, owners.get(target.spec.name), way):
+                done = done.and_then(_add(database, target, targets, way))
         elif not found:
-            done = done.and_then(fill(target, sending(target, database)))
+            done = done.and_then(fill_told(database, target, targets, sending(target, database)))
     found.check()
     for target in targets:
         if target.spec.name in absent:
@@ -90,6 +97,14 @@ def _create(database: PostgresConnection, schemas: Mapping[str, None], absent: S
         database.execute(ddl.block(statements))
 
 
+def _prepare(database: PostgresConnection, targets: Sequence[Target], absent: Set[TableName]) -> None:
+    prepare(database, targets)
+    for target in targets:
+        name = target.spec.name
+        if Kind.ROWS in target.carried and name not in absent and not has_made(database, name):
+            database.execute(add_made_column(name))
+
+
 def _owners(targets: Sequence[Target]) -> dict[TableName, ForeignKey]:
     """Part of a table that fills itself -> the reference by which its rows belong to those of the master."""
     specs = {target.spec.name: target.spec for target in targets}
@@ -99,10 +114,24 @@ def _owners(targets: Sequence[Target]) -> dict[TableName, ForeignKey]:
     }
 
 
-def _add(target: Target, way: Merging) -> Inserted:
+@contextmanager
+def _owned(
+    database: PostgresConnection, targets: Sequence[Target], owner: ForeignKey | None, way: Merging
+) -> Iterator[None]:
+    """Have rows of a part compared with the makes of those that they belong to."""
+    if owner is None or not has_made(database, owner.parent):
+        yield
+        return
+    (target,) = (each for each in targets if each.spec.name == owner.parent)
+    with owners_told(database, target, owner) as made:
+        way.owner = (owner, made)
+        yield
+
+
+def _add(database: PostgresConnection, target: Target, targets: Sequence[Target], way: Merging) -> Inserted:
     """Send the rows of a table that is there."""
     try:
-        return fill(target, way)
+        return fill_told(database, target, targets, way)
     except IntegrityError as error:
         raise RepositoryError(
             f"the rows of {target.spec.name} do not go with those that the database holds: {error}"
@@ -146,35 +175,27 @@ class Merging(Sending):
     same key, and then all is compared with what is there.
     """
 
-    def __init__(
-        self, table: Table, database: PostgresConnection, found: Conflicts, owner: ForeignKey | None = None
-    ) -> None:
-        """owner: of a part, the reference to the row of a make that its rows belong to."""
+    owner: tuple[ForeignKey, str] | None = None
+    """Of a part of a table that fills itself, the reference to the row that its rows belong to, and the make of that in
+    the repository, as an expression over a staged row `s`."""
+
+    def __init__(self, table: Table, database: PostgresConnection, found: Conflicts) -> None:
         super().__init__(table, database, Conflict.SKIP, ignore_extra_fields=False)
         self._found = found
-        self._owner = owner if owner is not None and self._is_noted(table, owner) else None
-
-    def _is_noted(self, table: Table, owner: ForeignKey) -> bool:
-        """Whether the database keeps the makes of the owner: tables of other software have no column for it."""
-        from djarrow.sql.makes import ready_table
-
-        found = table.schema.ready_connection().read(ready_table(owner.parent), few=True).to_pylist()
-        return bool(found[0]["made"])
 
     def take_staged(self, columns: Sequence[str], rows: int) -> Inserted:
         """Write and compare what is staged."""
-        if self._owner is not None:
-            self._find_foreign(self._owner)
+        if self.owner is not None:
+            self._find_foreign(Foreign(self.spec, STAGING, *self.owner))
         done = Inserted(0, skipped=rows) if self._found else super().take_staged(columns, rows)
         if done.skipped and comparable(self.spec):
             self._find_differing()
         return done
 
-    def _find_foreign(self, owner: ForeignKey) -> None:
+    def _find_foreign(self, foreign: Foreign) -> None:
         """A result that one make has written has no parts of another."""
         import polars as pl
 
-        foreign = Foreign(self.spec, STAGING, owner)
         number = self.database.read(foreign.count(), few=True).column("n")[0].as_py()
         if number:
             frame = self._read(Written(foreign.heading, foreign))

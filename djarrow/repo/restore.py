@@ -17,9 +17,10 @@ from djarrow.model import names
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.repo.filling import Target, complete, fill, sending
+from djarrow.repo.filling import Target, complete, sending
 from djarrow.repo.merging import merge
 from djarrow.repo.occupied import check_empty, check_not_begun
+from djarrow.repo.recalling import fill_told, prepare
 from djarrow.repo.places.find import StorageOptions
 from djarrow.repo.repository import Repository, open_repository
 from djarrow.repo.resuming import resume
@@ -114,7 +115,7 @@ def _targets(repository: Repository, wanted: Iterable[str] | None, rename: Mappi
             if parent.schema not in chosen:
                 raise RepositoryError(f"{name} refers to {parent}: restore the schema {parent.schema!r} with it.")
     entries = {entry.name: entry for entry in repository.manifest.tables}
-    return tuple(Target(entries[name], repository.table(name), renamed(spec, rename)) for name, spec in specs.items())
+    return tuple(Target(repository, entries[name], renamed(spec, rename)) for name, spec in specs.items())
 
 
 def _check_names(chosen: Iterable[str], rename: Mapping[str, str]) -> None:
@@ -160,8 +161,9 @@ def _whole(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
         check_empty(declare.stored(database, schemas), schemas)
         made = [statement for target in targets for statement in ddl.create_bare_table(target.spec)]
         database.execute(ddl.block([*map(ddl.create_schema, schemas), *made]))
+        prepare(database, targets)
         for target in targets:
-            done = done.and_then(fill(target, sending(target, database)))
+            done = done.and_then(fill_told(database, target, targets, sending(target, database)))
         for target in targets:
             complete(target, database)
     return done

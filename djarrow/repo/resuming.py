@@ -15,8 +15,9 @@ from attrs import frozen
 from djarrow.errors import MissingTable, RepositoryError
 from djarrow.model.changes import mismatches
 from djarrow.model.names import TableName
-from djarrow.repo.filling import Target, complete, fill, sending
+from djarrow.repo.filling import Target, complete, sending
 from djarrow.repo.occupied import begun, check_empty
+from djarrow.repo.recalling import fill_told, prepare
 from djarrow.sql import ddl, locks, restoring
 from djarrow.table.declaring import declare
 from djarrow.table.writing.inserted import Inserted
@@ -36,20 +37,20 @@ def resume(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
     _begin(database, schemas, targets)
     done = Inserted()
     for target in targets:
-        done = done.and_then(_make(database, target))
+        done = done.and_then(_make(database, target, targets))
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_declarations())
         database.execute(restoring.drop_restoring(schemas))
     return done
 
 
-def _make(database: PostgresConnection, target: Target) -> Inserted:
+def _make(database: PostgresConnection, target: Target, targets: Sequence[Target]) -> Inserted:
     """One table, all of it, where it is not there yet."""
     with database.begin(isolation="READ COMMITTED"):
         if not _is_taken(database, target.spec.name):
             return Inserted(0, skipped=target.entry.rows)
         database.execute(ddl.block(ddl.create_bare_table(target.spec)))
-        done = fill(target, sending(target, database))
+        done = fill_told(database, target, targets, sending(target, database))
         complete(target, database)
     return done
 
@@ -92,6 +93,7 @@ def _begin(database: PostgresConnection, schemas: Sequence[str], targets: Sequen
             tables = [target.spec.name for target in targets if target.spec.name.schema == name]
             statements += restoring.create_restoring(name, tables, what)
         database.execute(ddl.block(statements))
+        prepare(database, targets)
 
 
 def _hash_of(targets: Sequence[Target]) -> str:

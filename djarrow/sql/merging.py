@@ -82,12 +82,14 @@ class Differing:
 class Foreign:
     """The first keys of staged rows of a part, new ones, whose master's row was there and is of another make.
 
-    owner: the reference by which they belong to it.
+    owner: the reference by which they belong to it. made: the make of that row in the repository, as an expression over
+    a staged row s.
     """
 
     spec: TableSpec
     staging: TableName
     owner: ForeignKey
+    made: str
 
     @property
     def tables(self) -> frozenset[TableName]:
@@ -120,7 +122,7 @@ class Foreign:
             f"FROM {identifier(self.staging.table)} AS s\n"
             f"WHERE NOT EXISTS (SELECT FROM {full_name(self.spec.name)} AS t WHERE {_same(key)})\n"
             f"AND EXISTS (SELECT FROM {full_name(self.owner.parent)} AS o WHERE {owned} "
-            f"AND o.{identifier(MADE)} IS NOT NULL)"
+            f"AND o.{identifier(MADE)} IS DISTINCT FROM {self.made})"
         )
 
 

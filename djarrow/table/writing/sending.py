@@ -38,6 +38,9 @@ class Sending:
     There the columns are looked at before anything is written: the user may pass over the refusal.
     """
 
+    made: str | None = None
+    """The number of the make that a staged row `s` is of, as an expression: of rows that are restored."""
+
     def __init__(self, table: Table, database: Database, conflict: Conflict, *, ignore_extra_fields: bool) -> None:
         self.spec = table.spec
         self.database = database
@@ -98,7 +101,7 @@ class Sending:
         if not rows.num_columns:
             return self._insert_defaults(rows.num_rows)
         self.look()
-        if self.conflict is Conflict.RAISE:
+        if self.conflict is Conflict.RAISE and self.made is None:
             return Inserted(self.database.ingest(self.spec.name, rows))
         return self._insert_staged(rows)
 
@@ -138,7 +141,7 @@ class Sending:
 
     def take_staged(self, columns: Sequence[str], rows: int) -> Inserted:
         """Write so many rows from the staging table, which has these columns of the table."""
-        statement = text.insert_staged(self.spec, STAGING, columns, self.conflict)
+        statement = text.insert_staged(self.spec, STAGING, columns, self.conflict, made=self.made)
         if self.conflict is Conflict.REPLACE:
             return inserted(replaced(self.database, statement), rows)
         return inserted(self.database.read(statement), rows)
