@@ -107,7 +107,7 @@ def folder_of(name: TableName) -> PurePosixPath:
 
 
 def provenance_folder_of(name: TableName) -> PurePosixPath:
-    """Where files about what made its rows lie: `<schema>/provenance/<table>`."""
+    """Where files about what made its rows lie, a folder a kind: `<schema>/provenance/<table>`."""
     folder = folder_of(name)
     return PurePosixPath(folder.parts[0], "provenance", folder.parts[2])
 
@@ -232,7 +232,7 @@ def _table(record: Any) -> TableEntry:
         content=_member(record, "content", str),
         partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
         files=tuple(map(_file, _member(record, "files", list))),
-        provenance=tuple(map(_file, _member(record, "provenance", list))),
+        provenance=tuple(map(_file, _member({"provenance": [], **record}, "provenance", list))),
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)

@@ -232,7 +232,7 @@ def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
     """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
     found: dict[Kind, list[DataFile]] = {}
     for file in entry.provenance:
-        name = PurePosixPath(file.path).stem.partition("~")[0]
+        name = PurePosixPath(file.path).parent.name
         if name in set(Kind):
             found.setdefault(Kind(name), []).append(file)
     return found

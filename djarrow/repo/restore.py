@@ -20,8 +20,8 @@ from djarrow.model.spec import TableSpec
 from djarrow.repo.filling import Target, complete, sending
 from djarrow.repo.merging import merge
 from djarrow.repo.occupied import check_empty, check_not_begun
-from djarrow.repo.recalling import fill_told, prepare
 from djarrow.repo.places.find import StorageOptions
+from djarrow.repo.recalling import fill_told, prepare
 from djarrow.repo.repository import Repository, open_repository
 from djarrow.repo.resuming import resume
 from djarrow.sql import ddl, locks

@@ -295,11 +295,11 @@ def test_it_goes_on(lab: dj.Schema, exported: Exported, restored: Any, interrupt
     """What was interrupted is told as such by all who restore there, and is whole after it goes on."""
     interrupted(number)
     connection = lab.connection
-    assert len(relations(connection, "again")) == number + 1
+    assert len([name for name in relations(connection, "again") if not name.startswith("~")]) == number
     for options in ({}, {"into": "merge"}):
         with pytest.raises(RepositoryError, match=r"a restore of again was interrupted.*resumable=True"):
             restored(exported.path, {lab.name: "again"}, **options)
-    before = read(exported.path).tables[:number]
+    before = read(place_of(exported.path)).tables[:number]
     found = restored(exported.path, {lab.name: "again"}, resumable=True)
     assert found.kept == sum(table.rows for table in before)
     assert found.rows == exported.rows - found.kept
@@ -316,7 +316,7 @@ def test_what_was_begun_is_no_other(
     """Only the same rows go on, and only where nobody has changed the tables."""
     interrupted(4)
     connection = lab.connection
-    first = read(exported.path).tables[0].table
+    first = read(place_of(exported.path)).tables[0].table
     lab["Setting"].update1({"scale": 0.75})
     other = dj.export(lab, tmp_path / "other").path
     with pytest.raises(RepositoryError, match="another repository, other rows"):

@@ -17,6 +17,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DjarrowError, RepositoryError
 from djarrow.repo.export import Exported
 from djarrow.repo.manifest import read
+from djarrow.repo.places.find import place_of
 from tests.described import drop_schemas
 
 from .conftest import declared, same
@@ -186,24 +187,24 @@ def test_what_others_read(history: SimpleNamespace, path: Path) -> None:
     rows = (
         duckdb.connect()
         .execute(
-            f"SELECT scan_id, host, started FROM read_parquet(['{folder}/rows.parquet']) "
-            f"JOIN read_parquet(['{folder}/makes.parquet']) USING (make) ORDER BY scan_id"
+            f"SELECT scan_id, host, started FROM read_parquet(['{folder}/rows/all.parquet']) "
+            f"JOIN read_parquet(['{folder}/makes/all.parquet']) USING (make) ORDER BY scan_id"
         )
         .fetchall()
     )
     expected = history.Stats.provenance().to_dicts("scan_id", "host", "started")
     assert rows == [tuple(row.values()) for row in expected if row["host"] is not None]
-    listed = {file.path for entry in read(path).tables for file in entry.provenance}
+    listed = {file.path for entry in read(place_of(path)).tables for file in entry.provenance}
     files = {str(file.relative_to(path)) for file in path.rglob("provenance/**/*.parquet")}
     assert listed == files
-    assert {f"{history.schema.name}/provenance/scan/updates.parquet"} <= files
-    assert not (path / history.schema.name / "provenance" / "scan" / "rows.parquet").exists()
+    assert {f"{history.schema.name}/provenance/scan/updates/all.parquet"} <= files
+    assert not (path / history.schema.name / "provenance" / "scan" / "rows").exists()
 
 
 def test_it_is_verified(history: SimpleNamespace, path: Path, connection: PostgresConnection) -> None:
     """A file about makes that was changed, or is missing, is found, and nothing is restored."""
     assert dj.verify(path)
-    file = path / history.schema.name / "provenance" / "stats" / "makes.parquet"
+    file = path / history.schema.name / "provenance" / "stats" / "makes" / "all.parquet"
     data = file.read_bytes()
     file.write_bytes(data[:100] + bytes([data[100] ^ 1]) + data[101:])
     assert [problem.path for problem in dj.verify(path).problems] == [str(file.relative_to(path))]
@@ -215,7 +216,7 @@ def test_it_is_verified(history: SimpleNamespace, path: Path, connection: Postgr
 
 def test_a_hostile_snapshot(history: SimpleNamespace, path: Path, connection: PostgresConnection) -> None:
     """What is no snapshot is refused by the server, whatever it says, and nothing is restored."""
-    file = path / history.schema.name / "provenance" / "stats" / "makes.parquet"
+    file = path / history.schema.name / "provenance" / "stats" / "makes" / "all.parquet"
     copy = str(file.with_suffix(".copy"))
     text, of = "x'; DROP SCHEMA public", str(file).replace("'", "''")
     text = text.replace("'", "''")
@@ -272,7 +273,7 @@ def test_nothing_to_tell(schema: dj.Schema, tmp_path: Path, connection: Postgres
     declared(schema, "Plain", "n : uint8").insert1([1])
     declared(schema, "Result", "-> Plain", dj.Computed).insert1([1], allow_direct_insert=True)
     path = dj.export(schema, tmp_path / "plain").path
-    assert [entry.provenance for entry in read(path).tables] == [(), ()]
+    assert [entry.provenance for entry in read(place_of(path)).tables] == [(), ()]
     schema.drop(prompt=False)
     dj.restore(path, connection)
     notes = "SELECT FROM pg_class JOIN pg_namespace AS n ON n.oid = relnamespace WHERE relname LIKE '~%' AND nspname = "
@@ -308,7 +309,10 @@ def test_a_whole_batch(schema: dj.Schema, tmp_path: Path, connection: PostgresCo
 
 def test_exports_of_parts(exported: Exported) -> None:
     """What the parts of a result are made by is told beside them."""
-    told = {entry.table: [Path(file.path).stem for file in entry.provenance] for entry in read(exported.path).tables}
+    told = {
+        entry.table: [Path(file.path).parent.name for file in entry.provenance]
+        for entry in read(place_of(exported.path)).tables
+    }
     assert {name: kinds for name, kinds in told.items() if kinds} == {
         "__score": ["rows", "makes"],
         "__score__item": ["rows", "makes"],
