@@ -7,7 +7,7 @@ noted in one transaction. The notes go with the last one. docs/repositories.md.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -24,7 +24,6 @@ from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.sql.catalog import Catalog
 
 
 def resume(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
@@ -81,12 +80,11 @@ def _begin(database: PostgresConnection, schemas: Sequence[str], targets: Sequen
     what = _hash_of(targets)
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_declarations())
-        held, marked = declare.stored(database, schemas), begun(database, schemas)
-        if marked:
+        if marked := begun(database, schemas):
             _check_begun(database, schemas, marked, what)
-            _check_tables(held, targets, _noted(database, schemas))
+            _check_tables(database, schemas, targets)
             return
-        check_empty(held, schemas)
+        check_empty(declare.stored(database, schemas), schemas)
         there = declare.existing_schemas(database, schemas)
         statements = [ddl.create_schema(name) for name in schemas if name not in there]
         for name in schemas:
@@ -128,14 +126,14 @@ def _check_begun(database: PostgresConnection, schemas: Sequence[str], marked: S
         )
 
 
-def _check_tables(held: Catalog, targets: Sequence[Target], noted: Mapping[TableName, Noted]) -> None:
-    """Refuse tables that were dropped, altered or made since."""
+def _check_tables(database: PostgresConnection, schemas: Sequence[str], targets: Sequence[Target]) -> None:
+    """Refuse tables that were dropped, altered or made since. Another process may make some just now."""
+    before, held, after = _noted(database, schemas), declare.stored(database, schemas), _noted(database, schemas)
     for target in targets:
         name = target.spec.name
         there = held.spec(name)
-        if noted[name].done and (there is None or mismatches(target.spec, there)):
-            raise RepositoryError(
-                f"{name} was {'dropped' if there is None else 'altered'} since it was restored. {_DROP}"
-            )
-        if there is not None and not noted[name].done:
-            raise RepositoryError(f"{name} was made since a restore was interrupted, by someone else. {_DROP}")
+        if before[name].done and (there is None or mismatches(target.spec, there)):
+            how = "dropped" if there is None else "altered"
+            raise RepositoryError(f"{name} was {how} since it was restored. {_DROP}")
+        if there is not None and not after[name].done:
+            raise RepositoryError(f"{name} was made since the restore was interrupted, and not by it. {_DROP}")
