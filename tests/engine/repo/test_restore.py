@@ -218,13 +218,13 @@ print("done", flush=True)
 KILLS = 50 if "DJARROW_SOAK" in os.environ else 2
 
 
-def killed(path: Path, connection: PostgresConnection, schema: str, *, resumable: bool) -> bool:
-    """Whether a process that restores was done before it was killed, at any moment."""
+def killed(path: Path, connection: PostgresConnection, schema: str, *, resumable: bool, within: float = 0.4) -> bool:
+    """Whether a process that restores was done before it was killed, at any moment of so many seconds."""
     command = [sys.executable, "-c", RESTORING, str(path), connection.url, schema, str(resumable)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begins\n"
-        time.sleep(random.uniform(0, 0.4))  # noqa: S311 - any moment
+        time.sleep(random.uniform(0, within))  # noqa: S311 - any moment
         process.send_signal(signal.SIGKILL)
         return "done" in process.stdout.read()
 
@@ -383,18 +383,29 @@ def test_killed_and_gone_on(schema: dj.Schema, connection: PostgresConnection, t
         above = "" if not number else f"\n-> T{number - 1}"
         table = declared(schema, f"T{number}", f"row{number} : int32{above}\n---\ntext : varchar(200)\nindex (text)")
         table.insert([(n, *[n] * number, str(n) * 10) for n in range(2_000)])
+
+    @schema
+    class Made(dj.Computed):
+        definition = "-> T0"
+
+        def make_batch(self, keys: Any) -> Any:
+            return keys
+
+    Made.populate()
     path = dj.export(schema, tmp_path / "rows").path
-    restored(path, {schema.name: "whole"})
-    expected = catalog(connection, "whole")
+    seconds = restored(path, {schema.name: "whole"}, resumable=True).seconds
+    expected, whole = catalog(connection, "whole"), dj.Schema("whole", connection=connection)
     for _ in range(KILLS):
-        done = killed(path, connection, schema.name, resumable=True)
+        done = killed(path, connection, schema.name, resumable=True, within=seconds * 1.2)
         with contextlib.suppress(RepositoryError):  # it was done just before
             found = restored(path, {schema.name: "again"}, resumable=True)
-            assert found.rows + found.kept == 12_000
+            assert found.rows + found.kept == 14_000
             assert not done
+        again = dj.Schema("again", connection=connection)
         assert catalog(connection, "again") == expected
         assert relations(connection, "again") == relations(connection, "whole")
-        assert restored(path, {schema.name: "again"}, into="merge").kept == 12_000
+        assert same(*(each["Made"].provenance().to_polars(order_by="KEY") for each in (again, whole)))
+        assert restored(path, {schema.name: "again"}, into="merge").kept == 14_000
         connection.execute('DROP SCHEMA "again" CASCADE')
 
 

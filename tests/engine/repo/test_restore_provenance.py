@@ -15,9 +15,13 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DjarrowError, RepositoryError
+from djarrow.repo.carried import notes_of
 from djarrow.repo.export import Exported
 from djarrow.repo.manifest import read
 from djarrow.repo.places.find import place_of
+from djarrow.repo.selection import Taken
+from djarrow.sql import compile as compiler
+from djarrow.sql.dialects import Dialect
 from tests.described import drop_schemas
 
 from .conftest import declared, same
@@ -312,3 +316,25 @@ def test_exports_of_parts(exported: Exported) -> None:
     entries = [entry for entry in read(place_of(exported.path)).tables if entry.provenance]
     kinds = {entry.table: [Path(file.path).parent.name for file in entry.provenance] for entry in entries}
     assert kinds == {"__score": ["rows", "makes"], "__score__item": ["rows", "makes"]}
+
+
+def test_of_some_rows(history: SimpleNamespace, connection: PostgresConnection) -> None:
+    """Of a slice, what is told is of its rows: of their makes, changes and acceptances, and no others."""
+    classes = (history.Scan, history.Stats, history.Bin)
+    taken = [Taken(cls().spec, (cls & "scan_id in (3, 7)").node) for cls in classes]
+    with connection.begin(read_only=True):
+        told = notes_of(taken, connection)
+        texts = {
+            (name.table, kind): compiler.select(rows.rows, Dialect.POSTGRES).text
+            for name, its in told.items()
+            for kind, rows in its.items()
+        }
+        counts = {place: connection.read(text).num_rows for place, text in texts.items()}
+    assert counts == {
+        ("scan", "updates"): 1,
+        ("__stats", "rows"): 1,
+        ("__stats", "makes"): 1,
+        ("__stats", "accepted"): 1,
+        ("__stats__bin", "rows"): 2,
+        ("__stats__bin", "makes"): 1,
+    }
