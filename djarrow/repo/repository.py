@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from djarrow.engine.duckdb import DuckReader
+from djarrow.engine.duckdb import DuckReader, Limits
 from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
@@ -20,10 +20,9 @@ from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
-from djarrow.repo.files import NotPlain, plain_file
-from djarrow.repo.manifest import DataFile
+from djarrow.repo.reading import RepositoryTables
+from djarrow.settings import config
 from djarrow.sql import views
-from djarrow.sql.literals import quoted
 from djarrow.table.existing.classes import attributes_of, classes_of
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
@@ -73,27 +72,9 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        return DuckReader(self.root, self._setup())
-
-    def _setup(self) -> Iterator[str]:
-        yield from views.create_schemas(self.manifest.schemas)
-        for entry in self.manifest.tables:
-            files = [quoted(str(self._checked(file))) for file in entry.files]
-            yield views.create_view(self.specs[entry.name], files)
-
-    def _checked(self, file: DataFile) -> Path:
-        """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
-        try:
-            path = plain_file(self.root, file.path)
-        except FileNotFoundError:
-            raise RepositoryError(
-                f"{self.root / file.path} is missing, which the manifest lists: the repository is not whole."
-            ) from None
-        except NotPlain as error:
-            raise RepositoryError(f"{self.root}: {error}") from error
-        if (size := path.stat().st_size) != file.size:
-            raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
-        return path
+        tables = RepositoryTables(self.root, self.manifest, self.specs)
+        limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
+        return DuckReader(self.root, views.create_schemas(self.manifest.schemas), tables, limits)
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
