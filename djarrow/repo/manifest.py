@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from attrs import asdict, field, frozen
 
-from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
+from djarrow.errors import DefinitionError, DjarrowError, RepositoryError, told
 from djarrow.model import names
-from djarrow.model.names import TableName
-from djarrow.repo.files import is_inside
+from djarrow.model.names import UNKEPT, TableName
+from djarrow.repo.files import is_inside, plain_file
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -150,7 +150,7 @@ def read(root: Path) -> Manifest:
     """The manifest of a repository. Raises RepositoryError where there is none, or none that can be read."""
     path = root / FILE_NAME
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = document_of(_content(root))
     except FileNotFoundError:
         raise RepositoryError(
             f"{root} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
@@ -164,9 +164,43 @@ def read(root: Path) -> Manifest:
         manifest = _manifest(document)
         check_distinct(table.name for table in manifest.tables)
         _check_paths(manifest)
+        _check_definitions(manifest)
     except DjarrowError as error:
         raise RepositoryError(f"{path}: {error}") from error
     return manifest
+
+
+MAX_BYTES = 64 * 2**20
+"""Of a manifest: as much as a quarter of a million files take. In memory it can be twenty times that."""
+
+MAX_DEFINITIONS, MAX_LINES = 2_000_000, 100_000
+"""Characters and lines of all definitions, which take seconds to read. 5,000 tables have as much."""
+
+
+def _content(root: Path) -> str:
+    """The text of the manifest. A pipe, a device or a link to another place is none."""
+    path = plain_file(root, FILE_NAME)
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes.")
+    return content.decode("utf-8")
+
+
+def document_of(text: str) -> Any:
+    """JSON as the standard has it, with each member of an object once. Raises ValueError or RecursionError."""
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("an object has two members of one name.")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON.")
 
 
 Value = TypeVar("Value")
@@ -177,13 +211,28 @@ def _member(record: Any, name: str, kind: type[Value]) -> Value:
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RepositoryError(f"{name!r} is missing, or not of the type that it should be.")
+    if isinstance(value, str):
+        _check_text(value, name)
+    return value
+
+
+def _check_text(value: Any, name: str) -> None:
+    if not isinstance(value, str) or UNKEPT.search(value):
+        raise RepositoryError(f"{name!r} holds what is no text.")
+
+
+def _count(record: Any, name: str) -> int:
+    """A member that says how many there are."""
+    value = _member(record, name, int)
+    if not 0 <= value < 2**63:
+        raise RepositoryError(f"{name!r} is {told(value)}, and counts something.")
     return value
 
 
 def _strings(values: Iterable[Any], name: str) -> tuple[str, ...]:
     found = tuple(values)
-    if not all(isinstance(value, str) for value in found):
-        raise RepositoryError(f"{name!r} holds what is no text.")
+    for value in found:
+        _check_text(value, name)
     return found
 
 
@@ -216,18 +265,38 @@ def _table(record: Any) -> TableEntry:
 
 
 def _file(record: Any) -> DataFile:
+    digest = _member(record, "sha256", str)
+    if not _SHA256.fullmatch(digest):
+        raise RepositoryError(f"'sha256' is {told(digest)}, and has 64 hexadecimal digits.")
     return DataFile(
-        path=_member(record, "path", str),
-        rows=_member(record, "rows", int),
-        size=_member(record, "size", int),
-        sha256=_member(record, "sha256", str),
+        path=_member(record, "path", str), rows=_count(record, "rows"), size=_count(record, "size"), sha256=digest
     )
 
 
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
 def _check_paths(manifest: Manifest) -> None:
-    """A path must stay under the root, whoever wrote the manifest, and the tables' own folders too."""
+    """A path must stay under the root, whoever wrote the manifest, and the tables' own folders too.
+
+    A file that was listed twice would have its rows twice.
+    """
+    found: set[str] = set()
     for table in manifest.tables:
         folder_of(table.name)
         for file in table.files:
             if not is_inside(file.path):
-                raise RepositoryError(f"the path {file.path!r} leads out of the repository.")
+                raise RepositoryError(f"the path {told(file.path)} leads out of the repository.")
+            if file.path in found:
+                raise RepositoryError(f"the file {told(file.path)} is listed twice.")
+            found.add(file.path)
+
+
+def _check_definitions(manifest: Manifest) -> None:
+    size = sum(len(table.definition) for table in manifest.tables)
+    lines = sum(table.definition.count("\n") + 1 for table in manifest.tables)
+    if size > MAX_DEFINITIONS or lines > MAX_LINES:
+        raise RepositoryError(
+            f"the definitions have {size:,} characters in {lines:,} lines; at most {MAX_DEFINITIONS:,} in "
+            f"{MAX_LINES:,} are read."
+        )

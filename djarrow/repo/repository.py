@@ -13,13 +13,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.duckdb import DuckReader, Limits
-from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
+from djarrow.errors import DefinitionMismatch, DjarrowError, InsertRefused, RepositoryError, UnknownTable, hint_nearest
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
 from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
+from djarrow.repo.manifest import Manifest
 from djarrow.repo.reading import RepositoryTables
 from djarrow.settings import config
 from djarrow.sql import views
@@ -42,7 +43,7 @@ class Repository:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.manifest = manifest.read(root)
-        self.specs = specs_of(self.manifest)
+        self.specs = _specs(root, self.manifest)
         self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
 
     def __repr__(self) -> str:
@@ -185,6 +186,13 @@ class RepositorySchema:
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table."""
         return class_reference(name, self.name)
+
+
+def _specs(root: Path, document: Manifest) -> dict[TableName, TableSpec]:
+    try:
+        return specs_of(document)
+    except (DjarrowError, RecursionError) as error:
+        raise RepositoryError(f"{root / manifest.FILE_NAME}: a definition cannot be used: {error}") from error
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
