@@ -91,7 +91,7 @@ def _read(content: BinaryIO) -> pq.FileMetaData:
 def _check_start(content: BinaryIO, wanted: Expected) -> None:
     """The length of the footer, and how many columns it starts to describe, before anything takes it apart.
 
-    It would be taken apart by recursion, however deep it says that columns are nested.
+    A million columns, or as many levels of one, fit into few megabytes and take a gigabyte when they are taken apart.
     """
     size = content.seek(0, os.SEEK_END)
     if size < _TAIL + len(_MAGIC):

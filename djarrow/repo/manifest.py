@@ -171,7 +171,13 @@ def read(root: Path) -> Manifest:
 
 
 MAX_BYTES = 64 * 2**20
-"""Of a manifest: as much as a quarter of a million files take. In memory it can be twenty times that."""
+"""Of a manifest: as much as a quarter of a million files take."""
+
+MAX_OBJECTS = 1_000_000
+"""Lists and objects, of which each file is one. Twenty million of them would fit, and take a minute to read."""
+
+MAX_PATH = 1_024
+"""Characters of a path."""
 
 MAX_DEFINITIONS, MAX_LINES = 2_000_000, 100_000
 """Characters and lines of all definitions, which take seconds to read. 5,000 tables have as much."""
@@ -184,6 +190,8 @@ def _content(root: Path) -> str:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes.")
+    if content.count(b"[") + content.count(b"{") > MAX_OBJECTS:
+        raise ValueError(f"it has more than {MAX_OBJECTS:,} lists and objects.")
     return content.decode("utf-8")
 
 
@@ -287,6 +295,8 @@ def _check_paths(manifest: Manifest) -> None:
         for file in table.files:
             if not is_inside(file.path):
                 raise RepositoryError(f"the path {told(file.path)} leads out of the repository.")
+            if len(file.path) > MAX_PATH:
+                raise RepositoryError(f"a path has {len(file.path):,} characters; at most {MAX_PATH:,} are read.")
             if file.path in found:
                 raise RepositoryError(f"the file {told(file.path)} is listed twice.")
             found.add(file.path)

@@ -36,9 +36,9 @@ class RepositoryTables:
         self._looked_at: dict[str, Identity] = {}
         self._footers: dict[TableName, footers.Expected] = {}
         self._values: dict[str, partitions.Values] = {}
-        self._by_word: dict[str, list[TableEntry]] = {}
+        self._entries: dict[tuple[str, str], TableEntry] = {}
         for entry in document.tables:
-            self._by_word.setdefault(entry.table.casefold(), []).append(entry)
+            self._entries[entry.schema.casefold(), entry.table.casefold()] = entry
             for file in entry.files:
                 self._place(file)
 
@@ -49,11 +49,9 @@ class RepositoryTables:
         return other
 
     def of(self, text: str) -> Iterator[View]:
-        """Those whose names are in the text, which are all that it can read."""
-        words = set(_WORD.findall(text.casefold()))
-        for word in sorted(words & self._by_word.keys()):
-            for entry in self._by_word[word]:
-                yield self._view(entry)
+        """Those whose names are in the text, each behind that of its schema, which are all that it can read."""
+        for name in sorted(self._entries.keys() & set(_QUALIFIED.findall(text.casefold()))):
+            yield self._view(self._entries[name])
 
     def _view(self, entry: TableEntry) -> View:
         files = self._chosen(entry)
@@ -117,4 +115,5 @@ def _identity(path: Path) -> Identity:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-_WORD = re.compile(r"[#~]?\w+")
+_QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+"?([#~]?\w++))""")
+"""A name, a dot, and a name, with quotes or without, in a time that grows with the text alone."""
