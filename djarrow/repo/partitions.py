@@ -43,11 +43,10 @@ def values_in(entry: TableEntry, file: DataFile, heading: Heading) -> Values:
     found = {}
     for name, part in zip(entry.partition_by, parts, strict=True):
         read = None if heading[name].type.row.name == "char" else _READ.get(heading[name].type.family)
-        if read is not None:
-            with contextlib.suppress(ValueError):
-                found[name] = read(unquote(part.removeprefix(f"{name}-"), errors="strict"))
-    if len(found) < len(parts) or path != file_name(entry.partition_by, tuple(found.values())):
-        return {}
+        with contextlib.suppress(ValueError):
+            value = None if read is None else read(unquote(part.removeprefix(f"{name}-"), errors="strict"))
+            if value is not None and file_name((name,), (value,)) == f"{part}.parquet":
+                found[name] = value
     return found
 
 
