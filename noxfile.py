@@ -75,6 +75,15 @@ def slurm(session: nox.Session) -> None:
 
 
 @nox.session
+def s3(session: nox.Session) -> None:
+    """Repositories in a real object store, at length. DJARROW_S3_UP says how it is started; without, moto's is."""
+    session.install(".[test]")
+    tried = ["tests/engine/repo/test_again.py", "tests/engine/repo/test_store.py"]
+    chosen = ("-k", "s3", "--timeout=3600")
+    session.run("pytest", *tried, *chosen, *session.posargs, env={"DJARROW_SOAK": "50"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks: ratios against a named peer in the same run."""
     session.install(".[test]", "connectorx>=0.4.6")

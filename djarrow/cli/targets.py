@@ -49,6 +49,31 @@ def tables(words: Sequence[str], imported: Sequence[ModuleType]) -> list[AutoPop
     return tables_of([_found(word, imported) for word in words])
 
 
+def exported(words: Sequence[str], imported: Sequence[ModuleType]) -> list[Any]:
+    """What these words mean, modules, schemas and table classes, also of schemas that only the database knows.
+
+    Raises typer.BadParameter.
+    """
+    return [_in_database(word) if (what := _meant(word, imported)) is None else what for word in words]
+
+
+def _in_database(word: str) -> Any:
+    from djarrow.table.existing.virtual import list_schemas, virtual
+
+    name, _, path = word.partition(".")
+    if name not in list_schemas():
+        raise typer.BadParameter(
+            f"{word!r} is no module, no class of a module as in `package.module:Class`, and no schema of the database."
+        )
+    module = virtual(name)
+    if not path:
+        return module
+    found = _attribute(module, path)
+    if found is None:
+        raise typer.BadParameter(f"the schema {name!r} has no table {path!r}, as SCHEMA.Class or SCHEMA.Master.Part.")
+    return found
+
+
 def _found(word: str, imported: Sequence[ModuleType]) -> list[AutoPopulated]:
     from djarrow.jobs.gather import tables_of
 

@@ -9,7 +9,6 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from attrs import frozen
@@ -20,6 +19,7 @@ from djarrow.errors import EngineError, ResultTooLarge
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from fsspec import AbstractFileSystem
 
     from djarrow.model.spans import Spans
 
@@ -97,14 +97,22 @@ def literal_path(path: str) -> str:
 class DuckReader:
     """An in-memory DuckDB that may read one folder. Threads may share it: each statement has a cursor of its own.
 
-    root: the only folder whose files can be read. setup: statements that define schemas. tables: what is in them, made
-    when a statement first reads it.
+    root: what the paths of files that can be read begin with. setup: statements that define schemas. tables: what is in
+    them, made when a statement first reads it. filesystem: that of fsspec which such paths belong to, where it is not
+    this machine's.
     """
 
     dialect = "duckdb"
     read_parallel = None  # it uses all processors for one statement
 
-    def __init__(self, root: Path, setup: Iterable[str], tables: Tables, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        setup: Iterable[str],
+        tables: Tables,
+        limits: Limits | None = None,
+        filesystem: AbstractFileSystem | None = None,
+    ) -> None:
         import duckdb
 
         self._tables = tables
@@ -115,6 +123,8 @@ class DuckReader:
         self._database = duckdb.connect(":memory:")
         try:
             self._limit(limits or Limits(), spill)
+            if filesystem is not None:
+                self._database.register_filesystem(filesystem)
             self._harden(root)
             for statement in setup:
                 self._database.execute(statement)
@@ -139,13 +149,11 @@ class DuckReader:
         number, _, unit = text.partition(" ")
         return int(float(number) * _UNITS[unit])
 
-    def _harden(self, root: Path) -> None:
+    def _harden(self, root: str) -> None:
         for name, value in SETTINGS.items():
             self._database.execute(f"SET {name} = {value}")
-        folder = str(root).rstrip("/")
-        allowed = dict.fromkeys((folder, literal_path(folder)))  # the second: as paths in it are written
-        listing = ", ".join(_quoted(f"{each}/") for each in allowed)
-        self._database.execute(f"SET allowed_directories = [{listing}]")
+        allowed = dict.fromkeys((root, literal_path(root)))  # the second: as paths in it are written
+        self._database.execute(f"SET allowed_directories = [{', '.join(map(_quoted, allowed))}]")
         self._database.execute("SET enable_external_access = false")
 
     def __repr__(self) -> str:

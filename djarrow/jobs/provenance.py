@@ -26,7 +26,7 @@ def author_of(table: AutoPopulated) -> Author:
     revision = revision_of(type(table))
     return Author(
         host=socket.gethostname(),
-        user=_user(),
+        user=user_name(),
         process=os.getpid(),
         version=__version__,
         fingerprint=fingerprint(type(table)),
@@ -35,7 +35,7 @@ def author_of(table: AutoPopulated) -> Author:
     )
 
 
-def _user() -> str:
+def user_name() -> str:
     """Who runs this process. A container's user may have no name."""
     try:
         return getpass.getuser()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
+from io import BufferedReader
+from typing import BinaryIO, cast
 
-from djarrow.repo.files import is_inside
+from djarrow.repo.paths import is_inside
 
 FILE_NAME = "SHA256SUMS"
+
+
+def sha256_of(file: BinaryIO) -> str:
+    """The SHA-256 of what is left to read of a file, in hexadecimal."""
+    return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
 
 
 def text_of(sums: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ docs/decisions/023-content-hashes.md says what is hashed, and why so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,10 @@ class ContentHash:
 
     def __init__(self, heading: Heading) -> None:
         self._columns = [_Column(attribute) for attribute in heading]
+        self._first = self._second = 0
+
+    def begin(self) -> None:
+        """Forget all rows: what is added next is the content of something else."""
         self._first = self._second = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -44,6 +48,13 @@ class ContentHash:
     def hexdigest(self) -> str:
         """The hash, of 32 hexadecimal digits. That of a table without rows is all zeros."""
         return f"{self._first:016x}{self._second:016x}"
+
+
+def combined(digests: Iterable[str]) -> str:
+    """The hash of all rows together of which some have this hash each, others that one."""
+    halves = [(int(digest[:16], 16), int(digest[16:], 16)) for digest in digests]
+    first, second = (sum(half) % 2**64 for half in zip((0, 0), *halves, strict=True))
+    return f"{first:016x}{second:016x}"
 
 
 ROWS = 16_384

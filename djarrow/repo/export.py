@@ -6,24 +6,25 @@ Design section 11; specification 000 "Export, Sharing, and Backup/Restore".
 from __future__ import annotations
 
 import datetime
-import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from djarrow._version import __version__
-from djarrow.errors import RepositoryError
+from djarrow.errors import InvalidCondition, RepositoryError, TransactionError, told
 from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
-from djarrow.repo import manifest
+from djarrow.jobs.revision import Revision, revision_of
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.repo.partitioning import PartitionBy, partitions
-from djarrow.repo.selection import Taken, select
+from djarrow.repo.places.base import Place
+from djarrow.repo.places.find import StorageOptions, place_of
+from djarrow.repo.selection import Selection, Taken, select
 from djarrow.sql import snapshot
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
@@ -33,107 +34,151 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.postgres import PostgresConnection
+    from djarrow.repo.parquet import Layout
+    from djarrow.repo.publication import Publication
+    from djarrow.show.progress import Count
+
+COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
+"""Of Parquet's pages."""
 
 
 @frozen
 class Exported:
-    """What an export wrote. bytes: of all Parquet files; seconds: of the whole export."""
+    """What an export wrote, and where. files, bytes: of all Parquet files; written, written_bytes: of those that were
+    not there already for the same rows; seconds: of the whole export.
+    """
 
-    path: Path
+    place: str
     tables: int
     rows: int
     files: int
     bytes: int
+    written: int
+    written_bytes: int
     seconds: float
+
+    @property
+    def path(self) -> Path:
+        """The folder, where it is one."""
+        return Path(self.place)
 
 
 def export(
-    what: Schema | type[Table] | Iterable[Schema | type[Table]], url: str | Path, *, partition_by: PartitionBy = None
+    what: Schema | type[Table] | Iterable[Schema | type[Table]],
+    url: str | Path,
+    *,
+    partition_by: PartitionBy = None,
+    compression: str = "zstd",
+    max_rows_per_file: int | None = None,
+    replace: bool = False,
+    display_progress: bool = False,
+    storage_options: StorageOptions | None = None,
 ) -> Exported:
-    """Write tables to a folder as a repository, which `dj.open` queries with no server. Returns what was written.
+    """Write tables to a place as a repository, which `dj.open` queries with no server. Returns what was written.
 
     what: a schema, a table class, or several of them, as a virtual module is. Of a schema without classes all tables
     are exported that the database holds. The tables that they refer to are exported too, so that no reference dangles.
-    url: a folder, new, empty, or left by an export that was interrupted. partition_by: attributes
+    url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. partition_by: attributes
     whose values split the rows of a table over files, for every table that has them, or by table class.
+    max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
-    open. Raises RepositoryError where the folder is a repository already or cannot be written, a partition is not
-    possible, or a schema or table has a name or attributes that only other software gives, and UnknownAttribute.
+    open. Where an earlier export is published already, or was interrupted, files stay whose rows are the same, and
+    the manifest is replaced in one step. replace: also where that holds tables which this export does not.
+
+    Raises RepositoryError where the place cannot be written, another export runs there, a partition is not
+    possible, or a schema or table has a name or attributes that only other software gives; UnknownAttribute;
+    InvalidCondition; TransactionError inside a transaction. Then what was published before is as it was.
     """
-    from djarrow.repo import companions
+    from djarrow.repo.parquet import Layout
+    from djarrow.repo.publication import publication
+    from djarrow.show.progress import count_bar
 
     started = time.monotonic()
     if current_offline() is not None:
         raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
-    root = _free(url)
+    layout = Layout(compression=_compression(compression), most=_most(max_rows_per_file))
+    place = place_of(url, storage_options)
     selection = select(what)
-    connection, specs = selection.connection, selection.specs
-    split = partitions(tuple(specs.values()), partition_by)
-    entries = []
-    with connection.begin(read_only=True):
-        connection.execute(snapshot.lock_tables(specs))
-        with _writing(root):
-            root.mkdir(parents=True, exist_ok=True)
-            for taken in selection.tables:
-                entries.append(_write(taken, split[taken.spec.name], root, connection))
-    document = _manifest(root, connection, entries)
-    with _writing(root):
-        _remove_leftovers(document, root)
-        companions.write(document, specs, root)
-        manifest.write(document, root)
+    if selection.connection.in_transaction:
+        raise TransactionError("an export reads a snapshot of its own. End this transaction before.")
+    split = partitions(tuple(selection.specs.values()), partition_by)
+    with _writing(place), publication(place) as target:
+        if not replace:
+            _check_kept(target, selection)
+        with (
+            selection.connection.begin(read_only=True) as connection,
+            count_bar("export", shown=display_progress) as count,
+        ):
+            connection.execute(snapshot.lock_tables(selection.specs))
+            entries = [
+                _write(taken, evolve(layout, partition_by=split[taken.spec.name]), target, connection, count)
+                for taken in selection.tables
+            ]
+        document = _manifest(place, selection, entries)
+        target.publish(document, selection.specs)
     every = [file for entry in entries for file in entry.files]
     return Exported(
-        root, len(entries), document.rows, len(every), sum(f.size for f in every), time.monotonic() - started
+        place=str(place),
+        tables=len(entries),
+        rows=document.rows,
+        files=len(every),
+        bytes=sum(file.size for file in every),
+        written=target.written,
+        written_bytes=target.written_bytes,
+        seconds=time.monotonic() - started,
     )
 
 
-def _free(url: str | Path) -> Path:
-    """The folder to write to, which is no repository yet."""
-    root = Path(url).expanduser().resolve()
-    if (root / manifest.FILE_NAME).exists():
-        raise RepositoryError(f"{root} is a repository already. Choose another folder, or remove it first.")
-    return root
+def _compression(given: str) -> str:
+    if given not in COMPRESSIONS:
+        raise InvalidCondition(f"export: compression is one of {', '.join(COMPRESSIONS)}, not {told(given)}.")
+    return given
+
+
+def _most(given: int | None) -> int | None:
+    if given is not None and (type(given) is not int or given < 1):
+        raise InvalidCondition(f"export: max_rows_per_file is a whole number from 1, not {told(given)}.")
+    return given
 
 
 @contextmanager
-def _writing(root: Path) -> Iterator[None]:
+def _writing(place: Place) -> Iterator[None]:
     """Say what a refusal of the file system means."""
     try:
         yield
     except OSError as error:
+        raise RepositoryError(f"{place} cannot be written: {error}. Nothing of this export was published.") from error
+
+
+def _check_kept(target: Publication, selection: Selection) -> None:
+    """Refuse to publish less than what is there: it may be another repository."""
+    held = {entry.name for entry in target.earlier.tables} if target.earlier is not None else set()
+    if gone := sorted(map(str, held - selection.specs.keys())):
         raise RepositoryError(
-            f"{root} cannot be written: {error}. Nothing was published; the folder has no manifest and does not open."
-        ) from error
+            f"{target.place} is a repository already, and holds tables that this export does not: {', '.join(gone)}. "
+            "Choose another place, or let them go with `replace=True`."
+        )
 
 
-def _remove_leftovers(document: Manifest, root: Path) -> None:
-    """Remove what an interrupted export left: Parquet files in the folders of our tables that are not listed."""
-    listed = {root.joinpath(*PurePosixPath(file.path).parts) for entry in document.tables for file in entry.files}
-    for entry in document.tables:
-        for folder, _, names in os.walk(root.joinpath(*manifest.folder_of(entry.name).parts)):
-            for path in (Path(folder, name) for name in names if name.endswith(".parquet")):
-                if path not in listed:
-                    path.unlink()
-
-
-def _write(taken: Taken, partition_by: tuple[str, ...], root: Path, connection: PostgresConnection) -> TableEntry:
+def _write(
+    taken: Taken, layout: Layout, target: Publication, connection: PostgresConnection, count: Count
+) -> TableEntry:
     """Stream one table into its files, in the order of partition and key."""
     from djarrow.frame.results import declared_batch
-    from djarrow.repo.content import ContentHash
+    from djarrow.repo.content import combined
     from djarrow.repo.parquet import write_table
-
-    spec, content = taken.spec, ContentHash(taken.spec.heading)
 
     def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in stream:
-            declared = declared_batch(batch, spec.heading)
-            content.add(declared)
+            declared = declared_batch(batch, taken.spec.heading)
             yield declared
+            count(declared.num_rows, declared.nbytes)
 
-    with connection.stream(_sorted(taken, partition_by)) as stream:
-        files = tuple(write_table(spec, batches(stream), partition_by, root))
-    return evolve(taken.entry, content=content.hexdigest(), partition_by=partition_by, files=files)
+    entry = evolve(taken.entry, partition_by=layout.partition_by)
+    with connection.stream(_sorted(taken, layout.partition_by)) as stream:
+        files = tuple(write_table(taken.spec, batches(stream), layout, target.files(entry)))
+    return evolve(entry, content=combined(file.content for file in files), files=files)
 
 
 def _sorted(taken: Taken, partition_by: tuple[str, ...]) -> str:
@@ -148,16 +193,22 @@ def _sorted(taken: Taken, partition_by: tuple[str, ...]) -> str:
     return compiler.select(node, Dialect.POSTGRES).text
 
 
-def _manifest(root: Path, connection: PostgresConnection, entries: Sequence[TableEntry]) -> Manifest:
+def _manifest(place: Place, selection: Selection, entries: Sequence[TableEntry]) -> Manifest:
     import polars
     import pyarrow
 
-    server = connection.read("SELECT current_setting('server_version')").column(0)[0].as_py()
-    software = {"djarrow": __version__, "pyarrow": pyarrow.__version__, "polars": polars.__version__}
+    server = selection.connection.read("SELECT current_setting('server_version')").column(0)[0].as_py()
     return Manifest(
-        project=os.fsencode(root.name).decode(errors="replace"),
+        project=place.name,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         source=f"PostgreSQL {server}",
-        software=software,
+        software={"djarrow": __version__, "pyarrow": pyarrow.__version__, "polars": polars.__version__},
         tables=tuple(entries),
+        code=_code(selection.schemas),
     )
+
+
+def _code(schemas: Iterable[Schema]) -> tuple[Revision, ...]:
+    """The commits that the classes were loaded from."""
+    found = {revision_of(cls) for schema in schemas for cls in schema.tables}
+    return tuple(sorted((each for each in found if each is not None), key=lambda each: (each.commit, each.dirty)))

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import io
 import os
-import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import frozen
 
-from djarrow.errors import RepositoryError
 from djarrow.model.spec import TableSpec
 from djarrow.repo.manifest import DataFile
 
@@ -51,31 +48,15 @@ def expected(spec: TableSpec) -> Expected:
     return Expected(pq.read_metadata(content).schema, len(spec.heading))
 
 
-def check(path: Path, file: DataFile, wanted: Expected) -> None:
-    """Raises RepositoryError where the footer of a file is not what the manifest says."""
-    try:
-        with _opened(path) as content:
-            _check_start(content, wanted)
-            content.seek(0)
-            _check_footer(_read(content), file, wanted)
-    except _Wrong as wrong:
-        raise RepositoryError(f"{path} {wrong}") from wrong.__cause__
-    except OSError as error:
-        raise RepositoryError(f"{path} cannot be read: {error}") from error
+class WrongFile(Exception):
+    """What is wrong with a file, as the end of a sentence that begins with its path."""
 
 
-class _Wrong(Exception):
-    """What is wrong with a file, as the end of a sentence."""
-
-
-def _opened(path: Path) -> BinaryIO:
-    """The file, for reading; no link, and nothing that reading would wait for."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    content = os.fdopen(os.open(path, flags), "rb")
-    if not stat.S_ISREG(os.fstat(content.fileno()).st_mode):
-        content.close()
-        raise _Wrong("is a folder or a device.")
-    return content
+def check(content: BinaryIO, file: DataFile, wanted: Expected) -> None:
+    """Raises WrongFile where the footer of a file is not what the manifest says, and OSError."""
+    _check_start(content, wanted)
+    content.seek(0)
+    _check_footer(_read(content), file, wanted)
 
 
 def _read(content: BinaryIO) -> pq.FileMetaData:
@@ -85,7 +66,7 @@ def _read(content: BinaryIO) -> pq.FileMetaData:
     try:
         return pq.read_metadata(content)
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-        raise _Wrong(f"is no Parquet file that can be read: {error}") from error
+        raise WrongFile(f"is no Parquet file that can be read: {error}") from error
 
 
 def _check_start(content: BinaryIO, wanted: Expected) -> None:
@@ -95,19 +76,19 @@ def _check_start(content: BinaryIO, wanted: Expected) -> None:
     """
     size = content.seek(0, os.SEEK_END)
     if size < _TAIL + len(_MAGIC):
-        raise _Wrong("is no Parquet file: it is too short.")
+        raise WrongFile("is no Parquet file: it is too short.")
     content.seek(size - _TAIL)
     tail = content.read(_TAIL)
     if tail[4:] != _MAGIC:
         encrypted = " It is encrypted." if tail[4:] == b"PARE" else ""
-        raise _Wrong(f"is no Parquet file that djarrow wrote.{encrypted}")
+        raise WrongFile(f"is no Parquet file that djarrow wrote.{encrypted}")
     length = int.from_bytes(tail[:4], "little")
     if length > min(MAX_FOOTER, size - _TAIL - len(_MAGIC)):
-        raise _Wrong(f"has a footer of {length:,} bytes, which is more than it can have.")
+        raise WrongFile(f"has a footer of {length:,} bytes, which is more than it can have.")
     content.seek(size - _TAIL - length)
     count = elements(content.read(min(length, 32)))
     if count != wanted.count + 1:  # the first is the row itself
-        raise _Wrong(f"does not have the {wanted.count} columns that the definition of its table says.")
+        raise WrongFile(f"does not have the {wanted.count} columns that the definition of its table says.")
 
 
 def elements(footer: bytes) -> int | None:
@@ -140,12 +121,14 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
 
 def _check_footer(footer: pq.FileMetaData, file: DataFile, wanted: Expected) -> None:
     if not footer.schema.equals(wanted.columns):
-        raise _Wrong(f"has other columns than the definition of its table says: {_difference(footer.schema, wanted)}.")
+        raise WrongFile(
+            f"has other columns than the definition of its table says: {_difference(footer.schema, wanted)}."
+        )
     if footer.num_rows != file.rows:
-        raise _Wrong(f"has {footer.num_rows:,} rows, and had {file.rows:,} when it was written.")
+        raise WrongFile(f"has {footer.num_rows:,} rows, and had {file.rows:,} when it was written.")
     groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
     if sum(groups) != footer.num_rows or any(not 0 <= rows <= MAX_ROW_GROUP for rows in groups):
-        raise _Wrong(f"does not have its rows in groups of up to {MAX_ROW_GROUP:,}, as djarrow writes them.")
+        raise WrongFile(f"does not have its rows in groups of up to {MAX_ROW_GROUP:,}, as djarrow writes them.")
 
 
 def _difference(found: Any, wanted: Expected) -> str:

@@ -6,18 +6,19 @@ Design section 11. Everything that opening needs is in it; nothing in a reposito
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from attrs import asdict, field, frozen
+from attrs import asdict, frozen
 
 from djarrow.errors import DefinitionError, DjarrowError, RepositoryError, told
+from djarrow.jobs.revision import Revision
 from djarrow.model import names
 from djarrow.model.names import UNKEPT, TableName
-from djarrow.repo.files import is_inside, plain_file
+from djarrow.repo.paths import is_inside
+from djarrow.repo.places.base import Place
 
 FILE_NAME = "manifest.json"
 FORMAT = 1
@@ -26,12 +27,13 @@ FORMAT = 1
 
 @frozen
 class DataFile:
-    """One Parquet file. path: from the repository's root, with `/`; size in bytes."""
+    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows."""
 
     path: str
     rows: int
     size: int
     sha256: str
+    content: str
 
 
 @frozen
@@ -62,13 +64,17 @@ class TableEntry:
 
 @frozen
 class Manifest:
-    """What a repository holds. tables: parents before children. created: ISO 8601, UTC. software: name -> version."""
+    """What a repository holds. tables: parents before children. created: ISO 8601, UTC. software: name -> version.
+
+    code: the git commits that the classes of its tables were loaded from.
+    """
 
     project: str
     created: str
     source: str
     software: dict[str, str]
-    tables: tuple[TableEntry, ...] = field(default=())
+    tables: tuple[TableEntry, ...] = ()
+    code: tuple[Revision, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -135,27 +141,26 @@ def text_of(manifest: Manifest) -> str:
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def write(manifest: Manifest, root: Path) -> None:
-    """Write the manifest in one step: it is there whole or not at all."""
-    path = root / FILE_NAME
-    temporary = path.with_suffix(".partial")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text_of(manifest))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def read(root: Path) -> Manifest:
+def read(place: Place) -> Manifest:
     """The manifest of a repository. Raises RepositoryError where there is none, or none that can be read."""
-    path = root / FILE_NAME
     try:
-        document = document_of(_content(root))
+        with place.open(FILE_NAME) as file:
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise RepositoryError(
-            f"{root} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
+            f"{place} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise RepositoryError(f"{FILE_NAME} of {place} cannot be read: {error}") from error
+    return parsed(data, place)
+
+
+def parsed(data: bytes, place: Place) -> Manifest:
+    """The manifest that a file holds. Raises RepositoryError for what is none."""
+    path = f"{FILE_NAME} of {place}"
+    try:
+        document = document_of(data)
+    except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path} cannot be read: {error}") from error
     version = document.pop("djarrow_repository", None) if isinstance(document, dict) else None
     if version != FORMAT:
@@ -183,21 +188,16 @@ MAX_DEFINITIONS, MAX_LINES = 2_000_000, 100_000
 """Characters and lines of all definitions, which take seconds to read. 5,000 tables have as much."""
 
 
-def _content(root: Path) -> str:
-    """The text of the manifest. A pipe, a device or a link to another place is none."""
-    path = plain_file(root, FILE_NAME)
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
+def document_of(data: bytes) -> Any:
+    """JSON as the standard has it, of a bounded size, with each member of an object once.
+
+    Raises ValueError or RecursionError.
+    """
+    if len(data) > MAX_BYTES:
         raise ValueError(f"it has more than {MAX_BYTES:,} bytes.")
-    if content.count(b"[") + content.count(b"{") > MAX_OBJECTS:
+    if data.count(b"[") + data.count(b"{") > MAX_OBJECTS:
         raise ValueError(f"it has more than {MAX_OBJECTS:,} lists and objects.")
-    return content.decode("utf-8")
-
-
-def document_of(text: str) -> Any:
-    """JSON as the standard has it, with each member of an object once. Raises ValueError or RecursionError."""
-    return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+    return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -253,7 +253,15 @@ def _manifest(document: Any) -> Manifest:
         source=_member(document, "source", str),
         software=software,
         tables=tuple(map(_table, _member(document, "tables", list))),
+        code=tuple(map(_revision, _member(document, "code", list))),
     )
+
+
+def _revision(record: Any) -> Revision:
+    dirty = record.get("dirty") if isinstance(record, dict) else None
+    if not isinstance(dirty, bool):
+        raise RepositoryError("'dirty' is missing, or not of the type that it should be.")
+    return Revision(_member(record, "commit", str), dirty)
 
 
 def _table(record: Any) -> TableEntry:
@@ -277,7 +285,11 @@ def _file(record: Any) -> DataFile:
     if not _SHA256.fullmatch(digest):
         raise RepositoryError(f"'sha256' is {told(digest)}, and has 64 hexadecimal digits.")
     return DataFile(
-        path=_member(record, "path", str), rows=_count(record, "rows"), size=_count(record, "size"), sha256=digest
+        path=_member(record, "path", str),
+        rows=_count(record, "rows"),
+        size=_count(record, "size"),
+        sha256=digest,
+        content=_member(record, "content", str),
     )
 
 

@@ -7,25 +7,29 @@ import datetime
 import decimal
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from attrs import frozen
 
 from djarrow.errors import RepositoryError
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
-from djarrow.repo.manifest import DataFile, folder_of
+from djarrow.repo.content import ContentHash
+from djarrow.repo.manifest import DataFile
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB scans at once; Polars and Spark do well with it."""
+
+ROW_GROUP_BYTES = 64 * 2**20
+"""Of a row group in memory, from which on it ends: rows may be wide."""
 
 
 def file_schema(spec: TableSpec) -> pa.Schema:
@@ -47,30 +51,70 @@ def file_schema(spec: TableSpec) -> pa.Schema:
 _AS_TEXT = frozenset({Family.UUID, Family.JSON})
 
 
-def write_table(
-    spec: TableSpec, batches: Iterable[pa.RecordBatch], partition_by: tuple[str, ...], root: Path
-) -> Iterator[DataFile]:
+@frozen
+class Written:
+    """A Parquet file that was written. name: without `.parquet`, from the table's folder; content: hash of its rows."""
+
+    name: str
+    local: Path
+    rows: int
+    content: str
+
+
+class Files(Protocol):
+    """Where finished files go."""
+
+    def kept(self, name: str, rows: int, content: str) -> DataFile | None:
+        """The file that is there already for these rows, if one is."""
+        ...
+
+    def scratch(self) -> Path:
+        """A local path for a new file."""
+        ...
+
+    def add(self, written: Written) -> DataFile:
+        """Put a finished file in its place."""
+        ...
+
+
+@frozen
+class Layout:
+    """How a table's rows become files. partition_by: attributes whose values split them; most: rows of a file."""
+
+    partition_by: tuple[str, ...] = ()
+    compression: str = "zstd"
+    most: int | None = None
+
+
+def write_table(spec: TableSpec, batches: Iterable[pa.RecordBatch], layout: Layout, files: Files) -> Iterator[DataFile]:
     """Write the batches, which have the heading's Arrow schema, and give each file as it is finished.
 
-    A table without rows has one file without rows, so that its columns are there to read. A file that cannot be
-    finished is removed.
+    A table without rows has one file without rows, so that its columns are there to read.
     """
-    files = _Files(spec, partition_by, root)
+    names, kind = _Names(spec, layout.partition_by), _Kind.of(spec, layout)
+    content = ContentHash(spec.heading)
     writer: _File | None = None
+
+    def begun(values: tuple[Any, ...] | None) -> _File:
+        content.begin()
+        return _File(names.next(values), values or (), kind, content, files)
+
     try:
         for batch in batches:
-            for values, run in _runs(batch, partition_by):
-                if writer is not None and writer.values != values:
-                    yield writer.finish()
-                    writer = None
-                writer = writer or files.open(values)
-                writer.write(run)
-        writer = writer or files.open(None)
-        yield writer.finish()
-    except BaseException:
+            for values, run in _runs(batch, layout.partition_by):
+                left = run
+                while left.num_rows:
+                    if writer is not None and (writer.values != values or writer.rows == layout.most):
+                        yield writer.finish()
+                        writer = None
+                    writer = writer or begun(values)
+                    room = left.num_rows if layout.most is None else layout.most - writer.rows
+                    writer.write(left.slice(0, room))
+                    left = left.slice(room)
+        yield (writer or begun(None)).finish()
+    finally:
         if writer is not None:
-            writer.abandon()
-        raise
+            writer.close()
 
 
 def _runs(batch: pa.RecordBatch, partition_by: tuple[str, ...]) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
@@ -99,68 +143,115 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-class _Files:
-    """The files of one table: gives each partition a name of its own."""
+class _Names:
+    """Gives each file of a table a name of its own."""
 
-    def __init__(self, spec: TableSpec, partition_by: tuple[str, ...], root: Path) -> None:
+    def __init__(self, spec: TableSpec, partition_by: tuple[str, ...]) -> None:
         self.spec = spec
         self.partition_by = partition_by
-        self.root = root
-        self.schema = file_schema(spec)
-        self.taken: set[str] = set()
+        self.taken: dict[str, tuple[Any, ...] | None] = {}
+        self.last: tuple[str, int] = ("", 0)
 
-    def open(self, values: tuple[Any, ...] | None) -> _File:
-        """A new file for the rows with these values; None: for no rows."""
+    def next(self, values: tuple[Any, ...] | None) -> str:
+        """The name of a new file for rows with these values, one more if there is one; None: for no rows."""
         names = self.partition_by if values is not None else ()
         name = file_name(names, values or ())
-        if name.casefold() in self.taken:  # `A` and `a` are one file on many systems
+        if self.taken.get(name.casefold(), values) != values:  # `A` and `a` are one file on many systems
             name = file_name(names, values or (), digest=True)
-        if name.casefold() in self.taken:
+        last, number = self.last
+        if name.casefold() in self.taken and name != last:
             raise RepositoryError(f"{self.spec.name}: the rows do not come in the order of {', '.join(names)}.")
-        self.taken.add(name.casefold())
-        return _File(self.spec, self.schema, values or (), folder_of(self.spec.name) / name, self.root)
+        self.taken[name.casefold()] = values
+        self.last = (name, number + 1 if name == last else 1)
+        return name if name != last else f"{name}~{number + 1}"
+
+
+@frozen
+class _Kind:
+    """What all files of a table have in common."""
+
+    schema: pa.Schema
+    compression: str
+    statistics: list[str]
+    sorting: list[pq.SortingColumn]
+
+    @staticmethod
+    def of(spec: TableSpec, layout: Layout) -> _Kind:
+        """That of a table."""
+        schema = file_schema(spec)
+        return _Kind(schema, layout.compression, _with_statistics(schema), _sorting(spec, schema))
+
+    def writer(self, path: Path) -> pq.ParquetWriter:
+        """A new file."""
+        return pq.ParquetWriter(
+            path,
+            self.schema,
+            compression=self.compression,
+            write_statistics=self.statistics,
+            write_page_checksum=True,
+            sorting_columns=self.sorting,
+        )
 
 
 class _File:
-    """One Parquet file while it is written. path: from the root."""
+    """One Parquet file while it is written: row group by row group, the first only where there is none to keep."""
 
-    def __init__(
-        self, spec: TableSpec, schema: pa.Schema, values: tuple[Any, ...], path: PurePosixPath, root: Path
-    ) -> None:
+    def __init__(self, name: str, values: tuple[Any, ...], kind: _Kind, content: ContentHash, files: Files) -> None:
+        self.name = name
         self.values = values
-        self.schema = schema
-        self.path = path
-        self.target = root.joinpath(*path.parts)
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.target.unlink(missing_ok=True)  # what an interrupted export left there, were it a link to elsewhere
+        self.kind = kind
+        self.content = content
+        self.files = files
         self.rows = 0
-        self.writer = pq.ParquetWriter(
-            self.target,
-            schema,
-            compression="zstd",
-            write_statistics=_with_statistics(schema),
-            write_page_checksum=True,
-            sorting_columns=_sorting(spec, schema),
-        )
+        self.waiting: list[pa.RecordBatch] = []
+        self.waiting_rows = self.waiting_bytes = 0
+        self.writer: pq.ParquetWriter | None = None
+        self.local = files.scratch()
 
     def write(self, batch: pa.RecordBatch) -> None:
-        columns = [_stored(column, field.type) for column, field in zip(batch.columns, self.schema, strict=True)]
-        self.writer.write_table(pa.table(columns, schema=self.schema), row_group_size=ROW_GROUP_ROWS)
+        """Add rows."""
+        self.content.add(batch)
         self.rows += batch.num_rows
+        while batch.num_rows:
+            part = batch.slice(0, ROW_GROUP_ROWS - self.waiting_rows)
+            batch = batch.slice(part.num_rows)
+            self.waiting.append(part)
+            self.waiting_rows += part.num_rows
+            self.waiting_bytes += part.nbytes
+            if self.waiting_rows == ROW_GROUP_ROWS or self.waiting_bytes >= ROW_GROUP_BYTES:
+                self._flush()
+
+    def _flush(self) -> pq.ParquetWriter:
+        """Write what waits as a row group."""
+        self.writer = self.writer or self.kind.writer(self.local)
+        if self.waiting:
+            parts = [_stored_batch(part, self.kind.schema) for part in self.waiting]
+            self.writer.write_table(pa.Table.from_batches(parts), row_group_size=ROW_GROUP_ROWS)
+        self.waiting, self.waiting_rows, self.waiting_bytes = [], 0, 0
+        return self.writer
 
     def finish(self) -> DataFile:
-        self.writer.close()
-        with self.target.open("rb") as file:
-            os.fsync(file.fileno())  # the manifest, which says that all is there, must not outlive what it lists
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return DataFile(str(self.path), self.rows, self.target.stat().st_size, digest)
+        """Have the file put in its place, or kept the one that is there for the same rows."""
+        content = self.content.hexdigest()
+        if (kept := self.files.kept(self.name, self.rows, content)) is not None:
+            self.close()
+            return kept
+        self._flush().close()
+        self.writer = None
+        return self.files.add(Written(self.name, self.local, self.rows, content))
 
-    def abandon(self) -> None:
-        """Leave no file behind; what went wrong is raised by the caller."""
-        with contextlib.suppress(OSError, pa.ArrowException):
-            self.writer.close()  # a full disk refuses the footer too
-        with contextlib.suppress(OSError):
-            self.target.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Let go of a file that is not wanted, or could not be finished: what went wrong is raised by the caller."""
+        if self.writer is not None:
+            with contextlib.suppress(OSError, pa.ArrowException):
+                self.writer.close()  # a full disk refuses the footer too
+            self.writer = None
+        self.local.unlink(missing_ok=True)
+
+
+def _stored_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [_stored(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.record_batch(columns, schema=schema)
 
 
 def _stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -185,17 +276,17 @@ MAX_NAME_BYTES = 200
 
 
 def file_name(partition_by: tuple[str, ...], values: tuple[Any, ...], *, digest: bool = False) -> str:
-    """`month-1.parquet`, `year-2013/month-1.parquet`, `all.parquet`; values percent-encoded.
+    """`month-1`, `year-2013/month-1`, `all`, to which `.parquet` is added; values percent-encoded.
 
     A name that is too long for a file system, and the last one where digest asks for it, ends in `~` and a hash of
     the value. The value itself is in the file, as a column like the others.
     """
     if not partition_by:
-        return "all.parquet"
+        return "all"
     parts = [_name_of(name, _text(value)) for name, value in zip(partition_by, values, strict=True)]
     if digest:
         parts[-1] = _name_of(partition_by[-1], _text(values[-1]), digest=True)
-    return "/".join(parts) + ".parquet"
+    return "/".join(parts)
 
 
 def _name_of(name: str, value: str, *, digest: bool = False) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from djarrow.model.heading import Heading
 from djarrow.model.spans import Row, Span
 from djarrow.model.types import Family
 from djarrow.repo.manifest import DataFile, TableEntry, folder_of
+from djarrow.repo.paths import DIGITS
 
 Values = Mapping[str, Any]
 
@@ -36,8 +38,8 @@ def values_in(entry: TableEntry, file: DataFile, heading: Heading) -> Values:
 
     if not entry.partition_by:
         return {}
-    path = file.path.removeprefix(f"{folder_of(entry.name)}/")
-    parts = PurePosixPath(path.removesuffix(".parquet")).parts
+    path = file.path.removeprefix(f"{folder_of(entry.name)}/").removesuffix(".parquet")
+    parts = PurePosixPath(_ONE_OF_SEVERAL.sub("", path)).parts
     if len(parts) != len(entry.partition_by):
         return {}
     found = {}
@@ -45,9 +47,15 @@ def values_in(entry: TableEntry, file: DataFile, heading: Heading) -> Values:
         read = None if heading[name].type.row.name == "char" else _READ.get(heading[name].type.family)
         with contextlib.suppress(ValueError):
             value = None if read is None else read(unquote(part.removeprefix(f"{name}-"), errors="strict"))
-            if value is not None and file_name((name,), (value,)) == f"{part}.parquet":
+            if value is not None and file_name((name,), (value,)) == part:
                 found[name] = value
     return found
+
+
+_ONE_OF_SEVERAL = re.compile(rf"(~\d{{1,9}})?(~[0-9a-f]{{{DIGITS}}})?$")
+"""What tells files apart that have the same values: their number, and a hash of their own. The hash of a value that is
+too long for a name has other digits, and stays.
+"""
 
 
 def may_have(values: Values, rows: Iterable[Row]) -> bool:

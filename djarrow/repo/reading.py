@@ -6,10 +6,12 @@ footer says what the manifest says (footers.py). What its pages hold, dj.verify 
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import os
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from djarrow.engine.duckdb import View, literal_path
 from djarrow.errors import RepositoryError
@@ -17,20 +19,24 @@ from djarrow.model.names import TableName
 from djarrow.model.spans import Spans
 from djarrow.model.spec import TableSpec
 from djarrow.repo import footers, partitions
-from djarrow.repo.files import NotPlain, plain_file
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
+from djarrow.repo.places.base import NotPlain, Place
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
 
-Identity = tuple[int, int, int, int]
+Identity = tuple[int, ...]
 """What tells that a file is not the one that was looked at: device, number, size and time of change."""
+
+READERS = 16
+"""How many files of an object store are looked at once, where each takes a round trip."""
 
 
 class RepositoryTables:
     """The tables of a repository, for its engine. Raises RepositoryError where a file is missing or not as written."""
 
-    def __init__(self, root: Path, document: Manifest, specs: Mapping[TableName, TableSpec]) -> None:
-        self._root = root
+    def __init__(self, place: Place, document: Manifest, specs: Mapping[TableName, TableSpec]) -> None:
+        self._place = place
+        self._local = place.mounted() is None
         self._specs = specs
         self._spans: Spans = {}
         self._looked_at: dict[str, Identity] = {}
@@ -39,8 +45,7 @@ class RepositoryTables:
         self._entries: dict[tuple[str, str], TableEntry] = {}
         for entry in document.tables:
             self._entries[entry.schema.casefold(), entry.table.casefold()] = entry
-            for file in entry.files:
-                self._place(file)
+        self._each(self._check_size, (file for entry in document.tables for file in entry.files))
 
     def narrowed(self, spans: Spans) -> RepositoryTables:
         """The same, of which only rows with these values are asked for."""
@@ -55,7 +60,11 @@ class RepositoryTables:
 
     def _view(self, entry: TableEntry) -> View:
         files = self._chosen(entry)
-        paths = [literal_path(self._ready(file, entry)) for file in files]
+        wanted = self._footers.get(entry.name)
+        if wanted is None:
+            wanted = self._footers[entry.name] = footers.expected(self._specs[entry.name])
+        self._each(lambda file: self._look_at(file, wanted), files)
+        paths = [self._path(file) for file in files]
         spec, name = self._specs[entry.name], str(entry.name)
         if len(entry.files) == 1:
             return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1)
@@ -76,43 +85,66 @@ class RepositoryTables:
 
     # --- looking at files ----------------------------------------------------------------------------------------
 
-    def _ready(self, file: DataFile, entry: TableEntry) -> str:
-        """The path of a file that was looked at since it was last changed."""
-        try:
-            path = self._root / file.path
-            if self._looked_at.get(file.path) == _identity(path):
-                return str(path)
-        except OSError:
-            pass  # what is wrong with it, is told by looking at it
-        path = self._place(file)
-        identity = _identity(path)
-        if entry.name not in self._footers:
-            self._footers[entry.name] = footers.expected(self._specs[entry.name])
-        footers.check(path, file, self._footers[entry.name])
-        self._looked_at[file.path] = identity
-        return str(path)
+    def _path(self, file: DataFile) -> str:
+        """As the engine reads it. In a store, a path means itself."""
+        path = f"{self._place.location}{file.path}"
+        return literal_path(path) if self._local else path
 
-    def _place(self, file: DataFile) -> Path:
-        """Where a file lies, if it is there and as long as it was written."""
+    def _each(self, look: Callable[[DataFile], None], files: Iterable[DataFile]) -> None:
+        if self._local:
+            for file in files:
+                look(file)
+            return
+        with ThreadPoolExecutor(READERS) as readers:
+            for _ in readers.map(look, files):
+                pass
+
+    def _look_at(self, file: DataFile, wanted: footers.Expected) -> None:
+        """Look at a file that was not looked at since it was last changed."""
+        identity = self._identity(file)
+        if identity is not None and self._looked_at.get(file.path) == identity:
+            return
+        self._check_size(file)
+        with self._told(file), self._place.open(file.path) as content:
+            footers.check(content, file, wanted)
+        if identity is not None:
+            self._looked_at[file.path] = identity
+
+    def _identity(self, file: DataFile) -> Identity | None:
+        """None of a file that is not there. What lies in a store is written once, and not changed."""
+        if not self._local:
+            return ()
         try:
-            path = plain_file(self._root, file.path)
-            size = path.stat().st_size
+            found = os.stat(f"{self._place.location}{file.path}")  # noqa: PTH116 - of 10,000 files, for each query
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _check_size(self, file: DataFile) -> None:
+        """Refuse a file that is not there, or not as long as it was written."""
+        with self._told(file):
+            size = self._place.size(file.path)
+        if size != file.size:
+            path = f"{self._place}/{file.path}"
+            raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
+
+    @contextlib.contextmanager
+    def _told(self, file: DataFile) -> Iterator[None]:
+        """Tell what is wrong with a file."""
+        path = f"{self._place}/{file.path}"
+        try:
+            yield
         except FileNotFoundError:
             raise RepositoryError(
-                f"{self._root / file.path} is missing, which the manifest lists: the repository is not whole."
+                f"{path} is missing, which the manifest lists: the repository is not whole, or was exported again "
+                "after it was opened."
             ) from None
+        except footers.WrongFile as wrong:
+            raise RepositoryError(f"{path} {wrong}") from wrong.__cause__
         except NotPlain as error:
-            raise RepositoryError(f"{self._root}: {error}") from error
+            raise RepositoryError(f"{self._place}: {error}") from error
         except OSError as error:
-            raise RepositoryError(f"{self._root / file.path} cannot be read: {error}") from error
-        if size != file.size:
-            raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
-        return path
-
-
-def _identity(path: Path) -> Identity:
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+            raise RepositoryError(f"{path} cannot be read: {error}") from error
 
 
 _QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+"?([#~]?\w++))""")

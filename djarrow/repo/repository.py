@@ -21,6 +21,8 @@ from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
 from djarrow.repo.manifest import Manifest
+from djarrow.repo.places.base import Place
+from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.repo.reading import RepositoryTables
 from djarrow.settings import config
 from djarrow.sql import views
@@ -40,18 +42,18 @@ class Repository:
     cannot be read.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.manifest = manifest.read(root)
-        self.specs = _specs(root, self.manifest)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.manifest = manifest.read(place)
+        self.specs = _specs(place, self.manifest)
         self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
 
     def __repr__(self) -> str:
-        return f"Repository({str(self.root)!r}: {', '.join(self._schemas)})"
+        return f"Repository({str(self.place)!r}: {', '.join(self._schemas)})"
 
     def __getitem__(self, schema: str) -> RepositorySchema:
         if schema not in self._schemas:
-            raise RepositoryError(f"{self.root} holds no schema {schema!r}; it holds {', '.join(self._schemas)}.")
+            raise RepositoryError(f"{self.place} holds no schema {schema!r}; it holds {', '.join(self._schemas)}.")
         return self._schemas[schema]
 
     def __iter__(self) -> Iterator[str]:
@@ -73,9 +75,10 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        tables = RepositoryTables(self.root, self.manifest, self.specs)
+        tables = RepositoryTables(self.place, self.manifest, self.specs)
         limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
-        return DuckReader(self.root, views.create_schemas(self.manifest.schemas), tables, limits)
+        schemas = views.create_schemas(self.manifest.schemas)
+        return DuckReader(self.place.location, schemas, tables, limits, self.place.mounted())
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
@@ -188,11 +191,11 @@ class RepositorySchema:
         return class_reference(name, self.name)
 
 
-def _specs(root: Path, document: Manifest) -> dict[TableName, TableSpec]:
+def _specs(place: Place, document: Manifest) -> dict[TableName, TableSpec]:
     try:
         return specs_of(document)
     except (DjarrowError, RecursionError) as error:
-        raise RepositoryError(f"{root / manifest.FILE_NAME}: a definition cannot be used: {error}") from error
+        raise RepositoryError(f"{manifest.FILE_NAME} of {place}: a definition cannot be used: {error}") from error
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
@@ -210,9 +213,10 @@ def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
     return found
 
 
-def open_repository(url: str | Path) -> Repository:
+def open_repository(url: str | Path, *, storage_options: StorageOptions | None = None) -> Repository:
     """Open an exported repository for reading, with no server.
 
-    Raises RepositoryError where the folder is none, or not whole.
+    url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. Raises RepositoryError
+    where there is none, or it is not whole.
     """
-    return Repository(Path(url).expanduser().resolve())
+    return Repository(place_of(url, storage_options))

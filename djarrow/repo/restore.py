@@ -17,6 +17,7 @@ from djarrow.model import names
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
+from djarrow.repo.places.find import StorageOptions
 from djarrow.repo.repository import Repository, open_repository
 from djarrow.sql import ddl, locks
 from djarrow.table.declaring import declare
@@ -47,11 +48,13 @@ def restore(
     *,
     schemas: Iterable[str] | None = None,
     rename: Mapping[str, str] | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Restored:
     """Make the tables of a repository in a database, with their rows, in one transaction. Returns what was made.
 
     connection: where to; the default one if not given. schemas: those wanted, by their names in the repository; all of
-    it if not given. rename: schema -> its name in the database. Definitions come from the manifest and no code of the
+    it if not given. rename: schema -> its name in the database. storage_options: how an object store is
+    reached. Definitions come from the manifest and no code of the
     repository is run. The rows are compared with the manifest's content hashes on their way.
 
     Raises RepositoryError where a schema has tables there already, a schema that is wanted refers to one that is not,
@@ -65,7 +68,7 @@ def restore(
     database = connection or conn()
     if database.in_transaction:
         raise TransactionError("a repository is restored in a transaction of its own. End this one before.")
-    repository = open_repository(url)
+    repository = open_repository(url, storage_options=storage_options)
     try:
         return _restored(repository, database, _targets(repository, schemas, rename or {}), started)
     finally:
@@ -79,7 +82,7 @@ def _targets(
     there = tuple(repository)
     chosen = there if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
     if unknown := [name for name in (*chosen, *rename) if name not in there]:
-        raise RepositoryError(f"{repository.root} holds no schema {unknown[0]!r}; it holds {', '.join(there)}.")
+        raise RepositoryError(f"{repository.place} holds no schema {unknown[0]!r}; it holds {', '.join(there)}.")
     _check_names(chosen, rename)
     specs = {name: spec for name, spec in repository.specs.items() if name.schema in chosen}
     for name, spec in specs.items():

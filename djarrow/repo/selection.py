@@ -38,10 +38,15 @@ class Taken:
 
 @frozen
 class Selection:
-    """All that an export takes. tables: parents before children. connection: where they lie."""
+    """All that an export takes. tables: parents before children. schemas: of what was given."""
 
-    connection: PostgresConnection
+    schemas: tuple[Schema, ...]
     tables: tuple[Taken, ...]
+
+    @property
+    def connection(self) -> PostgresConnection:
+        """Where they lie. Raises RepositoryError for schemas of several databases."""
+        return _connection(self.schemas)
 
     @property
     def specs(self) -> dict[TableName, TableSpec]:
@@ -53,7 +58,8 @@ def select(what: Any) -> Selection:
     """The tables that are meant, and all that they refer to. Raises RepositoryError."""
     schemas, chosen = _chosen(what)
     specs = _with_ancestors(schemas, chosen)
-    return Selection(_connection(schemas), tuple(Taken(spec, Stored(spec.name, spec.heading)) for spec in specs))
+    _connection(schemas)
+    return Selection(tuple(schemas), tuple(Taken(spec, Stored(spec.name, spec.heading)) for spec in specs))
 
 
 def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:

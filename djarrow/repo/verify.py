@@ -5,7 +5,6 @@ Design section 11; docs/repositories.md. Nothing is opened but the files that ar
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import time
@@ -17,7 +16,8 @@ from attrs import frozen
 
 from djarrow.errors import InvalidCondition, RepositoryError
 from djarrow.repo import checksums, manifest
-from djarrow.repo.files import NotPlain, plain_file
+from djarrow.repo.places.base import NotPlain, Place
+from djarrow.repo.places.find import StorageOptions, place_of
 
 
 class Damage(StrEnum):
@@ -44,17 +44,22 @@ class Problem:
 
 @frozen
 class Verified:
-    """What verify found. True where the repository is whole, as far as it was read.
+    """What verify found, and where. True where the repository is whole, as far as it was read.
 
     files, bytes: how many were read; listed: how many bytes all files of the repository have; seconds: it took.
     """
 
-    path: Path
+    place: str
     problems: tuple[Problem, ...]
     files: int
     bytes: int
     listed: int
     seconds: float
+
+    @property
+    def path(self) -> Path:
+        """The folder, where it is one."""
+        return Path(self.place)
 
     def __bool__(self) -> bool:
         return not self.problems
@@ -69,12 +74,14 @@ class Expected:
     size: int | None = None
 
 
-def verify(url: str | Path, *, sample: float = 1.0) -> Verified:
+def verify(url: str | Path, *, sample: float = 1.0, storage_options: StorageOptions | None = None) -> Verified:
     """Read a repository's files and compare them with what was written: whether any byte changed, and what is missing
     or was added.
 
     sample: the share of the bytes of Parquet files to read, from 0 to 1, chosen by chance; sizes are always compared,
-    and the manifest and all other files read. Whoever changes a file, the manifest and SHA256SUMS alike is not found
+    and the manifest and all other files read. storage_options: how an object store is reached.
+
+    Whoever changes a file, the manifest and SHA256SUMS alike is not found
     out: keep the checksum of SHA256SUMS where others cannot write.
 
     Raises RepositoryError where the folder has neither a manifest nor checksums, and InvalidCondition.
@@ -84,14 +91,18 @@ def verify(url: str | Path, *, sample: float = 1.0) -> Verified:
     if type(sample) not in (int, float) or not 0 <= sample <= 1:
         raise InvalidCondition(f"verify: sample is a share from 0 to 1, not {sample!r}.")
     started = time.monotonic()
-    root = Path(url).expanduser().resolve()
-    expected, problems = _listed(root)
+    place = place_of(url, storage_options)
+    expected, problems = _listed(place)
+    try:
+        unlisted = list(_unlisted(place, expected))
+    except OSError as error:
+        raise RepositoryError(f"{place} cannot be listed: {error}") from error
     wanted = list(_chosen(expected, sample))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as readers:
-        found = list(readers.map(lambda each: _compared(root, *each), wanted))
-    problems += [*(problem for problem, _ in found if problem), *_unlisted(root, expected)]
+        found = list(readers.map(lambda each: _compared(place, *each), wanted))
+    problems += [*(problem for problem, _ in found if problem), *unlisted]
     return Verified(
-        root,
+        str(place),
         tuple(sorted(set(problems), key=str)),
         sum(read is not None for _, read in found),
         sum(read or 0 for _, read in found),
@@ -103,15 +114,15 @@ def verify(url: str | Path, *, sample: float = 1.0) -> Verified:
 # --- what was written --------------------------------------------------------------------------------------------
 
 
-def _listed(root: Path) -> tuple[dict[str, Expected], list[Problem]]:
+def _listed(place: Place) -> tuple[dict[str, Expected], list[Problem]]:
     """What the manifest and SHA256SUMS say of the files, by path, and what is wrong with these two."""
-    sums, problems = _checksums(root)
+    sums, problems = _checksums(place)
     files: dict[str, Expected] = {}
     try:
-        tables = manifest.read(root).tables
+        tables = manifest.read(place).tables
         files = {f.path: Expected(f.path, f.sha256, f.size) for table in tables for f in table.files}
     except RepositoryError as error:
-        if not any(os.path.lexists(root / name) for name in (manifest.FILE_NAME, checksums.FILE_NAME)):
+        if not any(_is_there(place, name) for name in (manifest.FILE_NAME, checksums.FILE_NAME)):
             raise
         problems.append(Problem(manifest.FILE_NAME, Damage.UNREADABLE, error.message))
     if sums:
@@ -119,10 +130,22 @@ def _listed(root: Path) -> tuple[dict[str, Expected], list[Problem]]:
     return {path: Expected(path, digest) for path, digest in sums.items()} | files, problems
 
 
-def _checksums(root: Path) -> tuple[dict[str, str], list[Problem]]:
+def _is_there(place: Place, path: str) -> bool:
+    """Whether anything lies there, were it not to be read."""
+    try:
+        place.size(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _checksums(place: Place) -> tuple[dict[str, str], list[Problem]]:
     """Path -> SHA-256, as SHA256SUMS has them, and what is wrong with it."""
     try:
-        sums, as_written = checksums.sums_in(plain_file(root, checksums.FILE_NAME).read_text("utf-8"))
+        with place.open(checksums.FILE_NAME) as file:
+            sums, as_written = checksums.sums_in(file.read().decode("utf-8"))
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         return {}, [Problem(checksums.FILE_NAME, Damage.MISSING if missing else Damage.UNREADABLE, str(error))]
@@ -154,17 +177,16 @@ def _chosen(expected: Mapping[str, Expected], sample: float) -> Iterator[tuple[E
 # --- what is there -----------------------------------------------------------------------------------------------
 
 
-def _compared(root: Path, expected: Expected, whole: bool) -> tuple[Problem | None, int | None]:
+def _compared(place: Place, expected: Expected, whole: bool) -> tuple[Problem | None, int | None]:
     """What is wrong with a file, if anything, and how many of its bytes were read; None where it was not opened."""
     try:
-        path = plain_file(root, expected.path)
-        size = path.stat().st_size
+        size = place.size(expected.path)
         if expected.size not in (None, size):
             return Problem(expected.path, Damage.CHANGED, f"it has {size} bytes, and had {expected.size}."), None
         if not whole:
             return None, None
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        with place.open(expected.path) as file:
+            digest = checksums.sha256_of(file)
     except FileNotFoundError:
         return Problem(expected.path, Damage.MISSING, "it is listed and is not there."), None
     except NotPlain as error:
@@ -176,13 +198,10 @@ def _compared(root: Path, expected: Expected, whole: bool) -> tuple[Problem | No
     return None, size
 
 
-def _unlisted(root: Path, expected: Mapping[str, Expected]) -> Iterator[Problem]:
-    """What nobody has listed. Links to folders are not followed."""
+def _unlisted(place: Place, expected: Mapping[str, Expected]) -> Iterator[Problem]:
+    """What nobody has listed."""
     known = expected.keys() | {checksums.FILE_NAME, manifest.FILE_NAME}
-    for folder, folders, files in os.walk(root):
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        for name in (*files, *links):
-            path = Path(folder, name).relative_to(root).as_posix()
-            if path not in known:
-                shown = os.fsencode(path).decode(errors="backslashreplace")
-                yield Problem(shown, Damage.UNLISTED, "it is there and is not listed.")
+    for path in place.paths():
+        if path not in known:
+            shown = os.fsencode(path).decode(errors="backslashreplace")
+            yield Problem(shown, Damage.UNLISTED, "it is there and is not listed.")

@@ -45,6 +45,8 @@ def _parts(resolved: pl.Expr, heading: Heading, *, chosen: bool) -> Predicate:
         return predicate(tree["Ternary"]["predicate"] if chosen else tree, heading)
     except RecursionError:
         return Predicate((), ("The Polars expression has too many steps inside each other for the database.",))
+    except pl.exceptions.ComputeError:
+        return Predicate((), ("The Polars expression has a function of Python, which the database cannot call.",))
 
 
 def _resolved(expression: pl.Expr, heading: Heading) -> pl.Expr:

@@ -211,18 +211,17 @@ class Reading:
         order_by: OrderBy = None,
         limit: int | None = None,
         offset: int = 0,
-        explain: Callable[[str], object] | None = None,
     ) -> pl.LazyFrame:
         """The rows as a Polars LazyFrame, read anew by each collect: its columns, filters and head run in the database.
 
-        What is read, and from where, is settled by the call. explain: told at each read which SQL runs and what of a
-        filter Polars does, and why; `explain=print`.
+        What is read, and from where, is settled by the call. The LazyFrame's `explain()` shows, without reading, which
+        SELECT a collect would run and what Polars does, and why.
         """
         from djarrow.table import lazy
 
         heading = Selection(attributes).heading(self.heading)
         reader = self._active_reader()
-        return lazy.frame(self.node, heading, reader, order_by=order_by, limit=limit, offset=offset, explain=explain)
+        return lazy.frame(self.node, heading, reader, order_by=order_by, limit=limit, offset=offset)
 
     @on_class_too
     def fetch(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
@@ -16,9 +15,9 @@ from djarrow.repo.companions import croissant, datapackage, project, readme, sch
 from djarrow.repo.manifest import Manifest
 
 
-def write(document: Manifest, specs: Mapping[TableName, TableSpec], root: Path) -> None:
-    """Write all of them. specs: of the manifest's tables."""
-    texts = {
+def texts(document: Manifest, specs: Mapping[TableName, TableSpec]) -> dict[str, str]:
+    """All of them: path from the root -> text, SHA256SUMS among them. specs: of the manifest's tables."""
+    found = {
         "README.md": readme.text(document, specs),
         "croissant.json": croissant.text(document, specs),
         "datajoint.toml": project.text(document),
@@ -26,23 +25,16 @@ def write(document: Manifest, specs: Mapping[TableName, TableSpec], root: Path) 
         "open.sql": views.text(document, specs),
         **{f"{name}/schema.py": schema_module.text(name, specs) for name in document.schemas},
     }
-    for path, text in texts.items():
-        _write(root / path, text)
-    _write(root / checksums.FILE_NAME, _checksums(document, texts))
+    return {**found, checksums.FILE_NAME: _checksums(document, found)}
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-
-
-def _checksums(document: Manifest, texts: Mapping[str, str]) -> str:
+def _checksums(document: Manifest, found: Mapping[str, str]) -> str:
     """What `sha256sum -c SHA256SUMS` checks: every file but this one.
 
     The manifest is among them although it is written after, because its text is known already. So every byte of a
     repository is covered, and where an export was interrupted the check fails too.
     """
-    every = {**texts, manifest.FILE_NAME: manifest.text_of(document)}
+    every = {**found, manifest.FILE_NAME: manifest.text_of(document)}
     sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in every.items()}
     sums |= {file.path: file.sha256 for table in document.tables for file in table.files}
     return checksums.text_of(sums)

@@ -87,10 +87,15 @@ def text(document: Manifest, specs: Mapping[TableName, TableSpec]) -> str:
     return json.dumps(dataset, indent=1, ensure_ascii=False) + "\n"
 
 
+def _is_split(entry: TableEntry) -> bool:
+    """Whether its rows lie in several files, or did at another time."""
+    return bool(entry.partition_by) or len(entry.files) > 1
+
+
 def _distribution(entry: TableEntry) -> Json:
-    """One file is a FileObject with its hash; the files of partitions are a FileSet, which has none."""
+    """One file is a FileObject with its hash; several are a FileSet, which has none."""
     name = {"@id": f"{resource_name(entry.name)}.parquet", "name": f"{resource_name(entry.name)}.parquet"}
-    if entry.partition_by:
+    if _is_split(entry):
         paths = [file.path for file in entry.files]
         return {"@type": "cr:FileSet", **name, "encodingFormat": _PARQUET, "includes": paths}
     (file,) = entry.files
@@ -120,7 +125,7 @@ def _field(attribute: Attribute, entry: TableEntry, spec: TableSpec) -> Json:
     if attribute.comment:
         field["description"] = attribute.comment
     field["dataType"] = _TYPES.get(attribute.type.family, "sc:Text")
-    kind = "fileSet" if entry.partition_by else "fileObject"
+    kind = "fileSet" if _is_split(entry) else "fileObject"
     source = {kind: {"@id": f"{resource_name(spec.name)}.parquet"}, "extract": {"column": attribute.name}}
     field["source"] = source
     return {**field, **_references(attribute, spec)}

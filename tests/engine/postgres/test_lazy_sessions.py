@@ -83,6 +83,23 @@ def test_each_collect_reads_anew(numbers: type[dj.Manual]) -> None:
     assert lazy.collect().height == 1
 
 
+def test_plans_ask_for_nothing(numbers: type[dj.Manual], own: PostgresConnection) -> None:
+    """A plan shows its SELECT where the server would answer nothing: in a transaction that has failed."""
+
+    def fail() -> None:
+        with own.transaction:
+            lazy = numbers.to_lazy().filter(pl.col("half") > 1)
+            with pytest.raises(DjarrowError):
+                own.query("SELECT 1/0")
+            assert 'FROM "lazy_sessions"."number"' in lazy.explain()
+            with pytest.raises(DjarrowError):
+                lazy.collect()
+
+    with pytest.raises(DjarrowError):
+        fail()
+    assert streams_of(own) == 0
+
+
 @pytest.mark.parametrize("engine", ["in-memory", "streaming"])
 def test_streams_end(numbers: type[dj.Manual], own: PostgresConnection, engine: pl._typing.EngineType) -> None:
     """Collecting, also only the first rows of a filter, leaves no more sessions than wait for the next stream."""

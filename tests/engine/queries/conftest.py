@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 
 import djarrow as dj
+from djarrow.engine.base import Stream, Streams
+from djarrow.engine.duckdb import DuckReader
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.repo.repository import Repository
 from djarrow.table.expression import QueryExpression, as_expression
@@ -289,3 +291,27 @@ def lazily(request: pytest.FixtureRequest, queries: dj.Schema, tables: SimpleNam
             return expression.to_lazy(*attributes, **options)
 
     return make
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What lazy frames that are made from now on ask either engine for."""
+    texts: list[str] = []
+    for engine in (PostgresConnection, DuckReader):
+        pinned = engine.pinned
+        monkeypatch.setattr(engine, "pinned", lambda reader, pinned=pinned: Heard(pinned(reader), texts))
+    return texts
+
+
+class Heard:
+    """Streams that remember what they were asked for."""
+
+    def __init__(self, streams: Streams, texts: list[str]) -> None:
+        self.dialect = streams.dialect
+        self._streams = streams
+        self._texts = texts
+
+    def stream(self, text: str) -> Stream:
+        """The result of a SELECT batch by batch."""
+        self._texts.append(text)
+        return self._streams.stream(text)

@@ -49,3 +49,20 @@ def test_collected_in_the_background(numbers: type[dj.Manual], connection: Postg
         running = [numbers.to_lazy().collect(background=True) for _ in range(4)]
         assert [len(numbers) for _ in range(10)] == [ROWS] * 10
         assert [query.fetch_blocking().height for query in running] == [ROWS] * 4
+
+
+@pytest.mark.timeout(60)
+def test_planned_by_many_threads(numbers: type[dj.Manual], connection: PostgresConnection) -> None:
+    """Threads that plan and collect one lazy frame at once each get the plan of their own filter."""
+
+    def plan(part: int) -> tuple[str, int]:
+        lazy = frame.filter(pl.col("number") % 6 == part).select("half")
+        return lazy.explain(), lazy.collect().height
+
+    with connection.transaction:
+        frame = numbers.to_lazy()
+        with ThreadPoolExecutor(6) as threads:
+            found = list(threads.map(plan, [*range(6)] * 4))
+    for number, (told, height) in enumerate(found):
+        assert told.endswith(f"END = {number % 6}")
+        assert height == len(range(number % 6, ROWS, 6))

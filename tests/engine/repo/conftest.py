@@ -18,6 +18,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.repo.export import Exported
 from djarrow.repo.repository import Repository
 from tests.described import drop_schemas
+from tests.stores import Spot, new_bucket, object_store
 
 Opener = Callable[[Path], Repository]
 Another = Callable[[str], dj.Schema]
@@ -301,3 +302,16 @@ def _signs(frame: pl.DataFrame) -> pl.DataFrame:
     """The bits of the float columns, which tell -0.0 from 0.0."""
     floats = [name for name, kind in frame.schema.items() if kind.is_float()]
     return frame.select(pl.lit(1.0).cast(frame.schema[name]).truediv(pl.col(name)).alias(name) for name in floats)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """An S3, as the storage_options that reach it."""
+    with object_store(tmp_path_factory.mktemp("store") / "s3") as options:
+        yield options
+
+
+@pytest.fixture(params=["folder", "s3"])
+def spot(request: pytest.FixtureRequest, folder: Path) -> Spot:
+    """A place to export to: a folder, and an S3."""
+    return Spot(str(folder)) if request.param == "folder" else new_bucket(request.getfixturevalue("store"))

@@ -8,6 +8,7 @@ import djarrow as dj
 from djarrow.repo.content import ContentHash
 from djarrow.repo.export import Exported
 from djarrow.repo.manifest import Manifest, read
+from djarrow.repo.places.find import place_of
 
 from .conftest import Opener
 
@@ -27,7 +28,7 @@ def hashed(table: dj.Table | type[dj.Table]) -> str:
 
 def test_every_type(every: type[dj.Table], folder: Path, opened: Opener) -> None:
     """At both ends and NULL: read from the server, from the files, and as it was written."""
-    document = read(dj.export(every, folder).path)
+    document = read(place_of(dj.export(every, folder).path))
     (there,) = contents(document).values()
     repository = opened(folder)
     (name,) = repository
@@ -37,8 +38,8 @@ def test_every_type(every: type[dj.Table], folder: Path, opened: Opener) -> None
 
 def test_partitions_do_not_matter(lab: dj.Schema, exported: Exported, tmp_path: Path) -> None:
     """Another export of the same rows, split otherwise, has other files and the same contents."""
-    whole = read(dj.export(lab, tmp_path / "whole").path)
-    split = read(exported.path)
+    whole = read(place_of(dj.export(lab, tmp_path / "whole").path))
+    split = read(place_of(exported.path))
     assert {file.path for table in whole.tables for file in table.files} != {
         file.path for table in split.tables for file in table.files
     }
@@ -50,5 +51,8 @@ def test_what_changes_shows(lab: dj.Schema, exported: Exported, tmp_path: Path) 
     """A value that was corrected changes the hash of its table, and of no other."""
     subject = next(cls for cls in lab.tables if cls.__name__ == "Subject")
     subject.update1({"subject_id": 3, "name": "another"})
-    before, after = contents(read(exported.path)), contents(read(dj.export(lab, tmp_path / "after").path))
+    before, after = (
+        contents(read(place_of(exported.path))),
+        contents(read(place_of(dj.export(lab, tmp_path / "after").path))),
+    )
     assert {name for name in before if before[name] != after[name]} == {f"{lab.name}.subject"}

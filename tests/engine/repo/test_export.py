@@ -173,14 +173,6 @@ def test_two_tables_of_one_name(schema: dj.Schema, folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_repository_is_not_overwritten(lab: dj.Schema, exported: Exported) -> None:
-    """A folder that is a repository already is refused and stays as it is."""
-    before = {path: path.stat().st_mtime_ns for path in exported.path.rglob("*")}
-    with pytest.raises(RepositoryError, match="already"):
-        dj.export(lab, exported.path)
-    assert {path: path.stat().st_mtime_ns for path in exported.path.rglob("*")} == before
-
-
 def test_inside_a_transaction(lab: dj.Schema, folder: Path) -> None:
     """An export reads a snapshot of its own, and says so inside an open transaction."""
     lab.activate()

@@ -495,7 +495,7 @@ def test_links_between_check_and_use(
 
     with _closing(spoiled.root) as repository:
         rows_of(repository)
-        views = {view.name: view for view in repository.reader._tables.of("day reading")}
+        views = {view.name: view for view in repository.reader._tables.of(f"{SCHEMA}.day {SCHEMA}.reading")}
         swap(spoiled)
         monkeypatch.setattr(RepositoryTables, "of", lambda *_: list(views.values()))
         with pytest.raises(EngineError, match="Cannot access file"):

@@ -22,6 +22,7 @@ from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import RepositoryError, TransactionError
 from djarrow.repo.export import Exported
 from djarrow.repo.manifest import read
+from djarrow.repo.places.find import place_of
 from djarrow.repo.restore import Restored
 from tests.described import drop_schemas
 
@@ -43,7 +44,7 @@ def restored(connection: PostgresConnection) -> Iterator[Any]:
 
 def contents(path: Path) -> list[tuple[str, str]]:
     """The content hash of each table, without its schema."""
-    return sorted((entry.table, entry.content) for entry in read(path).tables)
+    return sorted((entry.table, entry.content) for entry in read(place_of(path)).tables)
 
 
 def schemas_there(connection: PostgresConnection, name: str) -> int:

@@ -12,20 +12,21 @@ import pytest
 from djarrow.errors import DjarrowError, RepositoryError
 from djarrow.model.names import TableName
 from djarrow.repo import manifest
+from djarrow.repo.places.folder import Folder
 from djarrow.repo.repository import open_repository
 
 Json = Any
 
 
 def _document() -> Json:
-    file = {"path": "lab/tables/subject/all.parquet", "rows": 1, "size": 1, "sha256": "0" * 64}
+    file = {"path": "lab/tables/subject/all.parquet", "rows": 1, "size": 1, "sha256": "0" * 64, "content": "0" * 32}
     definition = "subject : int32\n---\nname : varchar(8)\n"
     name = {"schema": "lab", "table": "subject", "definition": definition, "content": "0" * 32}
     table: dict[str, object] = {**name, "partition_by": [], "files": [file]}
     part = {**table, "table": "subject__part", "definition": "-> master\nn : int8\n---\n"}
     part["files"] = [{**file, "path": "lab/tables/subject__part/all.parquet"}]
     head = {"djarrow_repository": 1, "project": "p", "created": "2026-01-01T00:00:00+00:00", "source": "s"}
-    return {**head, "software": {"djarrow": "0.1"}, "tables": [table, part]}
+    return {**head, "software": {"djarrow": "0.1"}, "tables": [table, part], "code": []}
 
 
 def _write(folder: Path, document: Json) -> Path:
@@ -175,7 +176,8 @@ def test_no_manifest(tmp_path: Path) -> None:
 
 def test_it_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     """Writing leaves the manifest, equal when it is read again, and no other file."""
-    document = manifest.read(_write(tmp_path, _document()))
-    manifest.write(document, tmp_path)
-    assert manifest.read(tmp_path) == document
+    place = Folder(_write(tmp_path, _document()))
+    document = manifest.read(place)
+    place.write(manifest.FILE_NAME, manifest.text_of(document).encode())
+    assert manifest.read(place) == document
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]

@@ -1,0 +1,52 @@
+"""`djarrow export`: tables of the database to a repository. How: repo/export.py."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from djarrow.cli import targets
+from djarrow.cli.targets import Imports
+
+
+def export(
+    what: Annotated[
+        list[str], typer.Argument(help="SCHEMA, SCHEMA.TABLE, MODULE, MODULE:CLASS or MODULE.CLASS: what is exported.")
+    ],
+    url: Annotated[str, typer.Argument(help="A folder, or a URL as s3://bucket/path.")],
+    imports: Imports = None,
+    *,
+    partition_by: Annotated[
+        list[str] | None, typer.Option(help="An attribute whose values split the rows over files; may be repeated.")
+    ] = None,
+    compression: Annotated[str, typer.Option(help="zstd, snappy, gzip, brotli, lz4 or none.")] = "zstd",
+    max_rows_per_file: Annotated[int | None, typer.Option(help="Split files further.", min=1)] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also over a repository that holds tables which this export does not.")
+    ] = False,
+) -> None:
+    """Write tables, and all that they refer to, to a place that `djarrow open` reads with no server.
+
+    Where an export is published already, or was interrupted, only what changed is written. Exits with 1 where it could
+    not be written, or another export runs there; what was published before is then as it was.
+    """
+    from djarrow.repo.export import export as write
+
+    chosen = targets.exported(what, targets.modules(imports or ()))
+    done = write(
+        chosen,
+        url,
+        partition_by=partition_by,
+        compression=compression,
+        max_rows_per_file=max_rows_per_file,
+        replace=replace,
+        display_progress=sys.stderr.isatty(),
+    )
+    kept = done.files - done.written
+    typer.echo(
+        f"{done.tables} tables, {done.rows:,} rows, {done.files} files of {done.bytes:,} bytes"
+        f"{f', {kept} of them as they were' if kept else ''}, in {done.seconds:.1f} s",
+        err=True,
+    )

@@ -1,0 +1,108 @@
+"""`djarrow export`: what its words mean, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import djarrow as dj
+from djarrow.engine.postgres import PostgresConnection
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+MODULE = """
+import djarrow as dj
+
+schema = dj.Schema("{name}")
+
+
+@schema
+class Station(dj.Manual):
+    definition = "station : int32"
+
+
+@schema
+class Reading(dj.Manual):
+    definition = '''
+    -> Station
+    day : date
+    ---
+    speed : float64
+    '''
+
+    class Note(dj.Part):
+        definition = '''
+        -> master
+        note : int32
+        '''
+"""
+
+
+@pytest.fixture
+def shell(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> Shell:
+    """Runs the command in a folder that has the module `winds`, whose tables hold rows."""
+    (tmp_path / "winds.py").write_text(MODULE.format(name=schema.name))
+    environment = os.environ | {"DJARROW_URL": connection.url}
+    filling = (
+        "import winds; winds.Station.insert([(1,), (2,)]);"
+        "winds.Reading.insert([(1, '2024-01-01', 0.5), (2, '2024-01-02', 1.5)])"
+    )
+    for program in (("-c", filling),):
+        subprocess.run([sys.executable, *program], cwd=tmp_path, env=environment, check=True)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "djarrow.cli.main", "export", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_what_words_mean(shell: Shell, schema: dj.Schema, tmp_path: Path) -> None:
+    """A module, a class of it, a schema that only the database knows, and a table of that."""
+    for number, (word, tables) in enumerate(
+        [
+            ("winds", {"station", "reading", "reading__note"}),
+            ("winds:Station", {"station"}),
+            ("winds.Reading", {"station", "reading"}),
+            (schema.name, {"station", "reading", "reading__note"}),
+            (f"{schema.name}.Station", {"station"}),
+        ]
+    ):
+        done = shell(word, f"out {number}")
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        repository = dj.open(tmp_path / f"out {number}")
+        assert {name.table for name in repository.tables} >= tables
+        repository.close()
+
+
+def test_what_it_says(shell: Shell, tmp_path: Path) -> None:
+    """One line: tables, rows, files; of a second run how many stayed. Files are split as it is told."""
+    first = shell("winds", "out", "--partition-by", "day", "--compression", "gzip")
+    assert first.returncode == 0
+    assert first.stderr.startswith("3 tables, 4 rows, 4 files of ")
+    assert {path.name for path in tmp_path.rglob("out/**/reading/*.parquet")} == {
+        "day-2024-01-01.parquet",
+        "day-2024-01-02.parquet",
+    }
+    again = shell("winds", "out", "--partition-by", "day")
+    assert "bytes, 4 of them as they were, in " in again.stderr
+    assert dj.verify(tmp_path / "out")
+
+
+def test_refusals(shell: Shell, tmp_path: Path) -> None:
+    """2 for words that mean nothing, 1 where it cannot be written."""
+    nothing = shell("no_such_thing", "out")
+    assert nothing.returncode == 2
+    assert "no schema of the database" in nothing.stderr
+    assert shell("winds", "out", "--compression", "rar").returncode == 1
+    assert shell("winds", "out", "--partition-by", "colour").returncode == 1
+    (tmp_path / "file").write_text("mine")
+    there = shell("winds", "file")
+    assert there.returncode == 1
+    assert "cannot be written" in there.stderr
+    assert not (tmp_path / "out").exists()
