@@ -163,7 +163,7 @@ def parsed(data: bytes, place: Place) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path} cannot be read: {error}") from error
     version = document.pop("djarrow_repository", None) if isinstance(document, dict) else None
-    if version != FORMAT:
+    if type(version) is not int or version != FORMAT:
         raise RepositoryError(f"{path} has format {version!r}; this version of djarrow reads format {FORMAT}.")
     try:
         manifest = _manifest(document)
