@@ -19,11 +19,26 @@ Hashes = npt.NDArray[np.uint64]
 """A 64-bit hash of each row; sums and products are modulo 2^64."""
 
 
+class RowHash:
+    """Hashes rows over some attributes, by their names in the batches."""
+
+    def __init__(self, attributes: Iterable[Attribute]) -> None:
+        self._columns = [(attribute.name, _Column(attribute)) for attribute in attributes]
+
+    def __call__(self, batch: pa.RecordBatch) -> Hashes:
+        """The hash of each row of a batch, which is best of ROWS rows at most."""
+        rows = np.zeros(batch.num_rows, np.uint64)
+        for name, column in self._columns if batch.num_rows else ():
+            rows += column.hashes(batch.column(name))
+        _mix(rows)
+        return rows
+
+
 class ContentHash:
     """The hash of the rows that were added so far. heading: of the table; batches have its Arrow schema."""
 
     def __init__(self, heading: Heading) -> None:
-        self._columns = [_Column(attribute) for attribute in heading]
+        self._hash = RowHash(heading)
         self._first = self._second = 0
 
     def begin(self) -> None:
@@ -32,18 +47,15 @@ class ContentHash:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
-        for start in range(0, batch.num_rows, ROWS):
-            self._add(batch.slice(start, ROWS))
+        for piece in pieces(batch):
+            self.add_hashes(self._hash(piece))
 
-    def _add(self, batch: pa.RecordBatch) -> None:
-        rows = np.zeros(batch.num_rows, np.uint64)
-        for column, array in zip(self._columns, batch.columns, strict=True):
-            rows += column.hashes(array)
-        _mix(rows)
+    def add_hashes(self, rows: Hashes) -> None:
+        """Add rows by their hashes over all attributes."""
         self._first = (self._first + int(rows.sum())) % 2**64
-        rows ^= _SECOND
-        _mix(rows)
-        self._second = (self._second + int(rows.sum())) % 2**64
+        second = rows ^ _SECOND
+        _mix(second)
+        self._second = (self._second + int(second.sum())) % 2**64
 
     def hexdigest(self) -> str:
         """The hash, of 32 hexadecimal digits. That of a table without rows is all zeros."""
@@ -59,6 +71,12 @@ def combined(digests: Iterable[str]) -> str:
 
 ROWS = 16_384
 """How many are hashed at once: columns of so many stay in the processor's cache."""
+
+
+def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of ROWS rows at most."""
+    return (batch.slice(start, ROWS) for start in range(0, batch.num_rows, ROWS))
+
 
 _SECOND = np.uint64(0x9E3779B97F4A7C15)
 

@@ -89,7 +89,7 @@ def _targets(
         for parent in spec.parents:
             if parent.schema not in chosen:
                 raise RepositoryError(f"{name} refers to {parent}: restore the schema {parent.schema!r} with it.")
-    return {name: _renamed(spec, rename) for name, spec in specs.items()}
+    return {name: renamed(spec, rename) for name, spec in specs.items()}
 
 
 def _check_names(chosen: Iterable[str], rename: Mapping[str, str]) -> None:
@@ -106,7 +106,7 @@ def _check_names(chosen: Iterable[str], rename: Mapping[str, str]) -> None:
         taken[new] = name
 
 
-def _renamed(spec: TableSpec, rename: Mapping[str, str]) -> TableSpec:
+def renamed(spec: TableSpec, rename: Mapping[str, str]) -> TableSpec:
     """The same table in a database where schemas have other names."""
 
     def other(name: TableName) -> TableName:

@@ -1,0 +1,289 @@
+"""The rows of two tables that are not the same: found by hashes of all rows, and only then by keys and values.
+
+Of one side the hashes of all rows are kept, 16 bytes a row, of the other none: memory is bounded by these and by the
+rows that differ, in whatever order rows come. docs/decisions/024-diff.md says why so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+from attrs import frozen
+
+from djarrow.errors import RepositoryError
+from djarrow.frame import results
+from djarrow.model.heading import Attribute, Heading
+from djarrow.repo.content import ContentHash, Hashes, RowHash, pieces
+from djarrow.repo.pairing import Two, pair
+
+Places = npt.NDArray[np.intp]
+"""Positions in an index, -1 for none."""
+
+Mask = npt.NDArray[np.bool_]
+
+
+@frozen(eq=False)
+class Source:
+    """A table on one side. shown: what an error calls it; batches: reads it once more, in the types of its heading.
+
+    rows, content: how many rows there are and their content hash, where these are known without reading.
+    """
+
+    shown: str
+    heading: Heading
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    rows: int | None = None
+    content: str = ""
+
+
+@frozen(eq=False)
+class Found:
+    """The rows of two tables that differ, in the order of their keys.
+
+    left, right: how many rows the tables have; alone, changed: how many of these the other one has not, and has with
+    other values. The frames hold so many, or as many as were wanted: of `changed` a pair of frames, row by row.
+    """
+
+    left: int
+    right: int
+    left_alone: int
+    right_alone: int
+    changed: int
+    left_rows: pl.DataFrame
+    right_rows: pl.DataFrame
+    changed_rows: Two
+
+    def turned(self) -> Found:
+        """The same, with the sides exchanged."""
+        return Found(
+            left=self.right,
+            right=self.left,
+            left_alone=self.right_alone,
+            right_alone=self.left_alone,
+            changed=self.changed,
+            left_rows=self.right_rows,
+            right_rows=self.left_rows,
+            changed_rows=(self.changed_rows[1], self.changed_rows[0]),
+        )
+
+
+def compare(left: Source, right: Source, compared: tuple[Attribute, ...], limit: int | None) -> Found:
+    """What differs between two tables of one key. left is read twice where it has rows that differ, and right once.
+
+    compared: the attributes of left that count, those of the key among them; right has them, too, with the same kinds
+    of values. limit: how many rows are wanted of each kind. Where both tables have nothing but these attributes, right
+    is not read if its content hash is that of left.
+
+    Raises RepositoryError where a table has one row twice, or changes while it is read.
+    """
+    hashing = _Hashing(compared, left.heading.primary_key)
+    index, content = hashing.indexed(left)
+    if right.content and (right.rows, right.content) == (len(index), content):
+        return nothing(left, right, len(index))
+    alone, changed = _Kept(right, limit), _Kept(right, limit)
+    wanted: list[Hashes] = [np.zeros(0, np.uint64)]
+    count = 0
+    for batch, keys, rows in hashing.each(right):
+        count += len(keys)
+        same, near = index.find(keys, rows)
+        index.mark(same, near)
+        alone.add(batch, (same < 0) & (near < 0))
+        wanted.append(keys[changed.add(batch, (same < 0) & (near >= 0))])
+    index.check_marks(right)
+    fetched = _fetched(left, hashing, index.wanted(np.concatenate(wanted), limit))
+    both, others = pair(
+        (fetched.frame(), pl.concat([alone.frame(), changed.frame()])),
+        [(left.heading[name], right.heading[name]) for name in left.heading.primary_key],
+    )
+    # Where all rows that differ are held, their keys tell how many there are of each kind, and not the hashes of these.
+    held = fetched.count == index.count_unmatched() and alone.complete and changed.complete
+    return Found(
+        left=len(index),
+        right=count,
+        left_alone=others[0].height if held else index.count_alone(),
+        right_alone=others[1].height if held else alone.count,
+        changed=both[0].height if held else changed.count,
+        left_rows=others[0],
+        right_rows=others[1],
+        changed_rows=both,
+    )
+
+
+def nothing(left: Source, right: Source, rows: int) -> Found:
+    """What differs between two tables with the same rows."""
+    ours, theirs = (_Kept(source, None).frame() for source in (left, right))
+    return Found(rows, rows, 0, 0, 0, ours, theirs, (ours, theirs))
+
+
+def _fetched(source: Source, hashing: _Hashing, wanted: Index) -> _Kept:
+    """The rows of an index, read again."""
+    kept = _Kept(source, None)
+    if len(wanted):
+        for batch, keys, rows in hashing.each(source):
+            kept.add(batch, wanted.find(keys, rows)[0] >= 0)
+            if kept.count >= len(wanted):
+                break
+    if kept.count != len(wanted):
+        raise RepositoryError(f"{source.shown} was changed while it was compared. Compare again.")
+    return kept
+
+
+# --- hashes ------------------------------------------------------------------------------------------------------
+
+
+class _Hashing:
+    """How the rows of both sides are hashed: by the attributes of the left one."""
+
+    def __init__(self, compared: tuple[Attribute, ...], key: tuple[str, ...]) -> None:
+        self._row = RowHash(compared)
+        self._key = RowHash(attribute for attribute in compared if attribute.name in key)
+
+    def each(self, source: Source) -> Iterator[tuple[pa.RecordBatch, Hashes, Hashes]]:
+        """Batches, with the hash of each row's key and that of the row."""
+        with closing(source.batches()) as batches:  # type: ignore[type-var]
+            for batch in batches:
+                keys, rows = np.empty((2, batch.num_rows), np.uint64)
+                at = 0
+                for piece in pieces(batch):
+                    end = at + piece.num_rows
+                    keys[at:end], rows[at:end] = self._key(piece), self._row(piece)
+                    at = end
+                yield batch, keys, rows
+
+    def indexed(self, source: Source) -> tuple[Index, str]:
+        """All rows of a table, and its content hash as far as these attributes go."""
+        content = ContentHash(source.heading)
+        found = [np.zeros((2, 0), np.uint64)]
+        for _, keys, rows in self.each(source):
+            found.append(np.stack([keys, rows]))
+            content.add_hashes(rows)
+        keys, rows = np.concatenate(found, axis=1)
+        found.clear()
+        index = Index(keys, rows)
+        index.check_distinct(source)
+        return index, content.hexdigest()
+
+
+class Index:
+    """Rows by the hashes of their keys. Two keys can have one hash, however rarely."""
+
+    def __init__(self, keys: Hashes, rows: Hashes) -> None:
+        order = np.argsort(keys)
+        self._keys, self._rows = keys[order], rows[order]
+        self._repeated = bool(np.any(self._keys[1:] == self._keys[:-1]))
+        self._matched = np.zeros(len(keys), bool)
+        self._paired = np.zeros(len(keys), bool)
+        self._marks = 0
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def find(self, keys: Hashes, rows: Hashes) -> tuple[Places, Places]:
+        """For each row where the same one is, and where one of its key is."""
+        if not len(self):
+            nowhere = np.full(len(keys), -1)
+            return nowhere, nowhere
+        order = np.argsort(keys)  # neighbours are searched for in one place of memory
+        place = np.empty(len(keys), np.intp)
+        place[order] = np.searchsorted(self._keys, keys[order])
+        inside = np.minimum(place, len(self) - 1)
+        near = np.where(self._keys[inside] == keys, inside, -1)
+        same = np.where((near >= 0) & (self._rows[inside] == rows), inside, -1)
+        if self._repeated:
+            self._find_further(keys, rows, same, near)
+        return same, near
+
+    def _find_further(self, keys: Hashes, rows: Hashes, same: Places, near: Places) -> None:
+        """Look at the other rows with a key of this hash, too."""
+        open_ = np.flatnonzero((near >= 0) & (same < 0))
+        at = near[open_] + 1
+        while len(open_):
+            alike = at < len(self)
+            alike[alike] = self._keys[at[alike]] == keys[open_[alike]]
+            open_, at = open_[alike], at[alike]
+            hit = self._rows[at] == rows[open_]
+            same[open_[hit]] = at[hit]
+            open_, at = open_[~hit], at[~hit] + 1
+
+    def mark(self, same: Places, near: Places) -> None:
+        """Note which rows the other side has as they are, and of which it has the key."""
+        matched = same[same >= 0]
+        self._marks += len(matched)
+        self._matched[matched] = True
+        self._paired[near[(near >= 0) & (same < 0)]] = True
+
+    def check_marks(self, source: Source) -> None:
+        """Raise RepositoryError where one row of the other side was found twice."""
+        if self._marks > self.count_matched():
+            raise _twice(source)
+
+    def check_distinct(self, source: Source) -> None:
+        """Raise RepositoryError where one row is here twice."""
+        if self._repeated:
+            order = np.lexsort((self._rows, self._keys))
+            keys, rows = self._keys[order], self._rows[order]
+            if np.any((keys[1:] == keys[:-1]) & (rows[1:] == rows[:-1])):
+                raise _twice(source)
+
+    def wanted(self, keys: Hashes, limit: int | None) -> Index:
+        """The rows that are to be read: all that have no match; with a limit so many, and those of these keys."""
+        chosen = np.flatnonzero(~self._matched)
+        if limit is not None:
+            paired = self._paired[chosen]
+            partners = chosen[paired][np.isin(self._keys[chosen[paired]], keys)]
+            chosen = np.concatenate([chosen[~paired][:limit], partners])
+        return Index(self._keys[chosen], self._rows[chosen])
+
+    def count_matched(self) -> int:
+        """How many rows the other side has as they are."""
+        return int(np.count_nonzero(self._matched))
+
+    def count_unmatched(self) -> int:
+        """How many it has not."""
+        return len(self) - self.count_matched()
+
+    def count_alone(self) -> int:
+        """Of how many it has not even the key."""
+        return int(np.count_nonzero(~self._matched & ~self._paired))
+
+
+def _twice(source: Source) -> RepositoryError:
+    return RepositoryError(f"{source.shown} has one row twice, which no table can: it was changed. See `dj.verify`.")
+
+
+# --- rows --------------------------------------------------------------------------------------------------------
+
+
+class _Kept:
+    """Rows of a table that were met, and as many of them as are wanted."""
+
+    def __init__(self, source: Source, limit: int | None) -> None:
+        self._heading = source.heading
+        self._limit = limit
+        self._batches: list[pa.RecordBatch] = []
+        self._held = 0
+        self.count = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows that were met are held."""
+        return self._held == self.count
+
+    def add(self, batch: pa.RecordBatch, mask: Mask) -> Places:
+        """Meet rows of a batch; which of them are held."""
+        met = np.flatnonzero(mask)
+        self.count += len(met)
+        held = met if self._limit is None else met[: self._limit - self._held]
+        if len(held):
+            self._batches.append(batch.take(pa.array(held)))
+            self._held += len(held)
+        return held
+
+    def frame(self) -> pl.DataFrame:
+        """The rows held."""
+        return results.to_polars(pa.Table.from_batches(self._batches, self._heading.arrow_schema), self._heading)
