@@ -24,12 +24,13 @@ def restore(
     """
     from djarrow.repo.restore import restore as make
 
-    made = make(path, schemas=schema or None, rename=dict(map(_renaming, rename or ())))
+    made = make(path, schemas=schema or None, rename=dict(map(renaming, rename or ())))
     named = ", ".join(made.schemas)
     typer.echo(f"{named}: {made.tables} tables, {made.rows:,} rows in {made.seconds:.1f} s", err=True)
 
 
-def _renaming(text: str) -> tuple[str, str]:
+def renaming(text: str) -> tuple[str, str]:
+    """What `--rename` says: a schema and its other name. Raises typer.BadParameter."""
     old, equals, new = text.partition("=")
     if not (old and equals and new):
         raise typer.BadParameter(f"{text!r} is not SCHEMA=NAME.", param_hint="--rename")

@@ -161,6 +161,8 @@ def _compared(before: Side, after: Side, name: TableName, plan: _Plan, limit: in
     changed, attributes = pairing.changes(found.changed_rows, ours.heading.primary_key, rest)
     return TableDifference(
         name,
+        ours.heading,
+        theirs.heading,
         tuple(_definition(plan.before[name], theirs, before.shown, after.shown)),
         added=found.right_rows,
         removed=found.left_rows,

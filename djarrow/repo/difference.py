@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from djarrow.errors import UnknownTable, hint_nearest
 from djarrow.model import names
+from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.show.text import seen
 from djarrow.table.existing.classes import is_called
@@ -23,10 +24,11 @@ NAMED = 8
 
 @frozen(eq=False, repr=False)
 class TableDifference:
-    """What differs in a table that both sides have: `before`, the first one, and `after`, the second.
+    """What differs in a table that both sides have.
 
-    name: on the first side. definition: a line for each difference of the definitions, but for comments and indexes
-    that make reading faster. compared: whether rows were compared; they are not where the keys are not the same.
+    name: on the first side. before, after: its headings on the first side and on the second. definition: a line for
+    each difference of the definitions, but for comments and for indexes that only make reading faster. compared:
+    whether rows were compared; they are not where the keys are not the same.
 
     added, removed: frames of the rows whose key only the second side has, and only the first one, with all attributes
     that these have there. changed: a frame of the rows of one key and other values: the key, and of each attribute
@@ -37,6 +39,8 @@ class TableDifference:
     """
 
     name: TableName
+    before: Heading
+    after: Heading
     definition: tuple[str, ...]
     added: pl.DataFrame
     removed: pl.DataFrame
@@ -52,7 +56,7 @@ class TableDifference:
     @property
     def equal(self) -> bool:
         """Whether definition and rows are the same."""
-        return not (self.definition or self.added_rows or self.removed_rows or self.changed_rows)
+        return self.compared and not (self.definition or self.added_rows or self.removed_rows or self.changed_rows)
 
     def __bool__(self) -> bool:
         return not self.equal
@@ -72,11 +76,13 @@ class TableDifference:
         told = [f"{count:,} {what}" for what, count in counts.items() if count]
         if not told:
             return f"the same {_rows(self.rows_after or 0)}"
+        rows = f"{self.rows_before:,} -> {_rows(self.rows_after or 0)}: {', '.join(told)}"
+        return rows + (f" in {self._of_attributes()}" if self.attributes else "")
+
+    def _of_attributes(self) -> str:
         named = [seen(name) for name in self.attributes]
-        where = ", ".join(named[:NAMED]) + (f" and {len(named) - NAMED} more" if len(named) > NAMED else "")
-        return f"{self.rows_before:,} -> {_rows(self.rows_after or 0)}: {', '.join(told)}" + (
-            f" in {where}" * bool(where)
-        )
+        more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+        return ", ".join(named[:NAMED]) + more + (" at least" if self.changed.height < self.changed_rows else "")
 
 
 @frozen(eq=False, repr=False)

@@ -6,7 +6,7 @@ rows that differ, in whatever order rows come. docs/decisions/024-diff.md says w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 
 import numpy as np
@@ -29,14 +29,16 @@ Mask = npt.NDArray[np.bool_]
 
 @frozen(eq=False)
 class Source:
-    """A table on one side. shown: what an error calls it; batches: reads it once more, in the types of its heading.
+    """A table on one side. shown: what an error calls it.
 
-    rows, content: how many rows there are and their content hash, where these are known without reading.
+    batches: reads it once more, in the types of its heading: the attributes that are wanted, of the rows of the keys
+    that are, each None for all. rows, content: how many rows there are, and their content hash, where these are known
+    without reading.
     """
 
     shown: str
     heading: Heading
-    batches: Callable[[], Iterator[pa.RecordBatch]]
+    batches: Callable[[tuple[str, ...] | None, pa.Table | None], Generator[pa.RecordBatch]]
     rows: int | None = None
     content: str = ""
 
@@ -95,7 +97,8 @@ def compare(left: Source, right: Source, compared: tuple[Attribute, ...], limit:
         alone.add(batch, (same < 0) & (near < 0))
         wanted.append(keys[changed.add(batch, (same < 0) & (near >= 0))])
     index.check_marks(right)
-    fetched = _fetched(left, hashing, index.wanted(np.concatenate(wanted), limit))
+    chosen = index.wanted(np.concatenate(wanted), limit)
+    fetched = _fetched(left, hashing, chosen, len(index), changed if len(chosen) == changed.held else None)
     both, others = pair(
         (fetched.frame(), pl.concat([alone.frame(), changed.frame()])),
         [(left.heading[name], right.heading[name]) for name in left.heading.primary_key],
@@ -120,16 +123,35 @@ def nothing(left: Source, right: Source, rows: int) -> Found:
     return Found(rows, rows, 0, 0, 0, ours, theirs, (ours, theirs))
 
 
-def _fetched(source: Source, hashing: _Hashing, wanted: Index) -> _Kept:
-    """The rows of an index, read again."""
+FEW = 10_000
+"""Rows that are fetched by their keys, from a table that has more than WHOLE; else it is read once more as a whole."""
+
+WHOLE = 100_000
+
+
+def _fetched(source: Source, hashing: _Hashing, wanted: Index, rows: int, partners: _Kept | None) -> _Kept:
+    """The rows of an index, read again. rows: how many the table has; partners: rows of the other side that have their
+    keys, where these are all.
+    """
     kept = _Kept(source, None)
-    if len(wanted):
-        for batch, keys, rows in hashing.each(source):
-            kept.add(batch, wanted.find(keys, rows)[0] >= 0)
-            if kept.count >= len(wanted):
-                break
+    if len(wanted) <= FEW and rows > WHOLE:
+        keys = partners.keys() if partners is not None else hashing.keys_in(wanted, source)
+        kept = _read(source, hashing, wanted, keys)
+    if kept.count < len(wanted):  # or an engine does not find a row by its key, as one of another type
+        kept = _read(source, hashing, wanted, None)
     if kept.count != len(wanted):
         raise RepositoryError(f"{source.shown} was changed while it was compared. Compare again.")
+    return kept
+
+
+def _read(source: Source, hashing: _Hashing, wanted: Index, keys: pa.Table | None) -> _Kept:
+    kept = _Kept(source, None)
+    if len(wanted):
+        with closing(hashing.each(source, keys)) as batches:
+            for batch, key_hashes, rows in batches:
+                kept.add(batch, wanted.find(key_hashes, rows)[0] >= 0)
+                if kept.count >= len(wanted):
+                    break
     return kept
 
 
@@ -142,18 +164,21 @@ class _Hashing:
     def __init__(self, compared: tuple[Attribute, ...], key: tuple[str, ...]) -> None:
         self._row = RowHash(compared)
         self._key = RowHash(attribute for attribute in compared if attribute.name in key)
+        self._names = key
 
-    def each(self, source: Source) -> Iterator[tuple[pa.RecordBatch, Hashes, Hashes]]:
-        """Batches, with the hash of each row's key and that of the row."""
-        with closing(source.batches()) as batches:  # type: ignore[type-var]
+    def each(self, source: Source, keys: pa.Table | None = None) -> Generator[tuple[pa.RecordBatch, Hashes, Hashes]]:
+        """Batches, with the hash of each row's key and that of the row. keys: of the rows wanted."""
+        with closing(source.batches(None, keys)) as batches:
             for batch in batches:
-                keys, rows = np.empty((2, batch.num_rows), np.uint64)
-                at = 0
-                for piece in pieces(batch):
-                    end = at + piece.num_rows
-                    keys[at:end], rows[at:end] = self._key(piece), self._row(piece)
-                    at = end
-                yield batch, keys, rows
+                yield batch, _hashed(self._key, batch), _hashed(self._row, batch)
+
+    def keys_in(self, index: Index, source: Source) -> pa.Table:
+        """The keys of a table that an index has, by their hashes."""
+        found = []
+        with closing(source.batches(self._names, None)) as batches:
+            for batch in batches if len(index) else ():
+                found.append(batch.filter(pa.array(index.has(_hashed(self._key, batch)))))
+        return pa.Table.from_batches(found, source.heading.select(self._names).arrow_schema)
 
     def indexed(self, source: Source) -> tuple[Index, str]:
         """All rows of a table, and its content hash as far as these attributes go."""
@@ -167,6 +192,10 @@ class _Hashing:
         index = Index(keys, rows)
         index.check_distinct(source)
         return index, content.hexdigest()
+
+
+def _hashed(by: RowHash, batch: pa.RecordBatch) -> Hashes:
+    return np.concatenate([np.zeros(0, np.uint64), *map(by, pieces(batch))])
 
 
 class Index:
@@ -183,15 +212,23 @@ class Index:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def _places(self, keys: Hashes) -> Places:
+        """Where the first row with a key of each hash would be."""
+        order = np.argsort(keys)  # neighbours are searched for in one place of memory
+        place = np.empty(len(keys), np.intp)
+        place[order] = np.searchsorted(self._keys, keys[order])
+        return np.minimum(place, len(self) - 1)
+
+    def has(self, keys: Hashes) -> Mask:
+        """For each hash whether a key here has it."""
+        return self._keys[self._places(keys)] == keys if len(self) else np.zeros(len(keys), bool)
+
     def find(self, keys: Hashes, rows: Hashes) -> tuple[Places, Places]:
         """For each row where the same one is, and where one of its key is."""
         if not len(self):
             nowhere = np.full(len(keys), -1)
             return nowhere, nowhere
-        order = np.argsort(keys)  # neighbours are searched for in one place of memory
-        place = np.empty(len(keys), np.intp)
-        place[order] = np.searchsorted(self._keys, keys[order])
-        inside = np.minimum(place, len(self) - 1)
+        inside = self._places(keys)
         near = np.where(self._keys[inside] == keys, inside, -1)
         same = np.where((near >= 0) & (self._rows[inside] == rows), inside, -1)
         if self._repeated:
@@ -260,30 +297,36 @@ def _twice(source: Source) -> RepositoryError:
 
 
 class _Kept:
-    """Rows of a table that were met, and as many of them as are wanted."""
+    """Rows of a table that were met, and as many of them as are wanted. count, held: how many these are."""
 
     def __init__(self, source: Source, limit: int | None) -> None:
         self._heading = source.heading
         self._limit = limit
         self._batches: list[pa.RecordBatch] = []
-        self._held = 0
-        self.count = 0
+        self.count = self.held = 0
 
     @property
     def complete(self) -> bool:
         """Whether all rows that were met are held."""
-        return self._held == self.count
+        return self.held == self.count
 
     def add(self, batch: pa.RecordBatch, mask: Mask) -> Places:
         """Meet rows of a batch; which of them are held."""
         met = np.flatnonzero(mask)
         self.count += len(met)
-        held = met if self._limit is None else met[: self._limit - self._held]
+        held = met if self._limit is None else met[: self._limit - self.held]
         if len(held):
             self._batches.append(batch.take(pa.array(held)))
-            self._held += len(held)
+            self.held += len(held)
         return held
+
+    def _table(self) -> pa.Table:
+        return pa.Table.from_batches(self._batches, self._heading.arrow_schema)
+
+    def keys(self) -> pa.Table:
+        """The keys of the rows held."""
+        return self._table().select(self._heading.primary_key)
 
     def frame(self) -> pl.DataFrame:
         """The rows held."""
-        return results.to_polars(pa.Table.from_batches(self._batches, self._heading.arrow_schema), self._heading)
+        return results.to_polars(self._table(), self._heading)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from djarrow.engine.connect import connect, is_connection
 from djarrow.errors import DjarrowError, NoSchema, RepositoryError, told
-from djarrow.expr.nodes import Stored
+from djarrow.expr.nodes import Node, Restricted, Stored
 from djarrow.jobs.gather import schemas_of
 from djarrow.model import graph
 from djarrow.model.names import TableName
@@ -22,6 +22,7 @@ from djarrow.repo.manifest import TableEntry
 from djarrow.repo.repository import Repository, open_repository
 from djarrow.sql.dialects import Dialect
 from djarrow.table.declaring import declare
+from djarrow.table.given_rows import among_frame
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
 from djarrow.table.table import Table
@@ -54,16 +55,26 @@ class Side:
         """The names of its schemas."""
         return tuple(dict.fromkeys(name.schema for name in (*self.specs, *self.refused)))
 
-    def batches(self, name: TableName) -> Iterator[pa.RecordBatch]:
-        """The rows of a table, in no order, streamed, with the types of its heading."""
+    def batches(
+        self, name: TableName, columns: tuple[str, ...] | None = None, keys: pa.Table | None = None
+    ) -> Generator[pa.RecordBatch]:
+        """The rows of a table, in no order, streamed, with the types of its heading.
+
+        columns: those wanted, if not all; keys: of the rows wanted, if not all.
+        """
+        from djarrow.frame.given_frames import as_frame
         from djarrow.frame.results import declared_batch
         from djarrow.sql import compile as compiler
 
         reader, heading = self.reader(), self.specs[name].heading
-        text = compiler.select(Stored(name, heading), Dialect(reader.dialect)).text
+        node: Node = Stored(name, heading)
+        if (frame := as_frame(keys)) is not None:
+            node = Restricted(node, among_frame(frame, heading, []))
+        text = compiler.select(node, Dialect(reader.dialect), columns).text
+        wanted = heading if columns is None else heading.select(columns)
         with reader.stream(text) as stream:
             for batch in stream:
-                yield declared_batch(batch, heading)
+                yield declared_batch(batch, wanted)
 
 
 def open_sides(
