@@ -135,7 +135,8 @@ def _other(name: TableName, rename: Mapping[str, str]) -> TableName:
 def _check_names(before: Side, schemas: Iterable[str], rename: Mapping[str, str]) -> None:
     there = before.schemas
     if unknown := [name for name in (*schemas, *rename) if name not in there]:
-        raise RepositoryError(f"{before.shown} has no schema {unknown[0]!r}; it has {', '.join(there) or 'none'}.")
+        known = f"; it has {', '.join(there)}." if there else "."
+        raise RepositoryError(f"{before.shown} has no schema {unknown[0]!r} with tables{known}")
     taken: dict[str, str] = {}
     for name in there:
         new = rename.get(name, name)

@@ -132,6 +132,8 @@ class Difference:
             yield f"equal: {sides}: {both}, {_rows(sum(table.rows_after or 0 for table in self.tables))}"
             return
         yield f"{sides}: of {both} on both sides {len(differing) or 'none'} differ{'s' * (len(differing) < 2)}"
+        if not self.tables and self.only_before and self.only_after:
+            yield "no table has the same name on both sides; `rename` says which schema has another one"
         for table in differing:
             yield from table.lines()
         yield from (f"{seen(str(name))}: only in {seen(self.before)}" for name in self.only_before)

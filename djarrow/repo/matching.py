@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 from attrs import frozen
@@ -20,11 +19,7 @@ from djarrow.frame import results
 from djarrow.model.heading import Attribute, Heading
 from djarrow.repo.content import ContentHash, Hashes, RowHash, pieces
 from djarrow.repo.pairing import Two, pair
-
-Places = npt.NDArray[np.intp]
-"""Positions in an index, -1 for none."""
-
-Mask = npt.NDArray[np.bool_]
+from djarrow.repo.row_index import Mask, Places, RowIndex
 
 
 @frozen(eq=False)
@@ -96,7 +91,8 @@ def compare(left: Source, right: Source, compared: tuple[Attribute, ...], limit:
         index.mark(same, near)
         alone.add(batch, (same < 0) & (near < 0))
         wanted.append(keys[changed.add(batch, (same < 0) & (near >= 0))])
-    index.check_marks(right)
+    if index.met_again:
+        raise _twice(right)
     chosen = index.wanted(np.concatenate(wanted), limit)
     fetched = _fetched(left, hashing, chosen, len(index), changed if len(chosen) == changed.held else None)
     both, others = pair(
@@ -123,13 +119,17 @@ def nothing(left: Source, right: Source, rows: int) -> Found:
     return Found(rows, rows, 0, 0, 0, ours, theirs, (ours, theirs))
 
 
+def _twice(source: Source) -> RepositoryError:
+    return RepositoryError(f"{source.shown} has one row twice, which no table can: it was changed. See `dj.verify`.")
+
+
 FEW = 10_000
 """Rows that are fetched by their keys, from a table that has more than WHOLE; else it is read once more as a whole."""
 
 WHOLE = 100_000
 
 
-def _fetched(source: Source, hashing: _Hashing, wanted: Index, rows: int, partners: _Kept | None) -> _Kept:
+def _fetched(source: Source, hashing: _Hashing, wanted: RowIndex, rows: int, partners: _Kept | None) -> _Kept:
     """The rows of an index, read again. rows: how many the table has; partners: rows of the other side that have their
     keys, where these are all.
     """
@@ -144,7 +144,7 @@ def _fetched(source: Source, hashing: _Hashing, wanted: Index, rows: int, partne
     return kept
 
 
-def _read(source: Source, hashing: _Hashing, wanted: Index, keys: pa.Table | None) -> _Kept:
+def _read(source: Source, hashing: _Hashing, wanted: RowIndex, keys: pa.Table | None) -> _Kept:
     kept = _Kept(source, None)
     if len(wanted):
         with closing(hashing.each(source, keys)) as batches:
@@ -172,7 +172,7 @@ class _Hashing:
             for batch in batches:
                 yield batch, _hashed(self._key, batch), _hashed(self._row, batch)
 
-    def keys_in(self, index: Index, source: Source) -> pa.Table:
+    def keys_in(self, index: RowIndex, source: Source) -> pa.Table:
         """The keys of a table that an index has, by their hashes."""
         found = []
         with closing(source.batches(self._names, None)) as batches:
@@ -180,7 +180,7 @@ class _Hashing:
                 found.append(batch.filter(pa.array(index.has(_hashed(self._key, batch)))))
         return pa.Table.from_batches(found, source.heading.select(self._names).arrow_schema)
 
-    def indexed(self, source: Source) -> tuple[Index, str]:
+    def indexed(self, source: Source) -> tuple[RowIndex, str]:
         """All rows of a table, and its content hash as far as these attributes go."""
         content = ContentHash(source.heading)
         found = [np.zeros((2, 0), np.uint64)]
@@ -189,108 +189,14 @@ class _Hashing:
             content.add_hashes(rows)
         keys, rows = np.concatenate(found, axis=1)
         found.clear()
-        index = Index(keys, rows)
-        index.check_distinct(source)
+        index = RowIndex(keys, rows)
+        if index.has_repeated():
+            raise _twice(source)
         return index, content.hexdigest()
 
 
 def _hashed(by: RowHash, batch: pa.RecordBatch) -> Hashes:
     return np.concatenate([np.zeros(0, np.uint64), *map(by, pieces(batch))])
-
-
-class Index:
-    """Rows by the hashes of their keys. Two keys can have one hash, however rarely."""
-
-    def __init__(self, keys: Hashes, rows: Hashes) -> None:
-        order = np.argsort(keys)
-        self._keys, self._rows = keys[order], rows[order]
-        self._repeated = bool(np.any(self._keys[1:] == self._keys[:-1]))
-        self._matched = np.zeros(len(keys), bool)
-        self._paired = np.zeros(len(keys), bool)
-        self._marks = 0
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def _places(self, keys: Hashes) -> Places:
-        """Where the first row with a key of each hash would be."""
-        order = np.argsort(keys)  # neighbours are searched for in one place of memory
-        place = np.empty(len(keys), np.intp)
-        place[order] = np.searchsorted(self._keys, keys[order])
-        return np.minimum(place, len(self) - 1)
-
-    def has(self, keys: Hashes) -> Mask:
-        """For each hash whether a key here has it."""
-        return self._keys[self._places(keys)] == keys if len(self) else np.zeros(len(keys), bool)
-
-    def find(self, keys: Hashes, rows: Hashes) -> tuple[Places, Places]:
-        """For each row where the same one is, and where one of its key is."""
-        if not len(self):
-            nowhere = np.full(len(keys), -1)
-            return nowhere, nowhere
-        inside = self._places(keys)
-        near = np.where(self._keys[inside] == keys, inside, -1)
-        same = np.where((near >= 0) & (self._rows[inside] == rows), inside, -1)
-        if self._repeated:
-            self._find_further(keys, rows, same, near)
-        return same, near
-
-    def _find_further(self, keys: Hashes, rows: Hashes, same: Places, near: Places) -> None:
-        """Look at the other rows with a key of this hash, too."""
-        open_ = np.flatnonzero((near >= 0) & (same < 0))
-        at = near[open_] + 1
-        while len(open_):
-            alike = at < len(self)
-            alike[alike] = self._keys[at[alike]] == keys[open_[alike]]
-            open_, at = open_[alike], at[alike]
-            hit = self._rows[at] == rows[open_]
-            same[open_[hit]] = at[hit]
-            open_, at = open_[~hit], at[~hit] + 1
-
-    def mark(self, same: Places, near: Places) -> None:
-        """Note which rows the other side has as they are, and of which it has the key."""
-        matched = same[same >= 0]
-        self._marks += len(matched)
-        self._matched[matched] = True
-        self._paired[near[(near >= 0) & (same < 0)]] = True
-
-    def check_marks(self, source: Source) -> None:
-        """Raise RepositoryError where one row of the other side was found twice."""
-        if self._marks > self.count_matched():
-            raise _twice(source)
-
-    def check_distinct(self, source: Source) -> None:
-        """Raise RepositoryError where one row is here twice."""
-        if self._repeated:
-            order = np.lexsort((self._rows, self._keys))
-            keys, rows = self._keys[order], self._rows[order]
-            if np.any((keys[1:] == keys[:-1]) & (rows[1:] == rows[:-1])):
-                raise _twice(source)
-
-    def wanted(self, keys: Hashes, limit: int | None) -> Index:
-        """The rows that are to be read: all that have no match; with a limit so many, and those of these keys."""
-        chosen = np.flatnonzero(~self._matched)
-        if limit is not None:
-            paired = self._paired[chosen]
-            partners = chosen[paired][np.isin(self._keys[chosen[paired]], keys)]
-            chosen = np.concatenate([chosen[~paired][:limit], partners])
-        return Index(self._keys[chosen], self._rows[chosen])
-
-    def count_matched(self) -> int:
-        """How many rows the other side has as they are."""
-        return int(np.count_nonzero(self._matched))
-
-    def count_unmatched(self) -> int:
-        """How many it has not."""
-        return len(self) - self.count_matched()
-
-    def count_alone(self) -> int:
-        """Of how many it has not even the key."""
-        return int(np.count_nonzero(~self._matched & ~self._paired))
-
-
-def _twice(source: Source) -> RepositoryError:
-    return RepositoryError(f"{source.shown} has one row twice, which no table can: it was changed. See `dj.verify`.")
 
 
 # --- rows --------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from djarrow.engine.connect import connect, is_connection
 from djarrow.errors import DjarrowError, NoSchema, RepositoryError, told
@@ -22,6 +22,7 @@ from djarrow.repo.manifest import TableEntry
 from djarrow.repo.repository import Repository, open_repository
 from djarrow.sql.dialects import Dialect
 from djarrow.table.declaring import declare
+from djarrow.table.expression import QueryExpression
 from djarrow.table.given_rows import among_frame
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
@@ -110,11 +111,21 @@ def _opened(what: Any, resources: ExitStack) -> Any:
     if isinstance(what, str | Path):
         repository = open_repository(what)
         resources.callback(repository.close)
-        return repository
+        return _Opened(repository, str(what))
     return what
 
 
+@frozen
+class _Opened:
+    """A repository that was given by its path, as it was written."""
+
+    repository: Repository
+    shown: str
+
+
 def _side(what: Any) -> Side:
+    if isinstance(what, _Opened):
+        return evolve(_side(what.repository), shown=what.shown)
     if isinstance(what, Repository):
         entries = {entry.name: entry for entry in what.manifest.tables}
         return Side(str(what.root), what.specs, lambda: what.reader, entries=entries)
@@ -133,7 +144,8 @@ def _meant(what: Any) -> tuple[list[Schema], list[TableName]]:
     """The schemas meant, and the tables where classes are given. Raises RepositoryError."""
     schemas: list[Schema] = []
     tables: list[TableName] = []
-    for one in what if isinstance(what, Iterable) and not isinstance(what, Schema | type | ModuleType) else [what]:
+    alone = isinstance(what, Schema | type | ModuleType | QueryExpression) or not isinstance(what, Iterable)
+    for one in [what] if alone else what:
         match one:
             case Schema():
                 schemas.append(one)
@@ -144,8 +156,8 @@ def _meant(what: Any) -> tuple[list[Schema], list[TableName]]:
                 tables.append(one().spec.name)
             case _:
                 raise RepositoryError(
-                    f"{told(one)} cannot be compared; give a repository, its path, a schema, table classes, a module "
-                    "of these, or a connection."
+                    f"{told(one)} cannot be compared as a whole; give a repository, its path, a schema, table classes, "
+                    "a module of these, or a connection."
                 )
     if tables and len(tables) < len(schemas):
         raise RepositoryError("one side of a comparison is schemas or table classes, and not both.")
