@@ -6,7 +6,7 @@ docs/decisions/023-content-hashes.md says what is hashed, and why so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +20,33 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class RowHash:
-    """Hashes rows over some attributes, by their names in the batches."""
+    """Hashes rows over some attributes, by their names in the batches, which are best of ROWS rows at most."""
 
     def __init__(self, attributes: Iterable[Attribute]) -> None:
         self._columns = [(attribute.name, _Column(attribute)) for attribute in attributes]
 
-    def __call__(self, batch: pa.RecordBatch) -> Hashes:
-        """The hash of each row of a batch, which is best of ROWS rows at most."""
-        rows = np.zeros(batch.num_rows, np.uint64)
+    def sums(self, batch: pa.RecordBatch) -> Hashes:
+        """The sum of the hashes of each row's values. Those over other attributes can be added."""
+        found = np.zeros(batch.num_rows, np.uint64)
         for name, column in self._columns if batch.num_rows else ():
-            rows += column.hashes(batch.column(name))
-        _mix(rows)
-        return rows
+            found += column.hashes(batch.column(name))
+        return found
+
+    def __call__(self, batch: pa.RecordBatch) -> Hashes:
+        """The hash of each row of a batch."""
+        return mixed(self.sums(batch))
+
+
+def mixed(sums: Hashes) -> Hashes:
+    """The hashes of rows, of the sums over all of their attributes."""
+    found = sums.copy()
+    _mix(found)
+    return found
+
+
+def joined(hashes: Sequence[Hashes]) -> Hashes:
+    """The hashes of several pieces, one after the other."""
+    return np.concatenate([np.zeros(0, np.uint64), *hashes])
 
 
 class ContentHash:

@@ -62,7 +62,7 @@ def diff(
     the frames of each table have at most; they are counted all the same.
 
     Nothing is read of tables whose content hashes agree in both manifests; of a database all rows are, in one snapshot.
-    Memory is bounded by 16 bytes a row of the largest table, and the rows that differ. Values are the same as content
+    Memory is bounded by 32 bytes a row of the largest table, and the rows that differ. Values are the same as content
     hashes see them: NaN is NaN, -0.0 is not 0.0.
 
     Raises RepositoryError where a repository does not open, or what is given cannot be compared, TransactionError

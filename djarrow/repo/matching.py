@@ -17,7 +17,7 @@ from attrs import frozen
 from djarrow.errors import RepositoryError
 from djarrow.frame import results
 from djarrow.model.heading import Attribute, Heading
-from djarrow.repo.content import ContentHash, Hashes, RowHash, pieces
+from djarrow.repo.content import ContentHash, Hashes, RowHash, joined, mixed, pieces
 from djarrow.repo.pairing import Two, pair
 from djarrow.repo.row_index import Mask, Places, RowIndex
 
@@ -162,41 +162,43 @@ class _Hashing:
     """How the rows of both sides are hashed: by the attributes of the left one."""
 
     def __init__(self, compared: tuple[Attribute, ...], key: tuple[str, ...]) -> None:
-        self._row = RowHash(compared)
         self._key = RowHash(attribute for attribute in compared if attribute.name in key)
+        self._rest = RowHash(attribute for attribute in compared if attribute.name not in key)
         self._names = key
 
     def each(self, source: Source, keys: pa.Table | None = None) -> Generator[tuple[pa.RecordBatch, Hashes, Hashes]]:
         """Batches, with the hash of each row's key and that of the row. keys: of the rows wanted."""
         with closing(source.batches(None, keys)) as batches:
             for batch in batches:
-                yield batch, _hashed(self._key, batch), _hashed(self._row, batch)
+                sums = [(self._key.sums(piece), self._rest.sums(piece)) for piece in pieces(batch)]
+                yield batch, joined([key_hashes(key) for key, _ in sums]), joined([mixed(k + rest) for k, rest in sums])
 
     def keys_in(self, index: RowIndex, source: Source) -> pa.Table:
         """The keys of a table that an index has, by their hashes."""
         found = []
         with closing(source.batches(self._names, None)) as batches:
             for batch in batches if len(index) else ():
-                found.append(batch.filter(pa.array(index.has(_hashed(self._key, batch)))))
+                hashes = joined([key_hashes(self._key.sums(piece)) for piece in pieces(batch)])
+                found.append(batch.filter(pa.array(index.has(hashes))))
         return pa.Table.from_batches(found, source.heading.select(self._names).arrow_schema)
 
     def indexed(self, source: Source) -> tuple[RowIndex, str]:
         """All rows of a table, and its content hash as far as these attributes go."""
         content = ContentHash(source.heading)
-        found = [np.zeros((2, 0), np.uint64)]
-        for _, keys, rows in self.each(source):
-            found.append(np.stack([keys, rows]))
-            content.add_hashes(rows)
-        keys, rows = np.concatenate(found, axis=1)
-        found.clear()
+        keys: list[Hashes] = []
+        rows: list[Hashes] = []
+        for _, of_keys, of_rows in self.each(source):
+            keys.append(of_keys)
+            rows.append(of_rows)
+            content.add_hashes(of_rows)
         index = RowIndex(keys, rows)
         if index.has_repeated():
             raise _twice(source)
         return index, content.hexdigest()
 
 
-def _hashed(by: RowHash, batch: pa.RecordBatch) -> Hashes:
-    return np.concatenate([np.zeros(0, np.uint64), *map(by, pieces(batch))])
+key_hashes = mixed
+"""The hashes of keys, of the sums over their attributes."""
 
 
 # --- rows --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from djarrow.repo.content import Hashes
+from djarrow.repo.content import Hashes, joined
 
 Places = npt.NDArray[np.intp]
 """Positions in an index, -1 for none."""
@@ -16,12 +16,15 @@ Mask = npt.NDArray[np.bool_]
 class RowIndex:
     """Rows by the hashes of their keys. Two keys can have one hash, however rarely."""
 
-    def __init__(self, keys: Hashes, rows: Hashes) -> None:
-        order = np.argsort(keys)
-        self._keys, self._rows = keys[order], rows[order]
+    def __init__(self, keys: list[Hashes], rows: list[Hashes]) -> None:
+        """keys, rows: the hashes in pieces, which are taken out of the lists, so that there are no more of them."""
+        self._keys, self._rows = _taken(keys), _taken(rows)
+        order = np.argsort(self._keys)
+        self._keys = self._keys[order]
+        self._rows = self._rows[order]
         self._repeated = bool(np.any(self._keys[1:] == self._keys[:-1]))
-        self._matched = np.zeros(len(keys), bool)
-        self._paired = np.zeros(len(keys), bool)
+        self._matched = np.zeros(len(order), bool)
+        self._paired = np.zeros(len(order), bool)
         self._marks = 0
 
     def __len__(self) -> int:
@@ -89,7 +92,7 @@ class RowIndex:
             paired = self._paired[chosen]
             partners = chosen[paired][np.isin(self._keys[chosen[paired]], keys)]
             chosen = np.concatenate([chosen[~paired][:limit], partners])
-        return RowIndex(self._keys[chosen], self._rows[chosen])
+        return RowIndex([self._keys[chosen]], [self._rows[chosen]])
 
     def count_matched(self) -> int:
         """How many rows the other side has as they are."""
@@ -102,3 +105,9 @@ class RowIndex:
     def count_alone(self) -> int:
         """Of how many it has not even the key."""
         return int(np.count_nonzero(~self._matched & ~self._paired))
+
+
+def _taken(pieces: list[Hashes]) -> Hashes:
+    found = joined(pieces)
+    pieces.clear()
+    return found
