@@ -18,8 +18,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
@@ -256,7 +257,12 @@ def filled(table: type[dj.Table], rows: dict[Any, Any]) -> list[Row]:
     return table.to_polars().to_dicts()
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    phases=[Phase.generate],  # to make an example smaller would take minutes
+)
 @given(first=ROWS, second=ROWS, partitioned=st.booleans(), weak=st.booleans(), few=st.booleans())
 def test_random_rows(
     *,
@@ -299,6 +305,31 @@ def test_a_singleton_and_nothing(schema: dj.Schema, tmp_path: Path) -> None:
     one.insert1({"x": 2})
     check(dj.diff(full, schema)["One"], [{"x": 1.0}], [{"x": 2.0}], ())
     assert dj.diff(full, schema)["One"].changed.to_dicts() == [{"x.before": 1.0, "x.after": 2.0}]
+
+
+def test_zeros_and_nans(schema: dj.Schema, tmp_path: Path) -> None:
+    """-0.0 is not 0.0, in a key neither, and NaN is NaN whatever its bits."""
+    table = declared(schema, "Point", "n : int32\n---\nx : float64\ny : float32\nz : int32")
+    keyed = declared(schema, "Keyed", "x : float64\n---\nz : int32")
+    odd = np.array([0xFFF8_0000_0000_0123], np.uint64).view(np.float64)[0]
+    table.insert(
+        pa.table({"n": [1, 2, 3], "x": [0.0, math.nan, math.nan], "y": pa.array([0.0, 1, 2], "f4"), "z": [0] * 3})
+    )
+    keyed.insert(pa.table({"x": [0.0, math.nan], "z": [0, 0]}))
+    path = dj.export(schema, tmp_path / "before").path
+    for each in (table, keyed):
+        each.delete(prompt=False)
+    table.insert(pa.table({"n": [1, 2, 3], "x": [-0.0, odd, odd], "y": pa.array([-0.0, 1, 2], "f4"), "z": [0, 0, 1]}))
+    keyed.insert(pa.table({"x": [-0.0, odd], "z": [0, 1]}))
+    assert np.frombuffer(table.to_arrow()["x"].chunk(0).buffers()[1], np.uint64)[2] != np.array(math.nan).view(
+        np.uint64
+    )
+    later = dj.export(schema, tmp_path / "after").path
+    for found in (dj.diff(path, schema), dj.diff(path, later)):
+        assert found["Point"].attributes == {"x": 1, "y": 1, "z": 1}
+        assert found["Point"].changed["n"].to_list() == [1, 3]
+        assert (found["Keyed"].added_rows, found["Keyed"].removed_rows, found["Keyed"].changed_rows) == (1, 1, 1)
+        assert found["Keyed"].changed.columns == ["x", "z.before", "z.after"]
 
 
 def test_many_columns(schema: dj.Schema, tmp_path: Path) -> None:
