@@ -111,13 +111,13 @@ def _opened(what: Any, resources: ExitStack) -> Any:
     if isinstance(what, str | Path):
         repository = open_repository(what)
         resources.callback(repository.close)
-        return _Opened(repository, str(what))
+        return _Opened(repository, str(repository.place) if "://" in str(what) else str(what))
     return what
 
 
 @frozen
 class _Opened:
-    """A repository that was given by its path, as it was written."""
+    """A repository that was given by its path, as that was written, or by a URL, which can hold what is not shown."""
 
     repository: Repository
     shown: str
@@ -128,7 +128,7 @@ def _side(what: Any) -> Side:
         return evolve(_side(what.repository), shown=what.shown)
     if isinstance(what, Repository):
         entries = {entry.name: entry for entry in what.manifest.tables}
-        return Side(str(what.root), what.specs, lambda: what.reader, entries=entries)
+        return Side(str(what.place), what.specs, lambda: what.reader, entries=entries)
     schemas, tables = _meant(what)
     connections = {id(schema.connection): schema.connection for schema in schemas}
     if len(connections) != 1:
