@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import os
@@ -388,6 +389,27 @@ def test_a_limit(schema: dj.Schema, tmp_path: Path) -> None:
     for wrong in (-1, 1.5, True, "all"):
         with pytest.raises(InvalidCondition, match="limit"):
             dj.diff(before, after, limit=wrong)  # type: ignore[arg-type]
+
+
+def test_an_object_store(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository at a URL, given as such or open, is compared like one in a folder, and by key, too."""
+    monkeypatch.setattr(matching, "WHOLE", 0)
+    table = declared(schema, "Thing", "n : int32\n---\nx : float64")
+    table.insert([(n, n / 2) for n in range(100)])
+    url = f"memory://diff of {schema.name}"
+    dj.export(schema, url)
+    folder = dj.export(schema, tmp_path / "things").path
+    assert dj.diff(url, folder).equal
+    before = table.to_polars().to_dicts()
+    (table & "n = 5").delete(prompt=False)
+    table.update1({"n": 6, "x": -1})
+    after = table.to_polars().to_dicts()
+    later = dj.export(schema, tmp_path / "later").path
+    with contextlib.closing(dj.open(url)) as repository:
+        sides: list[tuple[Any, Any]] = [(url, schema), (url, later), (repository, schema)]
+        for a, b in sides:
+            check(dj.diff(a, b)["Thing"], before, after, ("n",))
+            check(dj.diff(b, a)["Thing"], after, before, ("n",))
 
 
 # --- definitions -------------------------------------------------------------------------------------------------
