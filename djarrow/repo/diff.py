@@ -55,10 +55,10 @@ def diff(
 ) -> Difference:
     """Compare two repositories, two databases, or one with the other: which rows were added, removed and changed.
 
-    a, b: before and after. Each is the path or URL of a repository, or one that is open; a schema, a module with schemas,
-    table classes, or a list of these, which stand for what the database holds of them and all that they refer to; a
-    connection, or its `postgresql://` URL, which stands for the schemas that the other side has. schemas: those that
-    are compared, by their names in a; all if not given. rename: schema in a -> its name in b. limit: how many rows
+    a, b: before and after. Each is the path or URL of a repository, or one that is open; a schema, a module with
+    schemas, table classes, or a list of these, which stand for what the database holds of them and all that they refer
+    to; a connection, or its `postgresql://` URL, which stands for the schemas that the other side has. schemas: those
+    that are compared, by their names in a; all if not given. rename: schema in a -> its name in b. limit: how many rows
     the frames of each table have at most; they are counted all the same.
 
     Nothing is read of tables whose content hashes agree in both manifests; of a database all rows are, in one snapshot.
