@@ -101,9 +101,7 @@ class Turns:
 
     # --- on the thread of the test -------------------------------------------------------------------------------
 
-    def run(
-        self, scripts: Sequence[Script], choose: Choose
-    ) -> list[Any]:
+    def run(self, scripts: Sequence[Script], choose: Choose) -> list[Any]:
         """Run scripts so that their statements come in the order that is chosen step by step.
 
         Gives what each returned, or what it raised.
@@ -159,21 +157,25 @@ class Turns:
 
         gone: those that have just been let go on.
         """
-        end = time.monotonic() + PATIENCE
+        end, others = time.monotonic() + PATIENCE, gone
         while True:
+            self._wait_for(others)
             with self.changed:
-                self.changed.wait_for(lambda: not gone & self._busy, LOOK)
-                busy = self._busy
-            if not busy or (self._wait_for_locks(busy) and self.pending):
+                others = self._busy
+            if not others or (self._wait_for_locks(others) and self.pending):
                 return
-            gone = busy
-            assert time.monotonic() < end, f"the scripts {sorted(busy)} do not go on"
+            assert time.monotonic() < end, f"the scripts {sorted(others)} do not go on"
+
+    def _wait_for(self, numbers: frozenset[int]) -> None:
+        """Wait until none of these is busy, but not for long."""
+        with self.changed:
+            self.changed.wait_for(lambda: not numbers & self._busy, LOOK)
 
     @property
-    def _busy(self) -> set[int]:
-        return self._running - self.pending.keys()
+    def _busy(self) -> frozenset[int]:
+        return frozenset(self._running - self.pending.keys())
 
-    def _wait_for_locks(self, numbers: set[int]) -> bool:
+    def _wait_for_locks(self, numbers: frozenset[int]) -> bool:
         """Whether each waits for a lock of another session, which the server's table of locks tells at any time."""
         each = ", ".join(f"({self._workers[number].backend})" for number in numbers)
         text = f"SELECT bool_and(cardinality(pg_blocking_pids(pid)) > 0) AS wait FROM (VALUES {each}) AS t (pid)"
@@ -183,7 +185,7 @@ class Turns:
 @contextlib.contextmanager
 def stepped(monkeypatch: pytest.MonkeyPatch, connection: PostgresConnection) -> Iterator[Turns]:
     """Have every statement of a script wait for its turn."""
-    turns, watch = Turns(connection), Heeded._watch
+    turns = Turns(connection)
 
     class Stepped(Watched):
         """A statement of the driver that waits for its turn."""
