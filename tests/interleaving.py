@@ -162,7 +162,7 @@ class Turns:
             self._wait_for(others)
             with self.changed:
                 others = self._busy
-            if not others or (self._wait_for_locks(others) and self.pending):
+            if not others or (self.pending and self._wait_for_locks(others)):
                 return
             assert time.monotonic() < end, f"the scripts {sorted(others)} do not go on"
 
@@ -176,9 +176,13 @@ class Turns:
         return frozenset(self._running - self.pending.keys())
 
     def _wait_for_locks(self, numbers: frozenset[int]) -> bool:
-        """Whether each waits for a lock of another session, which the server's table of locks tells at any time."""
+        """Whether each waits for a lock of another script, which the server's table of locks tells at any time.
+
+        Its own work can be in the way, too, as that of autovacuum; but not for long.
+        """
         each = ", ".join(f"({self._workers[number].backend})" for number in numbers)
-        text = f"SELECT bool_and(cardinality(pg_blocking_pids(pid)) > 0) AS wait FROM (VALUES {each}) AS t (pid)"
+        scripts = ", ".join(str(worker.backend) for worker in self._workers.values())
+        text = f"SELECT bool_and(pg_blocking_pids(pid) && ARRAY[{scripts}]) AS wait FROM (VALUES {each}) AS t (pid)"
         return bool(self.connection.query(text).column("wait")[0].as_py())
 
 
