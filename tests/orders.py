@@ -24,6 +24,10 @@ Told = tuple[Order, list[Any]]
 """An order, and what the scripts returned or raised in it."""
 
 
+AGAIN = 5
+"""How often a walk may leave its path, one time after the other."""
+
+
 @define
 class _Place:
     """A place in an order.
@@ -44,7 +48,8 @@ class Tree:
     nobody can tell from one that is walked.
 
     walked: how many orders were; cut: how many walks came to a place from which all was walked. These go to the end,
-    too, and tell what came of it.
+    too, and tell what came of it. lost: how many left their path, because a script that could go on where the path was
+    found could not, or the other way round, as where it had taken longer than it may. These are walked again.
     """
 
     turns: Turns
@@ -53,18 +58,25 @@ class Tree:
     prune: bool = True
     walked: int = 0
     cut: int = 0
+    lost: int = 0
     _path: list[_Place] = field(factory=list)
 
     def walk(self) -> Iterator[Told]:
         """Walk them, one after the other."""
+        lost = 0
         while True:
             self.begin()
             walk = _Walk(self._path, self._asleep, [Transaction() for _ in self.scripts])
             told = self.turns.run(self.scripts, walk.choose)
             walk.look_back(self.turns)
+            yield tuple(walk.order), told
+            if walk.lost_at is not None:
+                self.lost, lost = self.lost + 1, lost + 1
+                assert lost < AGAIN, f"each time another script can go on after {walk.order[: walk.lost_at]}"
+                continue
+            lost = 0
             self.walked += not walk.is_cut
             self.cut += walk.is_cut
-            yield tuple(walk.order), told
             if not self._turn():
                 return
 
@@ -91,20 +103,24 @@ class Tree:
 
 @define
 class _Walk:
-    """One walk along a path, and on from its end. asleep: who is, there; transactions: those of the scripts."""
+    """One walk along a path, and on from its end.
+
+    asleep: who is, there; transactions: those of the scripts; is_cut: nobody is awake; lost_at: where it left the path.
+    """
 
     path: list[_Place]
     asleep: Callable[[], dict[int, Effect]]
     transactions: list[Transaction]
     order: list[int] = field(factory=list)
     is_cut: bool = False
+    lost_at: int | None = None
     _failures: int = 0
 
     def choose(self, turns: Turns, ready: frozenset[int]) -> int:
         """Who goes on."""
         self.look_back(turns)
         at = len(self.order)
-        if at == len(self.path) and not self.is_cut:
+        if at == len(self.path) and self._is_known:
             asleep = self.asleep()
             if awake := ready - asleep.keys():
                 self.path.append(_Place(ready, asleep, min(awake)))
@@ -122,10 +138,14 @@ class _Walk:
         self.order.append(number)
         return number
 
+    @property
+    def _is_known(self) -> bool:
+        return not self.is_cut and self.lost_at is None
+
     def look_back(self, turns: Turns) -> None:
         """A statement that failed ended its transaction, or had that of another end: it let go of its locks."""
         failures = sum(turns.failed.values())
-        if failures > self._failures and not self.is_cut:
+        if failures > self._failures and self._is_known:
             self.path[len(self.order) - 1].effect = Effect.END
         self._failures = failures
 

@@ -304,7 +304,7 @@ def test_every_order_equals_one_after_the_other(pipeline: SimpleNamespace, turns
     meeting = Meeting.of(pipeline, turns, names)
     tree = meeting.tree()
     meeting.check(tree.walk())
-    log.info("%s: %d orders, and %d walks that came to one of them", names, tree.walked, tree.cut)
+    log.info("%s: %d orders, %d walks that came to one of them, %d again", names, tree.walked, tree.cut, tree.lost)
     assert tree.walked > len(meeting.serial)
 
 
