@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.duckdb import DuckReader
 from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
+from djarrow.expr.nodes import Stored
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
 from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
-from djarrow.repo.manifest import DataFile
+from djarrow.repo.manifest import DataFile, TableEntry
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.sql import views
+from djarrow.sql.carried import Kind, carried_spec
 from djarrow.sql.literals import quoted
 from djarrow.table.existing.classes import attributes_of, classes_of
 from djarrow.table.schema import Schema
@@ -31,6 +33,8 @@ from djarrow.table.source import reading_from
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from djarrow.engine.base import Database
 
 
@@ -81,6 +85,21 @@ class Repository:
         for entry in self.manifest.tables:
             files = [quoted(self._checked(file)) for file in entry.files]
             yield views.create_view(self.specs[entry.name], files)
+            for kind, of_kind in provenance_files(entry).items():
+                paths = [quoted(self._checked(file)) for file in of_kind]
+                yield views.create_view(carried_spec(kind, self.specs[entry.name]), paths)
+
+    def notes(self, table: TableName, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """The rows of the files of this kind about a table, in batches that have the attributes of `carried_spec`."""
+        from djarrow.frame.results import declared_batch
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        spec = carried_spec(kind, self.specs[table])
+        text = compiler.select(Stored(spec.name, spec.heading), Dialect.DUCKDB).text
+        with self.reader.stream(text) as stream:
+            for batch in stream:
+                yield declared_batch(batch, spec.heading)
 
     def _checked(self, file: DataFile) -> str:
         """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
@@ -207,6 +226,16 @@ class RepositorySchema:
     def reference_to(self, name: TableName) -> str:
         """How a definition in this schema refers to a table."""
         return class_reference(name, self.name)
+
+
+def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
+    """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
+    found: dict[Kind, list[DataFile]] = {}
+    for file in entry.provenance:
+        name = PurePosixPath(file.path).parent.name
+        if name in set(Kind):
+            found.setdefault(Kind(name), []).append(file)
+    return found
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
