@@ -26,6 +26,7 @@ def export(
     include: Annotated[
         str | None, typer.Option(help="descendants: also all rows that depend on what is exported.")
     ] = None,
+    connections: Annotated[int, typer.Option(help="Read so many tables at once.", min=1)] = 1,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also over a repository that holds tables which this export does not.")
     ] = False,
@@ -45,6 +46,7 @@ def export(
         partition_by=partition_by,
         compression=compression,
         max_rows_per_file=max_rows_per_file,
+        connections=connections,
         replace=replace,
         display_progress=sys.stderr.isatty(),
     )
