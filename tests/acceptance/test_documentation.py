@@ -251,6 +251,8 @@ def test_the_example_of_repositories(schema: dj.Schema, tmp_path: Path, monkeypa
     """The examples of docs/repositories.md run one after the other, and its files are those of the page."""
     page = (DOCUMENTS / "repositories.md").read_text("utf-8")
     text = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    for name in ("weather/", '"weather"', "weather.reading"):  # of the schema, not of the folder
+        text = text.replace(name, name.replace("weather", schema.name))
     monkeypatch.chdir(tmp_path)
     found = Runner(tmp_path, monkeypatch)(text, schema=schema)
     assert [row["speed"] for row in found.strong] == [9.0, 9.5, 8.5]
