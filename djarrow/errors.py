@@ -177,17 +177,24 @@ class CyclicDependency(DefinitionError):
 class DefinitionMismatch(DefinitionError):
     """A class and the table that is held under its name do not agree. differences: one line each.
 
-    place: what holds the table, the database or a repository.
+    place: what holds the table, the database or a repository. advice: what to do, where it is no class that disagrees.
     """
 
-    def __init__(self, differences: tuple[str, ...], *, table: str, place: str = "the database") -> None:
+    def __init__(
+        self,
+        differences: tuple[str, ...],
+        *,
+        table: str,
+        place: str = "the database",
+        given: str = "the class",
+        advice: str | None = None,
+    ) -> None:
         listing = "".join(f"\n  - {line}" for line in differences)
-        super().__init__(
-            f"the class does not agree with the table in {place}:{listing}\n"
-            + ("Call `alter()` of the class to change the table, or change" if place == "the database" else "Change")
-            + " the class to what `describe()` of the table there shows.",
-            table=table,
-        )
+        if advice is None:
+            change = "Call `alter()` of the class to change the table, or change"
+            advice = f"{change if place == 'the database' else 'Change'} the class to what `describe()` of the table "
+            advice += "there shows."
+        super().__init__(f"{given} does not agree with the table in {place}:{listing}\n{advice}", table=table)
         self.differences = differences
 
 
@@ -599,6 +606,25 @@ class StrictReadWarning(UserWarning):
 
 class RepositoryError(DjarrowError):
     """An exported repository cannot be written or opened."""
+
+
+class MergeConflict(RepositoryError, ValueError):
+    """A repository holds other rows than the database under the same keys, and nothing of it was restored.
+
+    conflicts: table -> a Polars frame of the first of them: the primary key, for each attribute that differs a struct
+    of its value in the `database` and in the `repository`, and `_conflict`, which says what is wrong with the row.
+    counts: table -> how many there are.
+    """
+
+    def __init__(self, conflicts: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+        listing = "".join(f"\n  - {table}: {n:,} row{'s' if n > 1 else ''}" for table, n in counts.items())
+        super().__init__(
+            "the repository and the database hold different rows under the same keys, and which are right is not known"
+            f" here:{listing}\nNothing was restored. `conflicts` of this error has a frame of them for each table. "
+            "Correct or delete one side, or restore under other names by `rename`."
+        )
+        self.conflicts = dict(conflicts)
+        self.counts = dict(counts)
 
 
 # --- the demo ----------------------------------------------------------------------------------------------------

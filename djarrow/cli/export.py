@@ -23,6 +23,9 @@ def export(
     ] = None,
     compression: Annotated[str, typer.Option(help="zstd, snappy, gzip, brotli, lz4 or none.")] = "zstd",
     max_rows_per_file: Annotated[int | None, typer.Option(help="Split files further.", min=1)] = None,
+    include: Annotated[
+        str | None, typer.Option(help="descendants: also all rows that depend on what is exported.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also over a repository that holds tables which this export does not.")
     ] = False,
@@ -38,6 +41,7 @@ def export(
     done = write(
         chosen,
         url,
+        include=include,
         partition_by=partition_by,
         compression=compression,
         max_rows_per_file=max_rows_per_file,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,17 +16,25 @@ def restore(
     rename: Annotated[
         list[str] | None, typer.Option(metavar="SCHEMA=NAME", help="Restore a schema under another name.")
     ] = None,
+    into: Annotated[
+        Literal["empty", "merge"], typer.Option(help="Schemas without tables, or add what is new to those there are.")
+    ] = "empty",
+    resumable: Annotated[
+        bool, typer.Option("--resumable", help="Table by table: run again, it goes on where it was interrupted.")
+    ] = False,
 ) -> None:
     """Make the tables of a repository in the database, with their rows, all or nothing.
 
-    The database is the one that djarrow is configured for. Exits with 1 where a schema has tables there already, or the
-    repository is not whole; then nothing was made.
+    The database is the one that djarrow is configured for. Exits with 1 where a schema has tables there already, or
+    contradicts the repository, or that is not whole; then nothing was made.
     """
     from djarrow.repo.restore import restore as make
 
-    made = make(path, schemas=schema or None, rename=dict(map(_renaming, rename or ())))
+    renaming = dict(map(_renaming, rename or ()))
+    made = make(path, schemas=schema or None, rename=renaming, into=into, resumable=resumable)
+    kept = f", {made.kept:,} were there" if made.kept else ""
     named = ", ".join(made.schemas)
-    typer.echo(f"{named}: {made.tables} tables, {made.rows:,} rows in {made.seconds:.1f} s", err=True)
+    typer.echo(f"{named}: {made.tables} tables, {made.rows:,} rows{kept} in {made.seconds:.1f} s", err=True)
 
 
 def _renaming(text: str) -> tuple[str, str]:

@@ -263,10 +263,13 @@ class Statement(Protocol):
 
 @frozen(cache_hash=True)
 class Written:
-    """Rows that a statement of its own gives, over what only the database keeps: the notes of a schema."""
+    """Rows that a statement of its own gives: over the notes of a schema, which only the database keeps, or of a slice.
+
+    In the structure of a query the statement is taken out, as constants are.
+    """
 
     heading: Heading
-    statement: Statement
+    statement: Statement | Slot
 
     def __str__(self) -> str:
         return str(self.statement)
@@ -324,6 +327,6 @@ def tables(node: Node) -> set[TableName]:
     for part in walk(node):
         if isinstance(part, Stored):
             found.add(part.name)
-        elif isinstance(part, Written):
+        elif isinstance(part, Written) and not isinstance(part.statement, Slot):
             found |= part.statement.tables
     return found

@@ -82,7 +82,7 @@ class _Reading:
                 for table in (node.table, *(rise.table for rise in node.rises)):
                     self.node(table, {})
             case Written():
-                for name in node.statement.tables:
+                for name in () if isinstance(node.statement, Slot) else node.statement.tables:
                     self.found.setdefault(name, []).append({})
             case _:
                 assert_never(node)

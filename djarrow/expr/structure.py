@@ -1,7 +1,7 @@
 """The structure of a query, apart from its constants: queries that differ in nothing else are written by one text.
 
-Taken out are what conditions compare with, and rows given by the user. Constants elsewhere belong to the structure:
-what is written for them can depend on their value.
+Taken out are what conditions compare with, rows given by the user, and statements that are written already. Constants
+elsewhere belong to the structure: what is written for them can depend on their value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Record = TypeVar("Record")
 
 @frozen(eq=False)
 class Query:
-    """A node without its constants, and they beside it by the numbers of their slots: values, and tables of rows."""
+    """A node without its constants, and they beside it by the numbers of their slots: values, rows, statements."""
 
     structure: Node
     constants: tuple[Any, ...]
@@ -97,8 +97,10 @@ class _Taking:
             self.constants += known.constants
             return known.structure
         match node:
-            case Stored() | Written():
+            case Stored():
                 return node
+            case Written():
+                return Written(node.heading, self.slot(node.statement))
             case Rows():
                 return evolve(node, table=self.slot(node.table))
             case Restricted():

@@ -15,6 +15,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, Index, TableSpec
 
 DATABASE = "the database"
+CLASS = "the class"
 
 
 @frozen
@@ -23,8 +24,8 @@ class AddAttribute:
 
     attribute: Attribute
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:  # noqa: ARG002 - as others have it
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         return f"attribute {self.attribute.name!r} ({self.attribute.type}) is not in {place}"
 
 
@@ -34,9 +35,9 @@ class DropAttribute:
 
     attribute: Attribute
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
-        return f"attribute {self.attribute.name!r} ({self.attribute.type}) is in {place} and not in the class"
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
+        return f"attribute {self.attribute.name!r} ({self.attribute.type}) is in {place} and not in {given}"
 
 
 @frozen
@@ -46,9 +47,9 @@ class ChangeAttribute:
     before: Attribute
     after: Attribute
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
-        return f"attribute {self.after.name!r}: the class says {_shown(self.after)}, {place} {_shown(self.before)}"
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
+        return f"attribute {self.after.name!r}: {given} says {_shown(self.after)}, {place} {_shown(self.before)}"
 
 
 @frozen
@@ -58,10 +59,10 @@ class ChangeKey:
     before: tuple[str, ...]
     after: tuple[str, ...]
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         ours, theirs = (", ".join(key) or "(none)" for key in (self.after, self.before))
-        return f"primary key: the class says {ours}, {place} {theirs}"
+        return f"primary key: {given} says {ours}, {place} {theirs}"
 
 
 @frozen
@@ -70,8 +71,8 @@ class AddForeignKey:
 
     key: ForeignKey
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:  # noqa: ARG002 - as others have it
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         return f"foreign key {_reference(self.key)}{_options(self.key)} is not in {place}"
 
 
@@ -81,9 +82,9 @@ class DropForeignKey:
 
     key: ForeignKey
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
-        return f"foreign key {_reference(self.key)}{_options(self.key)} is in {place} and not in the class"
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
+        return f"foreign key {_reference(self.key)}{_options(self.key)} is in {place} and not in {given}"
 
 
 @frozen
@@ -93,10 +94,10 @@ class ChangeForeignKey:
     before: ForeignKey
     after: ForeignKey
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         ours, theirs = (_options(key).strip() or "neither nullable nor unique" for key in (self.after, self.before))
-        return f"foreign key {_reference(self.after)}: the class says {ours}, {place} {theirs}"
+        return f"foreign key {_reference(self.after)}: {given} says {ours}, {place} {theirs}"
 
 
 @frozen
@@ -105,8 +106,8 @@ class AddIndex:
 
     index: Index
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:  # noqa: ARG002 - as others have it
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         return f"index {_index(self.index)} is not in {place}"
 
 
@@ -116,9 +117,9 @@ class DropIndex:
 
     index: Index
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
-        return f"index {_index(self.index)} is in {place} and not in the class"
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
+        return f"index {_index(self.index)} is in {place} and not in {given}"
 
 
 @frozen
@@ -129,10 +130,10 @@ class ChangeComment:
     before: str
     after: str
 
-    def line(self, place: str = DATABASE) -> str:
-        """The difference, as one line. place: what holds the table."""
+    def line(self, place: str = DATABASE, given: str = CLASS) -> str:
+        """The difference, as one line. place: what holds the table; given: what it is compared with."""
         of = "the table" if self.attribute is None else f"attribute {self.attribute!r}"
-        return f"comment of {of}: the class says {self.after!r}, {place} {self.before!r}"
+        return f"comment of {of}: {given} says {self.after!r}, {place} {self.before!r}"
 
 
 Change = (
@@ -155,10 +156,13 @@ def differences(declared: TableSpec, stored: TableSpec, *, place: str = DATABASE
     return tuple(change.line(place) for change in found if not isinstance(change, ChangeComment))
 
 
-def mismatches(declared: TableSpec, stored: TableSpec, *, place: str = DATABASE) -> tuple[str, ...]:
-    """The differences for which a class cannot be used. An index that only the table has just makes reading faster."""
+def mismatches(declared: TableSpec, stored: TableSpec, *, place: str = DATABASE, given: str = CLASS) -> tuple[str, ...]:
+    """The differences for which a class cannot be used. An index that only the table has just makes reading faster.
+
+    place: what holds the table; given: what says how it is declared.
+    """
     found = changes(declared, stored)
-    return tuple(change.line(place) for change in found if not _is_harmless(change))
+    return tuple(change.line(place, given) for change in found if not _is_harmless(change))
 
 
 def _is_harmless(change: Change) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from djarrow.errors import CyclicDependency
 from djarrow.model import names
@@ -11,6 +12,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 
 Parents = Mapping[TableName, Iterable[TableName]]
+Node = TypeVar("Node", bound=Hashable)
 
 
 def parents_of(specs: Iterable[TableSpec]) -> dict[TableName, tuple[TableName, ...]]:
@@ -70,3 +72,43 @@ def master_of(name: TableName, parents: Parents) -> TableName | None:
     _, _, table = names.split_table_name(name.table)
     master = None if table is None else TableName(name.schema, table)
     return master if master in ancestors(name, parents) else None
+
+
+def components(sources: Mapping[Node, Iterable[Node]]) -> list[tuple[Node, ...]]:
+    """The nodes in groups, those together that depend on each other, each group after all that it depends on.
+
+    sources: node -> what it depends on, all of which are nodes. Within a group they are in the order of the mapping.
+    """
+    position = {node: number for number, node in enumerate(sources)}
+    targets: dict[Node, list[Node]] = {node: [] for node in sources}
+    for node, its in sources.items():
+        for source in its:
+            targets[source].append(node)
+    groups, placed = [], set[Node]()
+    for node in reversed(_finished(targets, targets)):  # Kosaraju: what leads nowhere was finished first
+        if node not in placed:
+            group = _finished(sources, [node], placed)
+            groups.append(tuple(sorted(group, key=position.__getitem__)))
+    return groups
+
+
+def _finished(
+    edges: Mapping[Node, Iterable[Node]], starts: Iterable[Node], visited: set[Node] | None = None
+) -> list[Node]:
+    """What the starts lead to and was not visited yet, each node after all that it leads to."""
+    seen, order = set[Node]() if visited is None else visited, []
+    for start in starts:
+        stack: list[tuple[Node, Iterator[Node]]] = []
+        if start not in seen:
+            seen.add(start)
+            stack.append((start, iter(edges[start])))
+        while stack:
+            node, rest = stack[-1]
+            following = next((each for each in rest if each not in seen), None)
+            if following is None:
+                order.append(node)
+                stack.pop()
+            else:
+                seen.add(following)
+                stack.append((following, iter(edges[following])))
+    return order

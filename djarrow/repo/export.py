@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,21 +20,24 @@ from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.jobs.revision import Revision, revision_of
-from djarrow.repo.manifest import Manifest, TableEntry
+from djarrow.repo.carried import notes_of
+from djarrow.repo.chosen import What
+from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.repo.partitioning import PartitionBy, partitions
+from djarrow.repo.patterns import ALL, Partitioning
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.repo.selection import Selection, Taken, select
 from djarrow.sql import snapshot
+from djarrow.sql.carried import Kind
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
-from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.repo.parquet import Layout
+    from djarrow.repo.parquet import Files, Layout
     from djarrow.repo.publication import Publication
     from djarrow.show.progress import Count
 
@@ -64,30 +67,37 @@ class Exported:
 
 
 def export(
-    what: Schema | type[Table] | Iterable[Schema | type[Table]],
+    what: What | Iterable[What],
     url: str | Path,
     *,
+    include: str | None = None,
     partition_by: PartitionBy = None,
     compression: str = "zstd",
     max_rows_per_file: int | None = None,
     replace: bool = False,
+    provenance: bool = True,
     display_progress: bool = False,
     storage_options: StorageOptions | None = None,
 ) -> Exported:
     """Write tables to a place as a repository, which `dj.open` queries with no server. Returns what was written.
 
-    what: a schema, a table class, or several of them, as a virtual module is. Of a schema without classes all tables
-    are exported that the database holds. The tables that they refer to are exported too, so that no reference dangles.
+    what: a schema, a module, a table class, a restricted one, `Session & 'date > "2024-01-01"'`, or several of these.
+    Of a schema without classes all tables are exported that the database holds. What they refer to is exported too, so
+    that no reference dangles: of a restricted table the rows that its rows need, of others all; and a master's rows
+    come with those of its parts. include: "descendants" takes also all rows that depend on those given.
     url: a folder, or a URL that fsspec knows, as `s3://bucket/path`, with its storage_options. partition_by: attributes
-    whose values split the rows of a table over files, for every table that has them, or by table class.
-    max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none.
+    whose values split the rows of a table over files, for every table that has them, or by table class; where not
+    given, those of the `partition_pattern` of `datajoint.toml`, if it has one; of [] none.
+    max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none. provenance: write what
+    made computed rows, who and where, and the log of changes with the values that stood there before.
 
     All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
     open. Where an earlier export is published already, or was interrupted, files stay whose rows are the same, and
     the manifest is replaced in one step. replace: also where that holds tables which this export does not.
 
     Raises RepositoryError where the place cannot be written, another export runs there, a partition is not
-    possible, or a schema or table has a name or attributes that only other software gives; UnknownAttribute;
+    possible, a schema or table has a name or attributes that only other software gives, or what is given are no rows of
+    a table; UnknownAttribute;
     InvalidCondition; TransactionError inside a transaction. Then what was published before is as it was.
     """
     from djarrow.repo.parquet import Layout
@@ -99,7 +109,7 @@ def export(
         raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
     layout = Layout(compression=_compression(compression), most=_most(max_rows_per_file))
     place = place_of(url, storage_options)
-    selection = select(what)
+    selection = select(what, include)
     if selection.connection.in_transaction:
         raise TransactionError("an export reads a snapshot of its own. End this transaction before.")
     split = partitions(tuple(selection.specs.values()), partition_by)
@@ -107,17 +117,19 @@ def export(
         if not replace:
             _check_kept(target, selection)
         with (
-            selection.connection.begin(read_only=True) as connection,
+            selection.connection.begin(read_only=True, settings=snapshot.SETTINGS) as connection,
             count_bar("export", shown=display_progress) as count,
         ):
-            connection.execute(snapshot.lock_tables(selection.specs))
+            connection.execute(snapshot.lock_tables(selection.read))
+            told = notes_of(selection.tables, connection) if provenance else {}
+            writing = _Writing(target, connection, layout, count)
             entries = [
-                _write(taken, evolve(layout, partition_by=split[taken.spec.name]), target, connection, count)
+                writing.table(taken, split[taken.spec.name], told.get(taken.spec.name, {}))
                 for taken in selection.tables
             ]
         document = _manifest(place, selection, entries)
         target.publish(document, selection.specs)
-    every = [file for entry in entries for file in entry.files]
+    every = [file for entry in entries for file in entry.every_file]
     return Exported(
         place=str(place),
         tables=len(entries),
@@ -161,24 +173,47 @@ def _check_kept(target: Publication, selection: Selection) -> None:
         )
 
 
-def _write(
-    taken: Taken, layout: Layout, target: Publication, connection: PostgresConnection, count: Count
-) -> TableEntry:
-    """Stream one table into its files, in the order of partition and key."""
-    from djarrow.frame.results import declared_batch
-    from djarrow.repo.content import combined
-    from djarrow.repo.parquet import write_table
+@frozen
+class _Writing:
+    """How the tables of an export are written. count: is told of rows as they are."""
 
-    def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in stream:
-            declared = declared_batch(batch, taken.spec.heading)
-            yield declared
-            count(declared.num_rows, declared.nbytes)
+    target: Publication
+    connection: PostgresConnection
+    layout: Layout
+    count: Count
 
-    entry = evolve(taken.entry, partition_by=layout.partition_by)
-    with connection.stream(_sorted(taken, layout.partition_by)) as stream:
-        files = tuple(write_table(taken.spec, batches(stream), layout, target.files(entry)))
-    return evolve(entry, content=combined(file.content for file in files), files=files)
+    def table(self, taken: Taken, partitioning: Partitioning, told: Mapping[Kind, Taken]) -> TableEntry:
+        """Write a table, in the order of partition and key, and what is told of what made its rows."""
+        from djarrow.repo.content import combined
+
+        entry = evolve(taken.entry, partition_by=partitioning.attributes)
+        files = tuple(self._files(taken, partitioning, self.target.files(entry), self.count))
+        provenance = [
+            file
+            for kind, notes in told.items()
+            for file in self._files(notes, ALL, self.target.files(entry, kind), _silent)
+        ]
+        content = combined(file.content for file in files)
+        return evolve(entry, content=content, files=files, provenance=tuple(provenance))
+
+    def _files(self, taken: Taken, partitioning: Partitioning, files: Files, count: Count) -> Iterator[DataFile]:
+        """Stream rows into files."""
+        from djarrow.frame.results import declared_batch
+        from djarrow.repo.parquet import write_table
+
+        def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in stream:
+                declared = declared_batch(batch, taken.spec.heading)
+                yield declared
+                count(declared.num_rows, declared.nbytes)
+
+        layout = evolve(self.layout, partitioning=partitioning)
+        with self.connection.stream(_sorted(taken, partitioning.attributes)) as stream:
+            yield from write_table(taken.spec, batches(stream), layout, files)
+
+
+def _silent(_rows: int, _bytes: int) -> None:
+    """Count nothing."""
 
 
 def _sorted(taken: Taken, partition_by: tuple[str, ...]) -> str:

@@ -41,7 +41,7 @@ class TableEntry:
     """One table: its definition as text, with references as schema.py has them, and its files.
 
     content: the hash of its rows, whatever their order and files; partition_by: the attributes whose values split the
-    rows over files; empty for one file.
+    rows over files; empty for one file. provenance: files of what made the rows, and of what was changed in them.
     """
 
     schema: str
@@ -50,6 +50,12 @@ class TableEntry:
     content: str = ""
     partition_by: tuple[str, ...] = ()
     files: tuple[DataFile, ...] = ()
+    provenance: tuple[DataFile, ...] = ()
+
+    @property
+    def every_file(self) -> tuple[DataFile, ...]:
+        """All files of the table."""
+        return (*self.files, *self.provenance)
 
     @property
     def name(self) -> TableName:
@@ -98,6 +104,12 @@ def folder_of(name: TableName) -> PurePosixPath:
         if part in ("", ".", "..") or _NO_FILE.search(part):
             raise RepositoryError(f"{name}: no folder can be called {part!r}.")
     return PurePosixPath(name.schema, "tables", folder)
+
+
+def provenance_folder_of(name: TableName) -> PurePosixPath:
+    """Where files about what made its rows lie, a folder a kind: `<schema>/provenance/<table>`."""
+    folder = folder_of(name)
+    return PurePosixPath(folder.parts[0], "provenance", folder.parts[2])
 
 
 _NO_FILE = re.compile(r"[/\\\0]")
@@ -272,6 +284,7 @@ def _table(record: Any) -> TableEntry:
         content=_member(record, "content", str),
         partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
         files=tuple(map(_file, _member(record, "files", list))),
+        provenance=tuple(map(_file, _member({"provenance": [], **record}, "provenance", list))),
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)
@@ -304,7 +317,7 @@ def _check_paths(manifest: Manifest) -> None:
     found: set[str] = set()
     for table in manifest.tables:
         folder_of(table.name)
-        for file in table.files:
+        for file in table.every_file:
             if not is_inside(file.path):
                 raise RepositoryError(f"the path {told(file.path)} leads out of the repository.")
             if len(file.path) > MAX_PATH:

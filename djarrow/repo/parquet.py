@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import decimal
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +20,7 @@ from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo.content import ContentHash
 from djarrow.repo.manifest import DataFile
+from djarrow.repo.patterns import ALL, Partitioning
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB scans at once; Polars and Spark do well with it."""
@@ -79,9 +76,9 @@ class Files(Protocol):
 
 @frozen
 class Layout:
-    """How a table's rows become files. partition_by: attributes whose values split them; most: rows of a file."""
+    """How a table's rows become files. partitioning: over which, and their names; most: rows of a file."""
 
-    partition_by: tuple[str, ...] = ()
+    partitioning: Partitioning = ALL
     compression: str = "zstd"
     most: int | None = None
 
@@ -91,7 +88,7 @@ def write_table(spec: TableSpec, batches: Iterable[pa.RecordBatch], layout: Layo
 
     A table without rows has one file without rows, so that its columns are there to read.
     """
-    names, kind = _Names(spec, layout.partition_by), _Kind.of(spec, layout)
+    names, kind = _Names(spec, layout.partitioning), _Kind.of(spec, layout)
     content = ContentHash(spec.heading)
     writer: _File | None = None
 
@@ -101,7 +98,7 @@ def write_table(spec: TableSpec, batches: Iterable[pa.RecordBatch], layout: Layo
 
     try:
         for batch in batches:
-            for values, run in _runs(batch, layout.partition_by):
+            for values, run in _runs(batch, layout.partitioning.attributes):
                 left = run
                 while left.num_rows:
                     if writer is not None and (writer.values != values or writer.rows == layout.most):
@@ -146,21 +143,22 @@ def _plain(column: pa.Array) -> pa.Array:
 class _Names:
     """Gives each file of a table a name of its own."""
 
-    def __init__(self, spec: TableSpec, partition_by: tuple[str, ...]) -> None:
+    def __init__(self, spec: TableSpec, partitioning: Partitioning) -> None:
         self.spec = spec
-        self.partition_by = partition_by
+        self.partitioning = partitioning
         self.taken: dict[str, tuple[Any, ...] | None] = {}
         self.last: tuple[str, int] = ("", 0)
 
     def next(self, values: tuple[Any, ...] | None) -> str:
         """The name of a new file for rows with these values, one more if there is one; None: for no rows."""
-        names = self.partition_by if values is not None else ()
-        name = file_name(names, values or ())
+        partitioning = self.partitioning if values is not None else ALL
+        name = partitioning.name(values or ())
         if self.taken.get(name.casefold(), values) != values:  # `A` and `a` are one file on many systems
-            name = file_name(names, values or (), digest=True)
+            name = partitioning.name(values or (), digest=True)
         last, number = self.last
         if name.casefold() in self.taken and name != last:
-            raise RepositoryError(f"{self.spec.name}: the rows do not come in the order of {', '.join(names)}.")
+            order = ", ".join(partitioning.attributes)
+            raise RepositoryError(f"{self.spec.name}: the rows do not come in the order of {order}.")
         self.taken[name.casefold()] = values
         self.last = (name, number + 1 if name == last else 1)
         return name if name != last else f"{name}~{number + 1}"
@@ -269,40 +267,3 @@ def _with_statistics(schema: pa.Schema) -> list[str]:
 
 def _sorting(spec: TableSpec, schema: pa.Schema) -> list[pq.SortingColumn]:
     return [pq.SortingColumn(schema.get_field_index(name), nulls_first=False) for name in spec.heading.primary_key]
-
-
-MAX_NAME_BYTES = 200
-"""Of one file name. Most systems take 255."""
-
-
-def file_name(partition_by: tuple[str, ...], values: tuple[Any, ...], *, digest: bool = False) -> str:
-    """`month-1`, `year-2013/month-1`, `all`, to which `.parquet` is added; values percent-encoded.
-
-    A name that is too long for a file system, and the last one where digest asks for it, ends in `~` and a hash of
-    the value. The value itself is in the file, as a column like the others.
-    """
-    if not partition_by:
-        return "all"
-    parts = [_name_of(name, _text(value)) for name, value in zip(partition_by, values, strict=True)]
-    if digest:
-        parts[-1] = _name_of(partition_by[-1], _text(values[-1]), digest=True)
-    return "/".join(parts)
-
-
-def _name_of(name: str, value: str, *, digest: bool = False) -> str:
-    encoded = f"{name}-{quote(value, safe='').replace('~', '%7E')}"
-    if not digest and len(encoded) <= MAX_NAME_BYTES:
-        return encoded
-    return f"{encoded[: MAX_NAME_BYTES - 33]}~{hashlib.sha256(value.encode()).hexdigest()[:32]}"
-
-
-def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case decimal.Decimal():
-            return format(value, "f")
-        case datetime.datetime() | datetime.date() | datetime.time():
-            return value.isoformat()
-        case _:
-            return str(value)

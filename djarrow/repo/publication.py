@@ -84,16 +84,17 @@ class Publication:
         self._definitions: dict[TableName, set[str]] = {}
         for document in reversed(self._before):  # what is published comes last, and stays
             for entry in document.tables:
-                self._there |= {(entry.name, _plain(f.path), f.rows, f.content): f for f in entry.files}
+                self._there |= {(entry.name, _plain(f.path), f.rows, f.content): f for f in entry.every_file}
         self._listed = {file.path.casefold() for file in _files(() if earlier is None else earlier.tables)}
         self._lock = threading.Lock()
         self._finished: dict[TableName, TableEntry] = {}
         self._noted = time.monotonic()
         self.written = self.written_bytes = 0
 
-    def files(self, entry: TableEntry) -> TableFiles:
-        """Where the files of a table go."""
-        return TableFiles(self, entry)
+    def files(self, entry: TableEntry, kind: str | None = None) -> TableFiles:
+        """Where the files of a table go. kind: those of this kind about what made its rows."""
+        folder = manifest.folder_of(entry.name) if kind is None else manifest.provenance_folder_of(entry.name) / kind
+        return TableFiles(self, entry, folder)
 
     def scratch(self) -> Path:
         """A local path for a new file."""
@@ -176,7 +177,10 @@ class Publication:
     def _tidy(self, document: Manifest) -> None:
         """Remove Parquet files in the folders of our tables that are not listed, and the code of schemas that left."""
         known = [*self._before, document]
-        folders = {manifest.folder_of(entry.name) for each in known for entry in each.tables}
+        names = {entry.name for each in known for entry in each.tables}
+        folders = {
+            folder for name in names for folder in (manifest.folder_of(name), manifest.provenance_folder_of(name))
+        }
         listed = {file.path for file in _files(document.tables)}
         gone = {f"{schema}/schema.py" for each in self._before for schema in each.schemas} - {
             f"{schema}/schema.py" for schema in document.schemas
@@ -190,10 +194,10 @@ class Publication:
 class TableFiles:
     """Where the files of one table go."""
 
-    def __init__(self, publication: Publication, entry: TableEntry) -> None:
+    def __init__(self, publication: Publication, entry: TableEntry, folder: PurePosixPath) -> None:
         self._publication = publication
         self._entry = entry
-        self._folder = manifest.folder_of(entry.name)
+        self._folder = folder
 
     def _path(self, name: str) -> str:
         return f"{self._folder}/{name}.parquet"
@@ -212,7 +216,7 @@ class TableFiles:
 
 
 def _files(entries: Iterable[TableEntry]) -> Iterator[DataFile]:
-    return (file for entry in entries for file in entry.files)
+    return (file for entry in entries for file in entry.every_file)
 
 
 _BESIDE = re.compile(rf"~[0-9a-f]{{{DIGITS}}}(?=\.parquet$)")

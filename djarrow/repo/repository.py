@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from djarrow.engine.duckdb import DuckReader, Limits
 from djarrow.errors import DefinitionMismatch, DjarrowError, InsertRefused, RepositoryError, UnknownTable, hint_nearest
+from djarrow.expr.nodes import Stored
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
 from djarrow.model.names import TableName, class_reference
@@ -26,12 +27,15 @@ from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.repo.reading import RepositoryTables
 from djarrow.settings import config
 from djarrow.sql import views
+from djarrow.sql.carried import Kind, carried_spec
 from djarrow.table.existing.classes import attributes_of, classes_of
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from djarrow.engine.base import Database
 
 
@@ -79,6 +83,18 @@ class Repository:
         limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
         schemas = views.create_schemas(self.manifest.schemas)
         return DuckReader(self.place.location, schemas, tables, limits, self.place.mounted())
+
+    def notes(self, table: TableName, kind: Kind) -> Iterator[pa.RecordBatch]:
+        """The rows of the files of this kind about a table, in batches that have the attributes of `carried_spec`."""
+        from djarrow.frame.results import declared_batch
+        from djarrow.sql import compile as compiler
+        from djarrow.sql.dialects import Dialect
+
+        spec = carried_spec(kind, self.specs[table])
+        text = compiler.select(Stored(spec.name, spec.heading), Dialect.DUCKDB).text
+        with self.reader.stream(text) as stream:
+            for batch in stream:
+                yield declared_batch(batch, spec.heading)
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.

@@ -1,4 +1,4 @@
-"""dj.restore: a repository -> the schemas of a database, all or nothing.
+"""dj.restore: a repository -> the schemas of a database, all or nothing, or table by table.
 
 Design section 11; specification 000 "Export, Sharing, and Backup/Restore"; docs/repositories.md.
 """
@@ -6,40 +6,44 @@ Design section 11; specification 000 "Export, Sharing, and Backup/Restore"; docs
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve, frozen
 
-from djarrow.errors import DefinitionError, IntegrityError, RepositoryError, TransactionError
+from djarrow.errors import DefinitionError, InvalidCondition, RepositoryError, TransactionError, told
 from djarrow.model import names
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
+from djarrow.repo.filling import Target, complete, sending
+from djarrow.repo.merging import merge
+from djarrow.repo.occupied import check_empty, check_not_begun
 from djarrow.repo.places.find import StorageOptions
+from djarrow.repo.recalling import fill_told, prepare
 from djarrow.repo.repository import Repository, open_repository
+from djarrow.repo.resuming import resume
 from djarrow.sql import ddl, locks
 from djarrow.table.declaring import declare
-from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
-from djarrow.table.table import Table
+from djarrow.table.writing.inserted import Inserted
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.repo.manifest import TableEntry
 
 
 @frozen
 class Restored:
-    """What a restore made. schemas: their names in the database; seconds: of all of it."""
+    """What a restore made. schemas: their names in the database; tables: all of them; rows: that were added; kept: that
+    were there already; seconds: of all of it.
+    """
 
     schemas: tuple[str, ...]
     tables: int
     rows: int
     seconds: float
+    kept: int = 0
 
 
 def restore(
@@ -48,6 +52,8 @@ def restore(
     *,
     schemas: Iterable[str] | None = None,
     rename: Mapping[str, str] | None = None,
+    into: Literal["empty", "merge"] = "empty",
+    resumable: bool = False,
     storage_options: StorageOptions | None = None,
 ) -> Restored:
     """Make the tables of a repository in a database, with their rows, in one transaction. Returns what was made.
@@ -57,12 +63,19 @@ def restore(
     reached. Definitions come from the manifest and no code of the
     repository is run. The rows are compared with the manifest's content hashes on their way.
 
+    into: "empty" refuses schemas that have tables; "merge" adds tables and rows that are new, keeps rows that are equal
+    and refuses all of it where a row has other values than the one of its key, with a frame of these. resumable: a
+    transaction for each table, parents first, so that a restore that was interrupted goes on when it is run again.
+
     Raises RepositoryError where a schema has tables there already, a schema that is wanted refers to one that is not,
-    or the repository is not whole; TransactionError inside a transaction; AccessDenied. Then nothing was made.
+    or the repository is not whole; MergeConflict and DefinitionMismatch of a merge; TransactionError inside a
+    transaction; InvalidCondition; AccessDenied. Then nothing was made; where it is resumable, no table that was not
+    complete.
     """
     from djarrow.engine.connect import conn
 
     started = time.monotonic()
+    _check_options(into, resumable=resumable)
     if current_offline() is not None:
         raise RepositoryError("inside a `using` block queries read a repository; restore it outside of the block.")
     database = connection or conn()
@@ -70,15 +83,27 @@ def restore(
         raise TransactionError("a repository is restored in a transaction of its own. End this one before.")
     repository = open_repository(url, storage_options=storage_options)
     try:
-        return _restored(repository, database, _targets(repository, schemas, rename or {}), started)
+        targets = _targets(repository, schemas, rename or {})
+        work = merge if into == "merge" else resume if resumable else _whole
+        done = work(database, targets)
     finally:
         repository.close()
+    made = tuple(dict.fromkeys(target.spec.name.schema for target in targets))
+    return Restored(made, len(targets), int(done), time.monotonic() - started, done.skipped)
 
 
-def _targets(
-    repository: Repository, wanted: Iterable[str] | None, rename: Mapping[str, str]
-) -> dict[TableName, TableSpec]:
-    """The tables to make, parents first: their names in the repository -> their specs in the database."""
+def _check_options(into: str, *, resumable: bool) -> None:
+    if into not in ("empty", "merge"):
+        raise InvalidCondition(f'restore: into is "empty" or "merge", not {told(into)}.')
+    if resumable and into == "merge":
+        raise InvalidCondition(
+            "restore: a merge is all or nothing, since a conflict in the last table is one of all of it. Leave out "
+            "resumable: run again, a merge keeps what is there."
+        )
+
+
+def _targets(repository: Repository, wanted: Iterable[str] | None, rename: Mapping[str, str]) -> tuple[Target, ...]:
+    """The tables to make, parents first."""
     there = tuple(repository)
     chosen = there if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
     if unknown := [name for name in (*chosen, *rename) if name not in there]:
@@ -89,7 +114,8 @@ def _targets(
         for parent in spec.parents:
             if parent.schema not in chosen:
                 raise RepositoryError(f"{name} refers to {parent}: restore the schema {parent.schema!r} with it.")
-    return {name: _renamed(spec, rename) for name, spec in specs.items()}
+    entries = {entry.name: entry for entry in repository.manifest.tables}
+    return tuple(Target(repository, entries[name], renamed(spec, rename)) for name, spec in specs.items())
 
 
 def _check_names(chosen: Iterable[str], rename: Mapping[str, str]) -> None:
@@ -106,7 +132,7 @@ def _check_names(chosen: Iterable[str], rename: Mapping[str, str]) -> None:
         taken[new] = name
 
 
-def _renamed(spec: TableSpec, rename: Mapping[str, str]) -> TableSpec:
+def renamed(spec: TableSpec, rename: Mapping[str, str]) -> TableSpec:
     """The same table in a database where schemas have other names."""
 
     def other(name: TableName) -> TableName:
@@ -124,64 +150,20 @@ def _renamed(spec: TableSpec, rename: Mapping[str, str]) -> TableSpec:
     )
 
 
-def _restored(
-    repository: Repository, database: PostgresConnection, targets: Mapping[TableName, TableSpec], started: float
-) -> Restored:
-    schemas = tuple(dict.fromkeys(spec.name.schema for spec in targets.values()))
-    entries = {entry.name: entry for entry in repository.manifest.tables}
+# --- all of it in one transaction --------------------------------------------------------------------------------
+
+
+def _whole(database: PostgresConnection, targets: Sequence[Target]) -> Inserted:
+    schemas, done = tuple(dict.fromkeys(target.spec.name.schema for target in targets)), Inserted()
     with database.begin(isolation="READ COMMITTED"):
         database.read(locks.lock_declarations())
-        _check_empty(database, schemas)
-        made = [statement for spec in targets.values() for statement in ddl.create_bare_table(spec)]
+        check_not_begun(database, schemas)
+        check_empty(declare.stored(database, schemas), schemas)
+        made = [statement for target in targets for statement in ddl.create_bare_table(target.spec)]
         database.execute(ddl.block([*map(ddl.create_schema, schemas), *made]))
-        made_in = [Schema(name, connection=database, create_tables=False) for name in schemas]
-        tables = {cls().spec.name: cls() for schema in made_in for cls in schema}
-        for name, spec in targets.items():
-            _fill(repository, entries[name], tables[spec.name])
-        for spec in targets.values():
-            _complete(database, spec)
-    rows = sum(entries[name].rows for name in targets)
-    return Restored(schemas, len(targets), rows, time.monotonic() - started)
-
-
-def _check_empty(database: PostgresConnection, schemas: Iterable[str]) -> None:
-    held = declare.stored(database, schemas)
-    there = sorted(str(name) for name in (*held.specs, *held.refused) if name.schema in schemas)
-    if there:
-        shown = ", ".join(there[:5]) + (", ..." if len(there) > 5 else "")
-        raise RepositoryError(
-            f"the database has tables there already: {shown}. Drop these schemas, or restore under other names by "
-            "`rename`."
-        )
-
-
-def _fill(repository: Repository, entry: TableEntry, table: Table) -> None:
-    """Insert the rows of a table and see that they are those that were exported."""
-    import pyarrow as pa
-
-    from djarrow.repo.content import ContentHash
-
-    source = repository.table(entry.name)
-    content = ContentHash(source.heading)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in source.to_batches():
-            content.add(batch)
-            yield batch
-
-    reader = pa.RecordBatchReader.from_batches(source.heading.arrow_schema, batches())
-    inserted = table.insert(reader, allow_direct_insert=True)
-    if (inserted, content.hexdigest()) != (entry.rows, entry.content):
-        raise RepositoryError(
-            f"the rows of {entry.name} are not those that were exported: the repository was changed. `dj.verify` tells "
-            "which files were. Nothing was restored."
-        )
-
-
-def _complete(database: PostgresConnection, spec: TableSpec) -> None:
-    """Add foreign keys and indexes."""
-    if statements := ddl.complete_table(spec):
-        try:
-            database.execute(ddl.block(statements))
-        except IntegrityError as error:
-            raise RepositoryError(f"the rows of {spec.name} contradict its definition: {error}") from error
+        prepare(database, targets)
+        for target in targets:
+            done = done.and_then(fill_told(database, target, targets, sending(target, database)))
+        for target in targets:
+            complete(target, database)
+    return done

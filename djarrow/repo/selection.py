@@ -1,34 +1,43 @@
-"""What an export takes: schemas, tables and what they need -> the rows of each table, as queries, parents first."""
+"""What an export takes: what was named and all that comes with it -> the rows of each table, as queries, parents first.
+
+What can be named: chosen.py. What comes with it: model/slices.py; docs/decisions/025-slices.md.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from djarrow.errors import DefinitionError, RepositoryError
-from djarrow.expr.nodes import Node, Stored
-from djarrow.model import graph
+from djarrow.expr.nodes import Node, Restricted, Stored, matched_with, tables
+from djarrow.expr.operators import any_of
+from djarrow.model import graph, slices
 from djarrow.model.names import TableName
+from djarrow.model.slices import Choice
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
+from djarrow.repo.chosen import Chosen, chosen
 from djarrow.repo.definitions import definition_of, specs_of
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.table.schema import Schema
-from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
 
+DESCENDANTS = "descendants"
+
 
 @frozen
 class Taken:
-    """A table of an export. rows: a query that has the table's heading."""
+    """A table of an export. rows: a query that has the table's heading. whole: these are all rows of the table."""
 
     spec: TableSpec
     rows: Node
+    whole: bool = True
 
     @property
     def entry(self) -> TableEntry:
@@ -53,45 +62,39 @@ class Selection:
         """The specs of the tables."""
         return {taken.spec.name: taken.spec for taken in self.tables}
 
-
-def select(what: Any) -> Selection:
-    """The tables that are meant, and all that they refer to. Raises RepositoryError."""
-    schemas, chosen = _chosen(what)
-    specs = _with_ancestors(schemas, chosen)
-    _connection(schemas)
-    return Selection(tuple(schemas), tuple(Taken(spec, Stored(spec.name, spec.heading)) for spec in specs))
+    @property
+    def read(self) -> tuple[TableName, ...]:
+        """All tables that are read, those that only choose rows of others among them: to be locked, in this order."""
+        found = {name for taken in self.tables for name in (taken.spec.name, *tables(taken.rows))}
+        return tuple(sorted(found))
 
 
-def _chosen(what: Any) -> tuple[list[Schema], list[TableName]]:
-    """The schemas concerned, and the tables chosen."""
-    schemas: list[Schema] = []
-    tables: list[TableName] = []
-    for item in [what] if isinstance(what, Schema | type) else list(what):
-        if isinstance(item, Schema):
-            item.activate()
-            schemas += item.linked_schemas()
-            tables += [cls().spec.name for cls in item.tables or _held(item)]
-        elif isinstance(item, type) and issubclass(item, Table):
-            schema = item().schema
-            if not isinstance(schema, Schema):
-                raise RepositoryError(f"{item.__name__} is a table of a repository; copy its files instead.")
-            schema.activate()
-            schemas += schema.linked_schemas()
-            tables.append(item().spec.name)
-        else:
-            raise RepositoryError(f"an object of {type(item)} cannot be exported; give a schema or a table class.")
-    if not tables:
-        raise RepositoryError("there is nothing to export: no table was given, and no schema that holds one.")
-    return schemas, tables
+def select(what: Any, include: str | None = None) -> Selection:
+    """The rows that are meant, and all that they refer to. include: "descendants", also what depends on them.
+
+    Raises RepositoryError.
+    """
+    if include not in (None, DESCENDANTS):
+        raise RepositoryError(f"include is {DESCENDANTS!r}, or left out, and not {include!r}.")
+    found = chosen(what)
+    schemas = tuple(dict.fromkeys(schema for each in found for schema in each.schemas))
+    connection = _connection(schemas)
+    known = {name: spec for schema in schemas for name, spec in schema.held.specs.items()}
+    known |= {name: spec for schema in schemas for name, spec in schema.specs.items()}
+    if include:
+        known = _with_those_below(connection, known, {each.choice.table for each in found})
+    choices = _together(found)
+    plan = slices.plan([each for each, _ in choices], known, below=include is not None)
+    specs = _in_order(plan.tables, known)
+    return Selection(schemas, tuple(_taken(plan, specs, [node for _, node in choices])))
 
 
-def _held(schema: Schema) -> list[type[Table]]:
-    """The tables that the database holds of a schema without classes. Warns of those that no definition describes."""
-    found = list(schema)
-    if refused := schema.held.refused:
-        listed = "".join(f"\n  - {name}: {why}" for name, why in refused.items())
-        warnings.warn(f"these tables are not exported, because no definition describes them:{listed}", stacklevel=5)
-    return found
+def _taken(plan: slices.Plan, specs: Sequence[TableSpec], nodes: Sequence[Node]) -> Iterable[Taken]:
+    from djarrow.sql.slices import Slice  # imports sqlglot, which `import djarrow` need not wait for
+
+    taken = Slice(plan, {spec.name: spec for spec in specs}, nodes)
+    for spec in specs:
+        yield Taken(spec, taken.rows(spec.name), spec.name in plan.whole)
 
 
 def _connection(schemas: Iterable[Schema]) -> PostgresConnection:
@@ -101,17 +104,64 @@ def _connection(schemas: Iterable[Schema]) -> PostgresConnection:
     return next(iter(connections.values()))
 
 
-def _with_ancestors(schemas: Iterable[Schema], chosen: Iterable[TableName]) -> list[TableSpec]:
-    """The tables to write, parents first: those chosen and all that they refer to."""
-    known = {name: spec for schema in schemas for name, spec in schema.held.specs.items()}
-    known |= {name: spec for schema in schemas for name, spec in schema.specs.items()}
-    parents = graph.parents_of(known.values())
-    wanted = set(chosen)
-    for name in chosen:
-        wanted |= graph.ancestors(name, parents)
-    manifest.check_names(sorted(wanted))
-    manifest.check_distinct(sorted(wanted))
-    specs = [known[name] for name in graph.topological_order({name: parents[name] for name in wanted})]
+def _together(found: Sequence[Chosen]) -> list[tuple[Choice, Node]]:
+    """The choices: of conditions on the attributes of one table, any of them, so that it is read once."""
+    simple: dict[Choice, list[Restricted]] = defaultdict(list)
+    others: dict[tuple[Choice, Node], None] = {}
+    for each in found:
+        node = each.node
+        if isinstance(node, Restricted) and isinstance(node.source, Stored) and not matched_with(node.condition):
+            simple[each.choice].append(node)
+        else:
+            others[each.choice, node] = None
+    merged = [
+        (choice, Restricted(nodes[0].source, any_of([node.condition for node in nodes])))
+        for choice, nodes in simple.items()
+    ]
+    return [*others, *merged]
+
+
+# --- which tables there are ----------------------------------------------------------------------------------------
+
+
+def _with_those_below(
+    connection: PostgresConnection, known: Mapping[TableName, TableSpec], start: Iterable[TableName]
+) -> dict[TableName, TableSpec]:
+    """The tables known, with all that depend on some of them, in whichever schema, and what these refer to.
+
+    The database tells: other schemas have tables that no class here is about.
+    """
+    from djarrow.sql import dependencies
+    from djarrow.table.declaring import declare
+
+    parents = dependencies.read_parents(connection.read(dependencies.every_reference()).to_pylist())
+    children = graph.children_of(parents)
+    below, waiting = set[TableName](), list(start)
+    while waiting:
+        new = set(children.get(waiting.pop(), ())) - below
+        below |= new
+        waiting += new
+    missing = {name for name in below if name not in known and not name.is_note}
+    if not missing:
+        return dict(known)
+    catalog = declare.stored(connection, {name.schema for name in missing})
+    if refused := {name: catalog.refused[name] for name in sorted(missing & catalog.refused.keys())}:
+        listed = "".join(f"\n  - {name}: {why}" for name, why in refused.items())
+        warnings.warn(
+            "these tables depend on what is exported, and are not exported themselves, because no definition describes "
+            f"them:{listed}",
+            stacklevel=4,
+        )
+    return {**catalog.specs, **known}
+
+
+def _in_order(wanted: Iterable[TableName], known: Mapping[TableName, TableSpec]) -> list[TableSpec]:
+    """The tables to write, parents first."""
+    names = sorted(wanted)
+    manifest.check_names(names)
+    manifest.check_distinct(names)
+    parents = graph.parents_of(known[name] for name in names)
+    specs = [known[name] for name in graph.topological_order(parents)]
     _check_definitions(specs)
     return specs
 

@@ -120,7 +120,7 @@ def _listed(place: Place) -> tuple[dict[str, Expected], list[Problem]]:
     files: dict[str, Expected] = {}
     try:
         tables = manifest.read(place).tables
-        files = {f.path: Expected(f.path, f.sha256, f.size) for table in tables for f in table.files}
+        files = {f.path: Expected(f.path, f.sha256, f.size) for table in tables for f in table.every_file}
     except RepositoryError as error:
         if not any(_is_there(place, name) for name in (manifest.FILE_NAME, checksums.FILE_NAME)):
             raise

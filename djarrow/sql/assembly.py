@@ -14,7 +14,6 @@ from typing import assert_never
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
-from djarrow.errors import QueryError
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated, may_be_null, names_in
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
@@ -118,12 +117,9 @@ class Assembly:
         return Select(source, {name: column(alias, name) for name in node.heading.names})
 
     def _written(self, node: Written) -> Select:
-        if self._dialect is not Dialect.POSTGRES:
-            raise QueryError(f"{node} is told by notes that only the database keeps. Ask outside of a `using` block.")
         alias = self._alias()
-        source = self._values.written(f"(\n{node.statement.text()}\n)")
         return Select(
-            exp.Alias(this=source, alias=exp.TableAlias(this=plain_name(alias))),
+            exp.Alias(this=self._values.written(node.statement), alias=exp.TableAlias(this=plain_name(alias))),
             {a.name: self._recast(column(alias, a.name), a.type) for a in node.heading},
         )
 

@@ -63,9 +63,9 @@ def create_table(spec: TableSpec, carriers: Mapping[str, str] | None = None) -> 
     return tuple(statements)
 
 
-def create_bare_table(spec: TableSpec) -> tuple[str, ...]:
+def create_bare_table(spec: TableSpec, carriers: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """The same without foreign keys and indexes, which `complete_table` adds faster when the rows are there."""
-    return create_table(evolve(spec, foreign_keys=(), indexes=()))
+    return create_table(evolve(spec, foreign_keys=(), indexes=()), carriers)
 
 
 def complete_table(spec: TableSpec) -> tuple[str, ...]:

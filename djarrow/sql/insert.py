@@ -36,13 +36,18 @@ def create_staging(spec: TableSpec, staging: TableName, columns: Sequence[str]) 
     )
 
 
-def insert_staged(spec: TableSpec, staging: TableName, columns: Sequence[str], conflict: Conflict) -> str:
+def insert_staged(
+    spec: TableSpec, staging: TableName, columns: Sequence[str], conflict: Conflict, *, made: str | None = None
+) -> str:
     """Insert what is staged; gives how many rows were `inserted`, and `replaced`.
 
-    Of rows to replace by, the last of a key counts, as if they came one by one.
+    Of rows to replace by, the last of a key counts, as if they came one by one. made: of rows that are not to replace
+    others, the number of the make that they are of, as an expression over a staged row `s`.
     """
     listed, source = _listed(columns), identifier(staging.table)
     every = f"SELECT {listed} FROM {source}"
+    if made is not None:
+        columns, every = (*columns, MADE), f"SELECT {listed}, {made} FROM {source} AS s"
     if conflict is not Conflict.REPLACE:
         return _insert(spec, columns, every, conflict)
     key = spec.heading.primary_key

@@ -22,6 +22,7 @@ from djarrow.model.spec import ForeignKey, TableSpec
 from djarrow.model.types import Family
 from djarrow.sql import updates
 from djarrow.sql.accepted import ACCEPTED, hash_of
+from djarrow.sql.carried import server_of
 from djarrow.sql.ddl import MADE, compared, full_name
 from djarrow.sql.literals import identifier, quoted
 from djarrow.sql.makes import MAKES, SNAPSHOT, TRANSACTION
@@ -296,13 +297,16 @@ class _Writing:
 def _unseen(note: str, began: str, ended: str) -> str:
     """That a make, or who accepted a result, has not seen the change of an item i. began, ended: when that was.
 
-    Snapshots tell it exactly, also of changes that were under way; what the same transaction has changed, it knows. The
+    Snapshots tell it exactly, also of changes that were under way; what the same transaction has changed, it knows. Of
+    transactions of two servers, of which one was restored from a repository, times tell. The
     numbers of transactions begin anew where a dump is loaded into another server: what came after the end was not seen
     whatever they are, and of what came long before they tell nothing.
     """
     snapshot, itself = f"{note}.{identifier(SNAPSHOT)}", f"{note}.{identifier(TRANSACTION)}"
+    apart = f"{server_of('i._tx')} <> {server_of(f'pg_snapshot_xmax({snapshot})')}"
     return (
-        f"(i._at > {ended} OR CASE WHEN i._tx IS NULL OR {snapshot} IS NULL THEN i._at > {began}\n"
+        f"(i._at > {ended} OR CASE WHEN i._tx IS NULL OR {snapshot} IS NULL OR {apart}\n"
+        f"THEN i._at > {began}\n"
         f"ELSE NOT pg_visible_in_snapshot(i._tx, {snapshot}) AND i._tx IS DISTINCT FROM {itself} "
         f"AND i._at > {began} - interval '1 day' END)"
     )

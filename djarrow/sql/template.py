@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field, frozen
 from sqlglot import exp
 
-from djarrow.expr.nodes import Slot
+from djarrow.errors import QueryError
+from djarrow.expr.nodes import Slot, Statement
 from djarrow.model.heading import Heading
 from djarrow.model.types import AttributeType
 from djarrow.sql.dialects import Dialect
@@ -27,7 +28,7 @@ _MARK = "\0"
 _MARKED = re.compile(f"{_MARK}(\\d+){_MARK}")
 
 Kind = AttributeType | Heading | None
-"""What a constant is: a value of a type, or rows of a heading; None of text that is SQL already."""
+"""What a constant is: a value of a type, or rows of a heading; None of a statement that is written already."""
 
 
 @frozen
@@ -56,7 +57,9 @@ class Template:
 
 def _text(value: Any, kind: Kind, dialect: Dialect) -> str:
     if kind is None:
-        return str(value)
+        if dialect is not Dialect.POSTGRES:
+            raise QueryError(f"{value} is told by notes that only the database keeps. Ask outside of a `using` block.")
+        return f"(\n{value.text()}\n)"
     return rows_text(value, kind, dialect) if isinstance(kind, Heading) else literal(value, kind, dialect)
 
 
@@ -74,9 +77,9 @@ class Values:
         """The node that stands for rows given by the user, as a source of columns."""
         return self._mark(table, heading)
 
-    def written(self, text: str) -> Expression:
-        """The node that stands for a source that is written already."""
-        return self._mark(text, None)
+    def written(self, statement: Statement | Slot) -> Expression:
+        """The node that stands for a statement that is written already, as a source of columns."""
+        return self._mark(statement, None)
 
     def _mark(self, value: Any, kind: Kind) -> Expression:
         self.items.append((value, kind))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 import djarrow as dj
@@ -17,6 +15,8 @@ from djarrow.table.expression import QueryExpression
 from tests.described import drop_schemas
 from tests.engine.queries.cases import AGGREGATES, DOCUMENT, ODD, ORDINARY
 from tests.engine.queries.conftest import declare
+
+from .conftest import rows_of, with_tables
 
 SCHEMA = "queries_for_spark"
 Evaluate = Callable[[QueryExpression], list[dict[str, Any]]]
@@ -31,54 +31,12 @@ def tables(connection: PostgresConnection) -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture(scope="module")
-def spark(tables: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A Spark session with the exported tables under their names."""
-    folder = tmp_path_factory.mktemp("spark")
-    exported = [getattr(tables, name) for name in ("Subject", "Session", "Trial", "Document", "Kinds")]
-    dj.export(exported, folder / "repository")
-    session = _session(folder)
-    session.sql(f"CREATE DATABASE {SCHEMA}")
-    for path in sorted((folder / "repository" / SCHEMA / "tables").iterdir()):
-        if path.name.isidentifier():
-            session.sql(f"CREATE TABLE {SCHEMA}.{path.name} USING PARQUET LOCATION '{path}'")
-    yield session
-    session.stop()
-
-
-def _session(folder: Path) -> Any:
-    from pyspark.sql import SparkSession
-
-    builder = SparkSession.builder.master("local[1]")
-    settings = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.timeType.enabled": "true",
-        "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        "spark.sql.shuffle.partitions": "1",
-        "spark.ui.enabled": "false",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-    }
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
-
-
-@pytest.fixture(scope="module")
-def evaluate(spark: Any) -> Evaluate:
-    """Runs a query on Spark; gives its rows as Python values of the types that its heading states."""
-
-    def run(query: QueryExpression) -> list[dict[str, Any]]:
-        found = spark.sql(query.to_sql("spark", pretty=False)).toArrow()
-        columns = [_as_stated(found.column(a.name), a.type.arrow) for a in query.heading]
-        rows: list[dict[str, Any]] = pa.table(columns, names=list(query.heading.names)).to_pylist()
-        return rows
-
-    return run
-
-
-def _as_stated(column: Any, kind: Any) -> Any:
-    plain = pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType)
-    return column if plain else column.cast(kind)
+def evaluate(session: Any, tables: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
+    """Runs a query on Spark, over the exported tables."""
+    folder = tmp_path_factory.mktemp("spark") / "repository"
+    dj.export([getattr(tables, name) for name in ("Subject", "Session", "Trial", "Document", "Kinds")], folder)
+    with_tables(session, folder, [SCHEMA])
+    return lambda query: rows_of(session, query)
 
 
 def same(found: Any, wanted: Any) -> bool:

@@ -36,5 +36,5 @@ def _checksums(document: Manifest, found: Mapping[str, str]) -> str:
     """
     every = {**found, manifest.FILE_NAME: manifest.text_of(document)}
     sums = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in every.items()}
-    sums |= {file.path: file.sha256 for table in document.tables for file in table.files}
+    sums |= {file.path: file.sha256 for table in document.tables for file in table.every_file}
     return checksums.text_of(sums)

@@ -28,12 +28,18 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+STAGING = TableName("pg_temp", "djarrow_staging")
+"""Where rows wait that may be there already."""
+
 
 class Sending:
     """One insert into one table: in a transaction of its own, or within one of the user's.
 
     There the columns are looked at before anything is written: the user may pass over the refusal.
     """
+
+    made: str | None = None
+    """The number of the make that a staged row `s` is of, as an expression: of rows that are restored."""
 
     def __init__(self, table: Table, database: Database, conflict: Conflict, *, ignore_extra_fields: bool) -> None:
         self.spec = table.spec
@@ -95,7 +101,7 @@ class Sending:
         if not rows.num_columns:
             return self._insert_defaults(rows.num_rows)
         self.look()
-        if self.conflict is Conflict.RAISE:
+        if self.conflict is Conflict.RAISE and self.made is None:
             return Inserted(self.database.ingest(self.spec.name, rows))
         return self._insert_staged(rows)
 
@@ -124,17 +130,21 @@ class Sending:
 
     def _insert_staged(self, rows: pa.Table) -> Inserted:
         """Rows some of which may be there already."""
-        spec, database, columns = self.spec, self.database, tuple(rows.column_names)
+        database, columns = self.database, tuple(rows.column_names)
         if self.conflict is Conflict.REPLACE:
             ensure_log(database, self._table)
-        staging = TableName("pg_temp", "djarrow_staging")
-        database.execute(text.create_staging(spec, staging, columns))
-        database.ingest(staging, rows)
-        statement = text.insert_staged(spec, staging, columns, self.conflict)
-        result = replaced(database, statement) if self.conflict is Conflict.REPLACE else database.read(statement)
-        done = inserted(result, rows.num_rows)
-        database.execute(text.drop_staging(staging))
+        database.execute(text.create_staging(self.spec, STAGING, columns))
+        database.ingest(STAGING, rows)
+        done = self.take_staged(columns, rows.num_rows)
+        database.execute(text.drop_staging(STAGING))
         return done
+
+    def take_staged(self, columns: Sequence[str], rows: int) -> Inserted:
+        """Write so many rows from the staging table, which has these columns of the table."""
+        statement = text.insert_staged(self.spec, STAGING, columns, self.conflict, made=self.made)
+        if self.conflict is Conflict.REPLACE:
+            return inserted(replaced(self.database, statement), rows)
+        return inserted(self.database.read(statement), rows)
 
     def _advance_count(self, names: Sequence[str]) -> None:
         """Where rows bring numbers that the database would have given, it goes on after them (001 5.8.5)."""

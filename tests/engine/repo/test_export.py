@@ -21,17 +21,18 @@ from .conftest import Another, Opener, declared, same
 def test_what_it_says(exported: Exported, lab: dj.Schema) -> None:
     """The result counts tables, rows, files and bytes as they lie in the folder."""
     files = list(exported.path.rglob("*.parquet"))
-    assert exported.files == len(files) == 13
+    assert exported.files == len(files) == 17
     assert exported.bytes == sum(path.stat().st_size for path in files)
     assert exported.rows == sum(len(cls()) for cls in lab.tables)
     assert exported.seconds > 0
 
 
 def test_ancestors_come_along(lab: dj.Schema, folder: Path, opened: Opener) -> None:
-    """Of one class, all tables that it refers to are exported too, and no other."""
+    """Of one class, all tables that it refers to are exported too, parts with their masters, and no other."""
     score = next(cls for cls in lab.tables if cls.__name__ == "Score")
     dj.export(score, folder)
-    assert {str(name.table) for name in opened(folder).tables} == {"__score", "session", "subject", "#method"}
+    tables = {str(name.table) for name in opened(folder).tables}
+    assert tables == {"__score", "__score__item", "session", "session__note", "subject", "#method"}
 
 
 def test_other_schemas_come_along(schema: dj.Schema, another: Another, folder: Path, opened: Opener) -> None:
@@ -223,7 +224,7 @@ def test_leftovers_of_an_interrupted_export(lab: dj.Schema, folder: Path, opened
     dj.export(lab, folder, partition_by={session: ["session"]})
     assert same(opened(folder)[lab.name].Session.fetch(order_by="KEY"), session.fetch(order_by="KEY"))
     document = json.loads((folder / "manifest.json").read_text())
-    listed = {file["path"] for table in document["tables"] for file in table["files"]}
+    listed = {file["path"] for table in document["tables"] for file in (*table["files"], *table["provenance"])}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")} == listed | {"notes.parquet"}
     assert (folder / lab.name / "tables" / "session" / "notes.txt").read_text() == "mine"
 

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import djarrow as dj
-from djarrow.errors import RepositoryError, UnknownAttribute
+from djarrow.errors import ConfigError, RepositoryError, UnknownAttribute
 
 from .conftest import Opener, declared, same
 
@@ -181,3 +181,60 @@ def test_what_cannot_split_a_table(lab: dj.Schema, folder: Path) -> None:
     assert "once" in str(_refused(lab, folder, ["session", "session"]))
     assert "not exported" in str(_refused(session, folder, {unused: ["session"]}))
     assert "is float32" in str(_refused(lab, folder, {method: ["gain"]}))
+
+
+def _project(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "datajoint.toml").write_text(settings, "utf-8")
+    monkeypatch.chdir(folder)
+
+
+def test_the_pattern_of_the_project(
+    lab: dj.Schema, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opener
+) -> None:
+    """Where nothing else is said, keys are split by the parts of the pattern that they have, but for the last."""
+    pattern = 'partition_pattern = "subject{subject_id}/session{session}"'
+    _project(tmp_path / "project", monkeypatch, f"[object_storage]\nprotocol = 's3'\n{pattern}\n")
+    dj.export(lab, folder)
+    home = folder / lab.name / "tables"
+    found = {
+        path.name: sorted(str(each.relative_to(path)) for each in path.rglob("*.parquet")) for path in home.iterdir()
+    }
+    assert found["session"] == [f"subject{n}.parquet" for n in range(10)]
+    assert found["subject"] == found["method"] == found["setting"] == ["all.parquet"]
+    assert set(found["session__note"]) == {f"subject{i}/session{j}.parquet" for i in range(3) for j in (1, 2)}
+    repository = opened(folder)[lab.name]
+    for cls in lab.tables:
+        name = cls().spec.name
+        assert (
+            same(repository.table(name).to_polars(order_by="KEY"), cls.to_polars(order_by="KEY"))
+            or not cls().heading.primary_key
+        )
+    assert len(repository.Session & "subject_id = 3") == 6
+    one = dj.export(lab, tmp_path / "by name", partition_by=["session"])
+    assert one.files > 7
+    assert dj.export(lab, tmp_path / "not at all", partition_by=[]).files == 8
+
+
+def test_patterns_that_do_not_fit(
+    lab: dj.Schema, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slip in the pattern is refused; one of attributes that an export does not have splits nothing there."""
+    session = next(cls for cls in lab.tables if cls.__name__ == "Session")
+    method = next(cls for cls in lab.tables if cls.__name__ == "Method")
+    refused: dict[str, type[Exception]] = {
+        "'subject{subject_id}/session{sesion}'": UnknownAttribute,
+        "'subjects{subjects}/session{session}'": UnknownAttribute,
+        "'../{subject_id}'": RepositoryError,
+        "5": RepositoryError,
+    }
+    for text, error in refused.items():
+        _project(tmp_path / "project", monkeypatch, f"[object_storage]\npartition_pattern = {text}\n")
+        with pytest.raises(error, match="partition_pattern"):
+            dj.export(session & "session = 1", folder)
+    _project(tmp_path / "project", monkeypatch, "[object_storage\n")
+    with pytest.raises(ConfigError):
+        dj.export(method, folder)
+    assert not folder.exists()
+    _project(tmp_path / "project", monkeypatch, "[object_storage]\npartition_pattern = 'rig{rig}/day{day}'\n")
+    assert dj.export(method, folder).files == 1

@@ -1,4 +1,4 @@
-"""dj.restore makes the database again that was exported, all of it or nothing."""
+"""dj.restore makes the database again that was exported, all of it or nothing, or table by table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import Any
 import pytest
 
 import djarrow as dj
+from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import RepositoryError, TransactionError
 from djarrow.repo.export import Exported
+from djarrow.repo.filling import complete
 from djarrow.repo.manifest import read
 from djarrow.repo.places.find import place_of
 from djarrow.repo.restore import Restored
@@ -207,12 +210,23 @@ from djarrow.engine.connect import connect
 
 connection = connect(sys.argv[2])
 print("begins", flush=True)
-dj.restore(sys.argv[1], connection, rename={sys.argv[3]: "again"})
+dj.restore(sys.argv[1], connection, rename={sys.argv[3]: "again"}, resumable=sys.argv[4] == "True")
 print("done", flush=True)
 """
 
 
 KILLS = 50 if "DJARROW_SOAK" in os.environ else 2
+
+
+def killed(path: Path, connection: PostgresConnection, schema: str, *, resumable: bool, within: float = 0.4) -> bool:
+    """Whether a process that restores was done before it was killed, at any moment of so many seconds."""
+    command = [sys.executable, "-c", RESTORING, str(path), connection.url, schema, str(resumable)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        time.sleep(random.uniform(0, within))  # noqa: S311 - any moment
+        process.send_signal(signal.SIGKILL)
+        return "done" in process.stdout.read()
 
 
 def test_killed(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path, restored: Any) -> None:
@@ -221,19 +235,181 @@ def test_killed(schema: dj.Schema, connection: PostgresConnection, tmp_path: Pat
     table.insert([{"row": n, "text": str(n) * 20} for n in range(30_000)])
     path = dj.export(schema, tmp_path / "rows").path
     for _ in range(KILLS):
-        command = [sys.executable, "-c", RESTORING, str(path), connection.url, schema.name]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begins\n"
-            time.sleep(random.uniform(0, 0.4))  # noqa: S311 - any moment
-            process.send_signal(signal.SIGKILL)
-            done = "done" in process.stdout.read()
+        done = killed(path, connection, schema.name, resumable=False)
         with contextlib.suppress(RepositoryError):  # it waits for what is left of the transaction
             restored(path, {schema.name: "again"})
             assert not done
         assert len(dj.Schema("again", connection=connection)["Row"]) == 30_000
         connection.execute('DROP SCHEMA "again" CASCADE')
     restored(path, {schema.name: "again"})
+
+
+# --- table by table ----------------------------------------------------------------------------------------------
+
+
+def relations(connection: PostgresConnection, schema: str) -> set[str]:
+    """The names of all that the schema has, notes too."""
+    text = f"SELECT relname FROM pg_class WHERE relnamespace = '\"{schema}\"'::regnamespace AND relkind = 'r'"
+    return {row["relname"] for row in connection.query(text).to_pylist()}
+
+
+def test_table_by_table(
+    lab: dj.Schema, exported: Exported, connection: PostgresConnection, restored: Any, tmp_path: Path
+) -> None:
+    """What comes of it is the same, and nothing tells how it came."""
+    restored(exported.path, {lab.name: "again"})
+    found = restored(exported.path, {lab.name: "stepwise"}, resumable=True)
+    assert (found.schemas, found.tables, found.rows, found.kept) == (("stepwise",), exported.tables, exported.rows, 0)
+    assert catalog(connection, "stepwise") == catalog(connection, "again")
+    assert relations(connection, "stepwise") == relations(connection, "again")
+    again = dj.export(dj.Schema("stepwise", connection=connection), tmp_path / "twice")
+    assert contents(again.path) == contents(exported.path)
+
+
+class Interrupted(Exception):
+    """Ends a restore."""
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch, exported: Exported, lab: dj.Schema, restored: Any) -> Any:
+    """Restores as "again" and stops within the table of this number."""
+
+    def restore(number: int) -> None:
+        calls = iter(range(number))
+
+        def stop(*arguments: Any) -> None:
+            if next(calls, None) is None:
+                raise Interrupted
+            complete(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("djarrow.repo.resuming.complete", stop)
+            with pytest.raises(Interrupted):
+                restored(exported.path, {lab.name: "again"}, resumable=True)
+
+    return restore
+
+
+@pytest.mark.parametrize("number", [0, 3, 7])
+def test_it_goes_on(lab: dj.Schema, exported: Exported, restored: Any, interrupted: Any, number: int) -> None:
+    """What was interrupted is told as such by all who restore there, and is whole after it goes on."""
+    interrupted(number)
+    connection = lab.connection
+    assert len([name for name in relations(connection, "again") if not name.startswith("~")]) == number
+    for options in ({}, {"into": "merge"}):
+        with pytest.raises(RepositoryError, match=r"a restore of again was interrupted.*resumable=True"):
+            restored(exported.path, {lab.name: "again"}, **options)
+    before = read(place_of(exported.path)).tables[:number]
+    found = restored(exported.path, {lab.name: "again"}, resumable=True)
+    assert found.kept == sum(table.rows for table in before)
+    assert found.rows == exported.rows - found.kept
+    restored(exported.path, {lab.name: "whole"})
+    assert catalog(connection, "again") == catalog(connection, "whole")
+    assert "~restoring" not in relations(connection, "again")
+    with pytest.raises(RepositoryError, match="already"):
+        restored(exported.path, {lab.name: "again"}, resumable=True)
+
+
+def test_what_was_begun_is_no_other(
+    lab: dj.Schema, exported: Exported, restored: Any, interrupted: Any, tmp_path: Path
+) -> None:
+    """Only the same rows go on, and only where nobody has changed the tables."""
+    interrupted(4)
+    connection = lab.connection
+    first = read(place_of(exported.path)).tables[0].table
+    lab["Setting"].update1({"scale": 0.75})
+    other = dj.export(lab, tmp_path / "other").path
+    with pytest.raises(RepositoryError, match="another repository, other rows"):
+        restored(other, {lab.name: "again"}, resumable=True)
+    connection.execute(f'ALTER TABLE "again"."{first}" ADD COLUMN "more" int')
+    with pytest.raises(RepositoryError, match=rf"again\.{first} was altered since"):
+        restored(exported.path, {lab.name: "again"}, resumable=True)
+    connection.execute(f'DROP TABLE "again"."{first}" CASCADE')
+    with pytest.raises(RepositoryError, match=rf"again\.{first} was dropped since"):
+        restored(exported.path, {lab.name: "again"}, resumable=True)
+
+
+def test_of_two_schemas_one_is_dropped(
+    schema: dj.Schema, another: Another, connection: PostgresConnection, restored: Any, tmp_path: Path
+) -> None:
+    """What is left is no beginning of both."""
+    other = another("restore_other")
+    declared(other, "Parent", "p : int32").insert1([1])
+    declared(schema, "Alone", "a : int32").insert1([1])
+    path, rename = dj.export([schema, other], tmp_path / "both").path, {schema.name: "again", other.name: "again2"}
+    manifest = path / "manifest.json"
+    whole = manifest.read_text()
+    manifest.write_text(re.sub(r'"content": "[^"]*"', '"content": "0"', whole))
+    with pytest.raises(RepositoryError, match="not those that were exported"):
+        restored(path, rename, resumable=True)
+    manifest.write_text(whole)
+    connection.execute('DROP SCHEMA "again" CASCADE')
+    with pytest.raises(RepositoryError, match="which is not one of again with it, or not any more"):
+        restored(path, rename, resumable=True)
+    connection.execute('DROP SCHEMA "again2" CASCADE')
+    assert restored(path, rename, resumable=True).rows == 2
+
+
+def test_two_at_once(lab: dj.Schema, exported: Exported, connection: PostgresConnection, restored: Any) -> None:
+    """Two that restore the same share the tables, and it is whole."""
+    again, results = {lab.name: "again"}, []
+    restored(exported.path, {lab.name: "whole"})
+
+    def work() -> None:
+        mine = connect(connection.url)
+        try:
+            results.append(dj.restore(exported.path, mine, rename=again, resumable=True).rows)
+        except RepositoryError as error:  # the other one has ended it just before
+            assert re.search("is gone|already", error.message)  # noqa: PT017 - either may be first
+        finally:
+            mine.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results
+    connection.execute('CREATE SCHEMA IF NOT EXISTS "again"')
+    restored(
+        exported.path, again, into="merge"
+    )  # nothing is missing, nothing contradicts; and it is dropped afterwards
+    assert catalog(connection, "again") == catalog(connection, "whole")
+
+
+def test_killed_and_gone_on(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path, restored: Any) -> None:
+    """A process that is killed at any moment leaves whole tables, and the next one goes on: what comes is equal."""
+    for number in range(6):
+        above = "" if not number else f"\n-> T{number - 1}"
+        table = declared(schema, f"T{number}", f"row{number} : int32{above}\n---\ntext : varchar(200)\nindex (text)")
+        table.insert([(n, *[n] * number, str(n) * 10) for n in range(2_000)])
+
+    @schema
+    class Made(dj.Computed):
+        definition = "-> T0"
+
+        def make_batch(self, keys: Any) -> Any:
+            return keys
+
+    Made.populate()
+    path = dj.export(schema, tmp_path / "rows").path
+    seconds = restored(path, {schema.name: "whole"}, resumable=True).seconds
+    expected, whole = catalog(connection, "whole"), dj.Schema("whole", connection=connection)
+    for _ in range(KILLS):
+        done = killed(path, connection, schema.name, resumable=True, within=seconds * 1.2)
+        with contextlib.suppress(RepositoryError):  # it was done just before
+            found = restored(path, {schema.name: "again"}, resumable=True)
+            assert found.rows + found.kept == 14_000
+            assert not done
+        again = dj.Schema("again", connection=connection)
+        assert catalog(connection, "again") == expected
+        assert relations(connection, "again") == relations(connection, "whole")
+        assert same(*(each["Made"].provenance().to_polars(order_by="KEY") for each in (again, whole)))
+        assert restored(path, {schema.name: "again"}, into="merge").kept == 14_000
+        connection.execute('DROP SCHEMA "again" CASCADE')
+
+
+# --- in a shell --------------------------------------------------------------------------------------------------
 
 
 def test_the_command(
@@ -246,12 +422,14 @@ def test_the_command(
         command = [sys.executable, "-m", "djarrow.cli.main", "restore", str(exported.path), *words]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    done = run("--schema", lab.name, "--rename", f"{lab.name}=again")
+    done = run("--schema", lab.name, "--rename", f"{lab.name}=again", "--resumable")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.startswith(f"again: {exported.tables} tables, {exported.rows} rows in ")
     twice = run("--rename", f"{lab.name}=again")
     assert (twice.returncode, twice.stdout) == (1, "")
     assert "has tables there already" in twice.stderr
     assert run("--rename", "again").returncode == 2
+    merged = run("--rename", f"{lab.name}=again", "--into", "merge")
+    assert merged.stderr.startswith(f"again: {exported.tables} tables, 0 rows, {exported.rows} were there in ")
     with pytest.raises(RepositoryError, match="already"):
         restored(exported.path, {lab.name: "again"})

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 import math
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +14,8 @@ from djarrow.errors import RepositoryError
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.repo.manifest import DataFile, TableEntry
-from djarrow.repo.parquet import MAX_NAME_BYTES, ROW_GROUP_ROWS, Layout, file_name, write_table
+from djarrow.repo.parquet import ROW_GROUP_ROWS, Layout, write_table
+from djarrow.repo.patterns import by_attributes
 from djarrow.repo.places.folder import Folder
 from djarrow.repo.publication import publication
 
@@ -48,7 +45,7 @@ def written(
     """The files that the batches become, in a folder."""
     with publication(Folder(root)) as target:
         files = target.files(TableEntry(spec.name.schema, spec.name.table, ""))
-        return list(write_table(spec, batches, Layout(split, most=most), files))
+        return list(write_table(spec, batches, Layout(by_attributes(split), most=most), files))
 
 
 def _content(root: Path, files: list[DataFile]) -> dict[str, list[tuple[str, int]]]:
@@ -217,46 +214,3 @@ def test_metadata(tmp_path: Path) -> None:
     assert (metadata[b"djarrow.type"], metadata[b"djarrow.comment"]) == (b"uint16", b"the number")
     assert schema.types == [pa.uint16(), pa.decimal128(5, 2), pa.string()]
     assert [field.nullable for field in schema] == [False, False, True]
-
-
-NAMES: list[tuple[Any, str]] = [
-    (1, "v-1"),
-    (-1, "v--1"),
-    (True, "v-true"),
-    ("", "v-"),
-    ("a b", "v-a%20b"),
-    ("a/b", "v-a%2Fb"),
-    ("..", "v-.."),
-    ("100%", "v-100%25"),
-    ("é🐁", "v-%C3%A9%F0%9F%90%81"),
-    ("*?[x]", "v-%2A%3F%5Bx%5D"),
-    ("~", "v-%7E"),
-    ("a\\b:c", "v-a%5Cb%3Ac"),
-    ("line\nend", "v-line%0Aend"),
-    (decimal.Decimal("0E-9"), "v-0.000000000"),
-    (decimal.Decimal("1.50"), "v-1.50"),
-    (datetime.date(2024, 2, 29), "v-2024-02-29"),
-    (datetime.time(12, 30), "v-12%3A30%3A00"),
-    (datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC), "v-2024-01-01T00%3A00%3A00%2B00%3A00"),
-    (uuid.UUID(int=1), "v-00000000-0000-0000-0000-000000000001"),
-]
-
-
-@pytest.mark.parametrize(("value", "name"), NAMES)
-def test_file_names(value: object, name: str) -> None:
-    """A value becomes one part of a path, whatever it holds."""
-    assert file_name(("v",), (value,)) == name
-
-
-def test_long_values() -> None:
-    """A name longer than a file system takes is cut and ends in a hash, so that two of them still differ."""
-    names = {file_name(("v" * 63,), ("é" * 300 + end,)) for end in "ab"}
-    assert len(names) == 2
-    assert all(len(name.encode()) <= MAX_NAME_BYTES + len(".parquet") <= 255 for name in names)
-    assert all("~" in name for name in names)
-
-
-def test_a_value_cannot_pose_as_a_shortened_one() -> None:
-    """The name of a long value, given as a value, is another name."""
-    short = file_name(("v",), ("x" * 300,)).removeprefix("v-")
-    assert file_name(("v",), (short,)) != file_name(("v",), ("x" * 300,))
