@@ -206,9 +206,9 @@ def test_names_that_only_look_so(root: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(root, tmp_path / "copy"))
     folder = copy / SCHEMA / "tables" / "session"
     for path in list(folder.iterdir()):
-        path.rename(folder / path.name.replace("subject-", "subject-1"))
+        path.rename(folder / path.name.replace("subject-", "subject-2"))
     manifest = copy / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("session/subject-", "session/subject-1"))
+    manifest.write_text(manifest.read_text().replace("session/subject-", "session/subject-2"))
     repository = dj.open(copy)
     query = repository[SCHEMA].Session & {"subject": 3}
     assert files_read(query) == {"session": (12, 12)}
