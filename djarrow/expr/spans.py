@@ -26,6 +26,7 @@ from djarrow.expr.nodes import (
     Stored,
     United,
     Written,
+    tables,
 )
 from djarrow.expr.terms import Call, Column, Term, Value
 from djarrow.model.names import TableName
@@ -82,7 +83,7 @@ class _Reading:
                 for table in (node.table, *(rise.table for rise in node.rises)):
                     self.node(table, {})
             case Written():
-                for name in () if isinstance(node.statement, Slot) else node.statement.tables:
+                for name in tables(node):
                     self.found.setdefault(name, []).append({})
             case _:
                 assert_never(node)

@@ -50,7 +50,7 @@ def values_in(entry: TableEntry, file: DataFile, heading: Heading) -> Values:
         read = None if heading[name].type.row.name == "char" else _READ.get(heading[name].type.family)
         with contextlib.suppress(ValueError):
             value = None if read is None else read(unquote(part.removeprefix(f"{name}-"), errors="strict"))
-            if value is not None and by_attributes([name]).name([value]) == part:
+            if value is not None and by_attributes((name,)).name((value,)) == part:
                 found[name] = value
     return found
 

@@ -12,9 +12,6 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import PurePosixPath
-
-from attrs import frozen
 
 from djarrow.engine.duckdb import View, literal_path
 from djarrow.errors import RepositoryError
@@ -22,10 +19,9 @@ from djarrow.model.names import TableName
 from djarrow.model.spans import Spans
 from djarrow.model.spec import TableSpec
 from djarrow.repo import footers, partitions
-from djarrow.repo.manifest import DataFile, Manifest, TableEntry
+from djarrow.repo.manifest import DataFile, TableEntry
 from djarrow.repo.places.base import NotPlain, Place
 from djarrow.sql import views
-from djarrow.sql.carried import Kind, carried_spec
 from djarrow.sql.literals import quoted
 
 Identity = tuple[int, ...]
@@ -35,19 +31,10 @@ READERS = 16
 """How many files of an object store are looked at once, where each takes a round trip."""
 
 
-@frozen
-class _Table:
-    """A table of files. entry: what the manifest says of it; None of notes beside a table."""
-
-    spec: TableSpec
-    files: tuple[DataFile, ...]
-    entry: TableEntry | None
-
-
 class RepositoryTables:
     """The tables of a repository, for its engine. Raises RepositoryError where a file is missing or not as written."""
 
-    def __init__(self, place: Place, document: Manifest, specs: Mapping[TableName, TableSpec]) -> None:
+    def __init__(self, place: Place, entries: Sequence[TableEntry], specs: Mapping[TableName, TableSpec]) -> None:
         self._place = place
         self._local = place.mounted() is None
         self._specs = specs
@@ -55,17 +42,11 @@ class RepositoryTables:
         self._looked_at: dict[str, Identity] = {}
         self._footers: dict[TableName, footers.Expected] = {}
         self._values: dict[str, partitions.Values] = {}
-        self._named: dict[tuple[str, str], list[_Table]] = {}
         self._truthful: dict[TableName, bool] = {}
-        for entry in document.tables:
-            self._add(_Table(specs[entry.name], entry.files, entry))
-            for kind, files in provenance_files(entry).items():
-                self._add(_Table(carried_spec(kind, specs[entry.name]), tuple(files), None))
-        self._each(self._check_size, (file for entry in document.tables for file in entry.every_file))
-
-    def _add(self, table: _Table) -> None:
-        first, *_ = table.spec.name.table.split()  # that of notes has a word behind it
-        self._named.setdefault((table.spec.name.schema, first), []).append(table)
+        self._entries: dict[tuple[str, str], TableEntry] = {}
+        for entry in entries:
+            self._entries[entry.schema.casefold(), entry.table.casefold()] = entry
+        self._each(self._check_size, (file for entry in entries for file in entry.files))
 
     def narrowed(self, spans: Spans) -> RepositoryTables:
         """The same, of which only rows with these values are asked for."""
@@ -75,46 +56,47 @@ class RepositoryTables:
 
     def of(self, text: str) -> Iterator[View]:
         """Those whose names are in the text, each behind that of its schema, which are all that it can read."""
-        for name in sorted(self._named.keys() & set(_QUALIFIED.findall(text.casefold()))):
-            yield from map(self._view, self._named[name])
+        named = {(schema, odd or plain) for schema, odd, plain in _QUALIFIED.findall(text.casefold())}
+        for name in sorted(self._entries.keys() & named):
+            yield self._view(self._entries[name])
 
-    def _view(self, table: _Table) -> View:
-        spec, name = table.spec, str(table.spec.name)
-        wanted = self._footers.get(spec.name)
+    def _view(self, entry: TableEntry) -> View:
+        wanted = self._footers.get(entry.name)
         if wanted is None:
-            wanted = self._footers[spec.name] = footers.expected(spec)
-        files = self._chosen(table, wanted)
+            wanted = self._footers[entry.name] = footers.expected(self._specs[entry.name])
+        files = self._chosen(entry, wanted)
         self._each(lambda file: self._look_at(file, wanted), files)
         paths = [self._path(file) for file in files]
-        if len(table.files) == 1:
+        spec, name = self._specs[entry.name], str(entry.name)
+        if len(entry.files) == 1:
             return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1)
-        return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(table.files))
+        return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files))
 
-    def _chosen(self, table: _Table, wanted: footers.Expected) -> Sequence[DataFile]:
+    def _chosen(self, entry: TableEntry, wanted: footers.Expected) -> list[DataFile]:
         """The files that may have rows which matter; one, where there is none, for the columns."""
-        rows, entry = self._spans.get(table.spec.name), table.entry
-        if entry is None or rows is None or any(not row.keys() & set(entry.partition_by) for row in rows):
-            return table.files
-        chosen = [file for file in table.files if partitions.may_have(self._values_of(file, entry), rows)]
-        if len(chosen) == len(table.files) or not self._names_say_so(table, wanted):
-            return table.files
-        return chosen or table.files[:1]
+        rows = self._spans.get(entry.name)
+        if not entry.partition_by or rows is None or any(not row.keys() & set(entry.partition_by) for row in rows):
+            return list(entry.files)
+        chosen = [file for file in entry.files if partitions.may_have(self._values_of(file, entry), rows)]
+        if len(chosen) == len(entry.files) or not self._names_say_so(entry, wanted):
+            return list(entry.files)
+        return chosen or [entry.files[0]]
 
     def _values_of(self, file: DataFile, entry: TableEntry) -> partitions.Values:
         if file.path not in self._values:
             self._values[file.path] = partitions.values_in(entry, file, self._specs[entry.name].heading)
         return self._values[file.path]
 
-    def _names_say_so(self, table: _Table, wanted: footers.Expected) -> bool:
+    def _names_say_so(self, entry: TableEntry, wanted: footers.Expected) -> bool:
         """Whether names of a table's files are of the kind that tell values, as the first of them shows."""
-        if table.spec.name not in self._truthful:
-            file = next((file for file in table.files if self._values.get(file.path)), None)
+        if entry.name not in self._truthful:
+            file = next((file for file in entry.files if self._values.get(file.path)), None)
             said = False
             if file is not None:
                 with self._told(file), self._place.open(file.path) as content:
                     said = partitions.is_said(self._values[file.path], footers.check(content, file, wanted))
-            self._truthful[table.spec.name] = said
-        return self._truthful[table.spec.name]
+            self._truthful[entry.name] = said
+        return self._truthful[entry.name]
 
     # --- looking at files ----------------------------------------------------------------------------------------
 
@@ -180,15 +162,5 @@ class RepositoryTables:
             raise RepositoryError(f"{path} cannot be read: {error}") from error
 
 
-_QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+"?([#~]*\w++))""")
+_QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+(?:"([^"]++)"|([#~]?\w++)))""")
 """A name, a dot, and a name, with quotes or without, in a time that grows with the text alone."""
-
-
-def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
-    """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
-    found: dict[Kind, list[DataFile]] = {}
-    for file in entry.provenance:
-        name = PurePosixPath(file.path).parent.name
-        if name in set(Kind):
-            found.setdefault(Kind(name), []).append(file)
-    return found

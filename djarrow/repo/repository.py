@@ -5,10 +5,10 @@ Design section 11; specification 000 "Export, Sharing, and Backup/Restore".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
-from djarrow.repo.manifest import Manifest
+from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.repo.reading import RepositoryTables
@@ -79,7 +79,7 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        tables = RepositoryTables(self.place, self.manifest, self.specs)
+        tables = RepositoryTables(self.place, *_with_notes(self.manifest, self.specs))
         limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
         schemas = views.create_schemas(self.manifest.schemas)
         return DuckReader(self.place.location, schemas, tables, limits, self.place.mounted())
@@ -212,6 +212,29 @@ def _specs(place: Place, document: Manifest) -> dict[TableName, TableSpec]:
         return specs_of(document)
     except (DjarrowError, RecursionError) as error:
         raise RepositoryError(f"{manifest.FILE_NAME} of {place}: a definition cannot be used: {error}") from error
+
+
+def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
+    """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
+    found: dict[Kind, list[DataFile]] = {}
+    for file in entry.provenance:
+        name = PurePosixPath(file.path).parent.name
+        if name in set(Kind):
+            found.setdefault(Kind(name), []).append(file)
+    return found
+
+
+def _with_notes(
+    document: Manifest, specs: Mapping[TableName, TableSpec]
+) -> tuple[list[TableEntry], dict[TableName, TableSpec]]:
+    """The tables of a repository, and those of what made their rows."""
+    entries, known = list(document.tables), dict(specs)
+    for entry in document.tables:
+        for kind, files in provenance_files(entry).items():
+            spec = carried_spec(kind, specs[entry.name])
+            entries.append(TableEntry(spec.name.schema, spec.name.table, "", files=tuple(files)))
+            known[spec.name] = spec
+    return entries, known
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:
