@@ -23,7 +23,7 @@ from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
 from djarrow.engine.session import Session, check_open, open_session
 from djarrow.engine.streaming import Streaming
-from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, told_by
+from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, set_local, told_by
 from djarrow.errors import ConnectionFailed, DjarrowError, EngineError, TransactionError
 
 if TYPE_CHECKING:
@@ -283,6 +283,36 @@ class PostgresConnection:
             self._discard_idle()  # those that a stream left before the server went are lost, too
             return parallel.read_parts(texts, lock, lend=self._lent, fetch=self._fetch)
 
+    @contextlib.contextmanager
+    def snapshot_readers(
+        self, number: int, *, lock: Callable[[bool], str], settings: Mapping[str, str] | None = None
+    ) -> Iterator[list[parallel.SnapshotReader]]:
+        """At most so many readers of one snapshot for the time of the block, each to stream from by one thread.
+
+        Each has a session of its own, in a transaction that only reads. There are fewer, and one at least, where
+        others wait for a table. lock: the statement that keeps the tables, given whether it waits for others. settings:
+        as of `begin`. Raises TransactionError inside a transaction. A lost connection is opened again, once.
+        """
+        if self.in_transaction:
+            raise TransactionError(
+                "a snapshot is read over connections of their own, which do not see what this transaction has changed. "
+                "End it before."
+            )
+        texts = [set_local(name, value) for name, value in (settings or {}).items()]
+        with contextlib.ExitStack() as stack:
+
+            def begun() -> list[parallel.SnapshotReader]:
+                return stack.enter_context(
+                    parallel.snapshot_readers(number, lock, texts, lend=self._lent, fetch=self._fetch, send=self._send)
+                )
+
+            try:
+                readers = begun()
+            except ConnectionFailed:
+                self._discard_idle()  # those that a stream left before the server went are lost, too
+                readers = begun()
+            yield readers
+
     def look(self, seconds: float) -> contextlib.AbstractContextManager[Read]:
         """Reads of at most so many seconds each, which leave nothing changed: looking.py."""
         return look(self.url, getattr(self._local, "session", None), seconds, self._discard)
@@ -363,9 +393,14 @@ class PostgresConnection:
 
     def _stream(self, session: Session, text: str) -> Stream:
         with session.lock:
-            return self._stream_alone(session, text)
+            return self._stream_alone(session, text, lambda clean: self._give_back(session, clean=clean))
 
-    def _stream_alone(self, session: Session, text: str) -> Stream:
+    def _send(self, session: Session, text: str) -> Stream:
+        """A stream whose session stays with whom it was lent to."""
+        with session.lock:
+            return self._stream_alone(session, text, lambda _: None)
+
+    def _stream_alone(self, session: Session, text: str, release: Callable[[bool], None]) -> Stream:
         import adbc_driver_postgresql.dbapi as adbc
 
         check_open(session)
@@ -381,18 +416,18 @@ class PostgresConnection:
         except adbc.Error as error:
             cursor.close()
             self._note_failure(session, error)
-            self._give_back(session, clean=True)
+            release(True)
             raise translate(error) from error
         except BaseException:
             cursor.close()
-            self._give_back(session, clean=False)
+            release(False)
             raise
         return Streaming(
             session,
             cursor,
             reader,
             failed=lambda error: self._note_failure(session, error),
-            release=lambda clean: self._give_back(session, clean=clean),
+            release=release,
         ).as_stream()
 
     # --- transactions --------------------------------------------------------------------------------------------

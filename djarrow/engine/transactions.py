@@ -72,10 +72,11 @@ def begin_statement(isolation: object, *, read_only: bool, settings: Mapping[str
     if level not in ISOLATION:
         raise TransactionError(f"{told(isolation)} is no isolation level. Give one of: {', '.join(ISOLATION)}.")
     begin = f"BEGIN ISOLATION LEVEL {ISOLATION[ISOLATION.index(level)]}{' READ ONLY' if read_only else ''}"
-    return "; ".join([begin, *(_set_local(name, value) for name, value in (settings or {}).items())])
+    return "; ".join([begin, *(set_local(name, value) for name, value in (settings or {}).items())])
 
 
-def _set_local(name: str, value: str) -> str:
+def set_local(name: str, value: str) -> str:
+    """The statement that sets one of PostgreSQL's settings for the time of a transaction."""
     if not _PLAIN.fullmatch(name) or not _PLAIN.fullmatch(value):
         raise TransactionError(
             f"{told(name)} cannot be set to {told(value)}: a setting is of letters, digits, . and -."

@@ -560,6 +560,24 @@ def test_what_cannot_be_compared(
     assert len(repository[lab.name].Subject) == 12  # what was given open stays open
 
 
+def test_a_reading_that_ends_early(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are found at the beginning of a large table end its reading, which disturbs none of those after it."""
+    monkeypatch.setattr(matching, "WHOLE", 10**9)
+    rows = pa.table({"n": range(200_000), "text": ["x" * 150] * 200_000})
+    large = declared(schema, "Large", "n : int32\n---\ntext : varchar(150)")
+    small = declared(schema, "Small", "n : int32")
+    large.insert(rows)
+    small.declare()
+    large.update1({"n": 0, "text": "y"})
+    path = dj.export(schema, tmp_path / "large").path
+    large.delete(prompt=False)
+    large.insert(rows)
+    small.insert1({"n": 1})
+    found = dj.diff(path, schema)
+    assert found["Large"].changed.to_dicts() == [{"n": 0, "text.before": "y", "text.after": "x" * 150}]
+    assert found["Small"].added.to_dicts() == [{"n": 1}]
+
+
 def test_one_row_twice(schema: dj.Schema, tmp_path: Path) -> None:
     """A repository in which a file was put twice is refused, whichever side it is."""
     table = declared(schema, "Thing", "n : int32\n---\nx : int32")

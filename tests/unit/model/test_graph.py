@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
@@ -84,3 +85,32 @@ def test_children() -> None:
     children = graph.children_of({**PARENTS, name("album"): [name("subject")]})
     assert children[name("subject")] == (name("album"), name("session"))
     assert children[name("stat")] == ()
+
+
+def test_components() -> None:
+    """What depends on each other is one group, and each group comes after all that it depends on."""
+    dice = random.Random(1)  # noqa: S311 - a test that can be repeated
+    for _ in range(200):
+        size = dice.randint(0, 9)
+        sources = {n: [dice.randrange(size) for _ in range(dice.randint(0, 2))] for n in range(size)}
+        groups = graph.components(sources)
+        assert sorted(n for group in groups for n in group) == list(range(size))
+        reached = {n: _reached(n, sources) for n in sources}
+        place = {n: number for number, group in enumerate(groups) for n in group}
+        for one in sources:
+            for other in sources:
+                together = one == other or (other in reached[one] and one in reached[other])
+                assert (place[one] == place[other]) == together
+                assert other not in reached[one] or place[other] <= place[one]
+    chain = {n: [n - 1] if n else [] for n in range(20_000)}
+    assert graph.components(chain) == [(n,) for n in range(20_000)]
+
+
+def _reached(node: int, sources: dict[int, list[int]]) -> set[int]:
+    found: set[int] = set()
+    waiting = list(sources[node])
+    while waiting:
+        if (each := waiting.pop()) not in found:
+            found.add(each)
+            waiting += sources[each]
+    return found
