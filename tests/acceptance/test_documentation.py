@@ -259,7 +259,7 @@ def test_the_example_of_repositories(schema: dj.Schema, tmp_path: Path, monkeypa
     assert [row["speed"] for row in found.strong] == [9.0, 9.5, 8.5]
     assert found.changed.to_dicts() == [{"station": 1, "height.before": 10.0, "height.after": 12.5}]
     assert (found.added["speed"].to_list(), found.removed["speed"].to_list()) == ([4.0], [9.5])
-    (shown,) = re.findall(r"```console\n\$ djarrow diff .*\n(?:.*\n)((?:.*\n)+)```", comparing)
+    (shown,) = re.findall(r"```console\n\$ djarrow diff .*\n(?:.*\n)((?:.*\n)+?)```", comparing)
     assert str(found.found).replace(schema.name, "weather").splitlines()[1:] == shown.splitlines()
     root = found.written.path
     names = [
