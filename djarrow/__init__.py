@@ -10,6 +10,7 @@ from djarrow.engine.connect import conn
 from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.jobs.many import populate, progress
+from djarrow.repo.diff import diff
 from djarrow.repo.export import export
 from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
 from djarrow.repo.restore import restore
@@ -52,6 +53,7 @@ __all__ = [
     "blob",
     "config",
     "conn",
+    "diff",
     "errors",
     "export",
     "insert_many",

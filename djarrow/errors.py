@@ -463,6 +463,17 @@ class TimedOut(EngineError, TimeoutError):
     """A statement took longer than it was given, and was stopped."""
 
 
+class ResultTooLarge(EngineError, MemoryError):
+    """A result that is held whole is larger than a query of a repository may take. limit: in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the result has more than {limit:,} bytes, which is what the setting `repository.memory` allows. Read "
+            "fewer rows or columns, read it in pieces by `to_batches()`, or raise that and open the repository again."
+        )
+        self.limit = limit
+
+
 class TableChanged(DefinitionError, EngineError):
     """A table is no longer what its class says: another process altered it since this one declared the class."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -48,6 +49,20 @@ def _number(text: str) -> Any:
         return text
 
 
+_SIZE = re.compile(r"(\d{1,6}(\.\d{1,3})?) ?(KB|MB|GB|TB)")
+_SHARE = re.compile(r"[1-9]\d?%")
+
+SIZE = Kind(
+    "a size such as '20GB'", lambda value: isinstance(value, str) and bool(_SIZE.fullmatch(value)), lambda text: text
+)
+MEMORY = Kind(
+    "a size such as '4GB', or a share of the machine's memory such as '50%'",
+    lambda value: isinstance(value, str) and bool(_SIZE.fullmatch(value) or _SHARE.fullmatch(value)),
+    lambda text: text,
+)
+COUNT_OR_NONE = Kind(
+    "a whole number from 1, or 0 for the usual", lambda value: type(value) is int and value >= 0, COUNT.read
+)
 SECONDS = Kind("a number of seconds above 0", _is_time, _number)
 SECONDS_OR_NONE = Kind(
     "a number of seconds above 0, or 0 for the usual", lambda value: value == 0 or _is_time(value), _number
@@ -96,6 +111,9 @@ SETTINGS = {
             "jobs.together", 0.1, SECONDS_OR_NONE, "seconds that makes share a transaction for; 0: each has its own"
         ),
         Setting("jobs.keep_completed", False, BOOLEAN, "whether jobs that are done stay in the queue, as `success`"),
+        Setting("repository.memory", "50%", MEMORY, "what queries of an open repository, and each result, may take"),
+        Setting("repository.spill", "20GB", SIZE, "what they may write to the system's temporary folder"),
+        Setting("repository.threads", 0, COUNT_OR_NONE, "the processors that they use; 0: all"),
     )
 }
 """Every setting by name."""

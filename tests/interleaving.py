@@ -1,21 +1,24 @@
-"""Scripts that run at once on sessions of their own, one statement of the database at a time, in a given order.
+"""Scripts that run at once on sessions of their own, one statement of the database at a time, in a chosen order.
 
 A script is a function; every statement that it sends waits until it is its turn. So all orders in which two or three of
-them can meet are tried, also those that a test of threads would meet once in a million times. A session that waits for
-a lock of another is passed over until it goes on.
+them can meet are tried, also those that a test of threads would meet once in a million times. Who may go next is chosen
+among those that can: a session that waits for a lock of another goes on when it gets it. Which orders there are:
+orders.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import random
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
+from djarrow.engine.interruption import Heeded, Watched
+from djarrow.engine.kept import Kept
 from djarrow.engine.postgres import PostgresConnection
 
 if TYPE_CHECKING:
@@ -23,133 +26,209 @@ if TYPE_CHECKING:
 
 Script = Callable[[], object]
 
-LOOK = 0.01
+Choose = Callable[["Turns", frozenset[int]], int]
+"""Which of the scripts that can go on does so."""
+
+LOOK = 0.003
 """Seconds after which the server is asked whether a statement that has not ended waits for another session."""
+
+DEADLOCK = "1ms"
+"""After which the server looks whether sessions wait for each other. Shorter than LOOK, so that by the time the next
+statement is sent a session that waits has looked: it is always the last to wait that fails, in every run of an order.
+"""
+
+PATIENCE = 60.0
+"""Seconds after which a script that neither goes on nor waits for a lock fails the test."""
+
+
+@define
+class _Worker:
+    """A thread that runs scripts, one after the other, on one session. backend: the server's process of it."""
+
+    tasks: queue.SimpleQueue[Callable[[], None] | None] = field(factory=queue.SimpleQueue)
+    thread: threading.Thread | None = None
+    backend: int = 0
 
 
 @define
 class Turns:
-    """Who may send a statement. steps: how many each script has sent; backends: the server's process of each.
+    """Who may send a statement, and what each has sent.
 
-    connection: on which the server is asked about them.
+    connection: the scripts', on which the server is asked about them. pending: the statement that each waits to send;
+    sent, failed: how many statements each has sent in this run, and how many of them failed.
     """
 
     connection: PostgresConnection
     changed: threading.Condition = field(factory=threading.Condition)
-    waiting: set[int] = field(factory=set)
-    ended: set[int] = field(factory=set)
-    may: set[int] = field(factory=set)
-    steps: dict[int, int] = field(factory=dict)
-    backends: dict[int, int] = field(factory=dict)
-    local: threading.local = field(factory=threading.local)
+    pending: dict[int, str] = field(factory=dict)
+    sent: dict[int, int] = field(factory=dict)
+    failed: dict[int, int] = field(factory=dict)
+    _is_over: bool = False
+    _running: set[int] = field(factory=set)
+    _may: set[int] = field(factory=set)
+    _workers: dict[int, _Worker] = field(factory=dict)
+    _local: threading.local = field(factory=threading.local)
 
-    def pause(self, backend: int) -> None:
-        """Wait for one's turn, where this thread runs a script."""
-        number = getattr(self.local, "number", None)
+    # --- on the threads of the scripts ---------------------------------------------------------------------------
+
+    def execute(self, text: str, work: Callable[[], Any]) -> Any:
+        """Send a statement when it is one's turn, where this thread runs a script."""
+        number = getattr(self._local, "number", None)
         if number is None:
-            return
+            return work()
         with self.changed:
-            self.backends[number] = backend
-            self.steps[number] = self.steps.get(number, 0) + 1
-            self.waiting.add(number)
+            self.pending[number] = text
             self.changed.notify_all()
-            assert self.changed.wait_for(lambda: number in self.may, 60)
-            self.may.discard(number)
-            self.waiting.discard(number)
+            self.changed.wait_for(lambda: number in self._may or self._is_over)
+            self._may.discard(number)
+            self.sent[number] += 1
+        try:
+            return work()
+        except BaseException:
+            self.failed[number] += 1
+            raise
 
-    def grant(self, number: int) -> None:
-        """Let a script send a statement, where it has one, and wait until that has ended, or waits for a lock."""
-        if not self._settled(number):
-            return
-        with self.changed:
-            if number in self.ended:
-                return
-            self.may.add(number)
-            self.waiting.discard(number)
-            self.changed.notify_all()
-        self._settled(number)
+    def _work(self, number: int, worker: _Worker) -> None:
+        self.connection.execute(f"SET deadlock_timeout = '{DEADLOCK}'")
+        worker.backend = self.connection._session().backend
+        while (task := worker.tasks.get()) is not None:
+            self._local.number = None
+            session = self.connection._session()
+            session.kept = Kept()  # as of a session that has sent nothing yet
+            self.connection.execute("DEALLOCATE ALL")
+            assert session.backend == worker.backend, "a script has lost its session"
+            self._local.number = number
+            task()
 
-    def _settled(self, number: int) -> bool:
-        """Whether a script has a statement to send, or none any more; False where it waits for a lock of another."""
-        while True:
+    # --- on the thread of the test -------------------------------------------------------------------------------
+
+    def run(self, scripts: Sequence[Script], choose: Choose) -> list[Any]:
+        """Run scripts so that their statements come in the order that is chosen step by step.
+
+        Gives what each returned, or what it raised.
+        """
+        numbers = range(len(scripts))
+        told: list[Any] = [None] * len(scripts)
+        self.pending, self._may, self._running = {}, set(), set(numbers)
+        self.sent, self.failed = dict.fromkeys(numbers, 0), dict.fromkeys(numbers, 0)
+
+        def task(number: int) -> Callable[[], None]:
+            def work() -> None:
+                try:
+                    told[number] = scripts[number]()
+                except Exception as error:  # noqa: BLE001 - it is what the test looks at
+                    told[number] = error
+                finally:
+                    with self.changed:
+                        self._running.discard(number)
+                        self.changed.notify_all()
+
+            return work
+
+        for number in numbers:
+            self._worker(number).tasks.put(task(number))
+        self._settle(frozenset(numbers))
+        while self._running:
+            number = choose(self, frozenset(self.pending))
             with self.changed:
-                if self.changed.wait_for(lambda: number in self.waiting | self.ended, LOOK):
-                    return True
-            if self._waits_for_lock(number):
-                return False
+                del self.pending[number]
+                self._may.add(number)
+                self.changed.notify_all()
+            self._settle(frozenset([number]))
+        return told
 
-    def _waits_for_lock(self, number: int) -> bool:
-        backend = self.backends.get(number)
-        if backend is None:
-            return False
-        found = self.connection.query(f"SELECT wait_event_type AS what FROM pg_stat_activity WHERE pid = {backend}")
-        return bool(found.column("what").to_pylist() == ["Lock"])
+    def _worker(self, number: int) -> _Worker:
+        worker = self._workers.get(number)
+        if worker is None:
+            worker = self._workers[number] = _Worker()
+            worker.thread = threading.Thread(target=self._work, args=(number, worker), daemon=True)
+            worker.thread.start()
+        return worker
+
+    def close(self) -> None:
+        """End the threads of the scripts. Where the test has failed within an order, the scripts end by themselves."""
+        with self.changed:
+            self._is_over = True
+            self.changed.notify_all()
+        for worker in self._workers.values():
+            worker.tasks.put(None)
+        for worker in self._workers.values():
+            assert worker.thread is not None
+            worker.thread.join(PATIENCE)
+
+    def _settle(self, gone: frozenset[int]) -> None:
+        """Wait until every script has a statement to send, waits for a lock of another, or has ended.
+
+        gone: those that have just been let go on.
+        """
+        end, others = time.monotonic() + PATIENCE, gone
+        while True:
+            self._wait_for(others)
+            with self.changed:
+                others = self._busy
+            if not others or (self.pending and self._wait_for_locks(others)):
+                return
+            assert time.monotonic() < end, f"the scripts {sorted(others)} do not go on"
+
+    def _wait_for(self, numbers: frozenset[int]) -> None:
+        """Wait until none of these is busy, but not for long."""
+        with self.changed:
+            self.changed.wait_for(lambda: not numbers & self._busy, LOOK)
+
+    @property
+    def _busy(self) -> frozenset[int]:
+        return frozenset(self._running - self.pending.keys())
+
+    def _wait_for_locks(self, numbers: frozenset[int]) -> bool:
+        """Whether each waits for a lock of another script, which the server's table of locks tells at any time.
+
+        Its own work can be in the way, too, as that of autovacuum; but not for long.
+        """
+        each = ", ".join(f"({self._workers[number].backend})" for number in numbers)
+        scripts = ", ".join(str(worker.backend) for worker in self._workers.values())
+        text = f"SELECT bool_and(pg_blocking_pids(pid) && ARRAY[{scripts}]) AS wait FROM (VALUES {each}) AS t (pid)"
+        return bool(self.connection.query(text).column("wait")[0].as_py())
 
 
 @contextlib.contextmanager
 def stepped(monkeypatch: pytest.MonkeyPatch, connection: PostgresConnection) -> Iterator[Turns]:
-    """Have every statement of this process wait for its turn."""
-    turns, heeding = Turns(connection), PostgresConnection._heeding
+    """Have every statement of a script wait for its turn."""
+    turns = Turns(connection)
 
-    def waiting(self: PostgresConnection, session: Any, work: Any) -> Any:
-        turns.pause(session.backend)
-        return heeding(self, session, work)
+    class Stepped(Watched):
+        """A statement of the driver that waits for its turn."""
+
+        __slots__ = ("text",)
+
+        def __init__(self, statement: Any) -> None:
+            super().__init__(statement)
+            self.text: str | None = "COPY"
+
+        def set_sql_query(self, text: str) -> None:
+            self.text = text
+            self._statement.set_sql_query(text)
+
+        def _in_turn(self, work: Callable[[], Any]) -> Any:
+            text, self.text = self.text, None
+            return work() if text is None else turns.execute(text, work)
+
+        def prepare(self) -> None:
+            """With what comes after it, one turn: the snapshot of a transaction can be taken here already."""
+            self._in_turn(self._statement.prepare)
+
+        def execute_query(self) -> Any:
+            return self._in_turn(self._statement.execute_query)
+
+        def execute_update(self) -> Any:
+            return self._in_turn(self._statement.execute_update)
+
+    def watched(self: Heeded, statement: Any) -> Watched:
+        self._watched.append(Stepped(statement))
+        return self._watched[-1]
 
     with monkeypatch.context() as patched:
-        patched.setattr(PostgresConnection, "_heeding", waiting)
-        yield turns
-
-
-def run(
-    turns: Turns, scripts: Sequence[Script], order: Sequence[int], *, only: Sequence[int] | None = None
-) -> list[str]:
-    """Run scripts, or only some, so that their statements come in this order; what is left comes after it.
-
-    Gives "" of each that ended well, else the state of the database's error, or the name of its class.
-    """
-    numbers = range(len(scripts)) if only is None else only
-    told = [""] * len(scripts)
-    turns.waiting, turns.ended, turns.may, turns.steps = set(), set(), set(), {}
-    turns.backends = {}
-
-    def work(number: int) -> None:
-        turns.local.number = number
+        patched.setattr(Heeded, "_watch", watched)
         try:
-            scripts[number]()
-        except Exception as error:  # noqa: BLE001 - it is what the test looks at
-            told[number] = getattr(error, "sqlstate", None) or type(error).__name__
+            yield turns
         finally:
-            with turns.changed:
-                turns.ended.add(number)
-                turns.changed.notify_all()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in numbers]
-    for thread in threads:
-        thread.start()
-    for number in order:
-        turns.grant(number)
-    end = time.monotonic() + 60
-    while len(turns.ended) < len(numbers):
-        assert time.monotonic() < end, "the scripts wait for each other"
-        for number in numbers:
-            turns.grant(number)
-    for thread in threads:
-        thread.join(60)
-    return told
-
-
-def orders(steps: Mapping[int, int], most: int | None) -> list[tuple[int, ...]]:
-    """All orders of so many steps of each script, or so many of them, drawn at random."""
-    every = [number for number, count in sorted(steps.items()) for _ in range(count)]
-    chance = random.Random(4)  # noqa: S311 - test data
-    if most is None:
-        return sorted(set(_distinct(dict(steps))))
-    return [tuple(chance.sample(every, len(every))) for _ in range(most)]
-
-
-def _distinct(left: dict[int, int]) -> Iterator[tuple[int, ...]]:
-    if not any(left.values()):
-        yield ()
-    for number in [number for number, count in left.items() if count]:
-        for rest in _distinct({**left, number: left[number] - 1}):
-            yield (number, *rest)
+            turns.close()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from djarrow._version import __version__
-from djarrow.cli import demo, export, progress, restore, server, verify, worker
+from djarrow.cli import demo, diff, export, opening, progress, restore, server, verify, worker
 from djarrow.cli.failure import CommandGroup
 
 app = typer.Typer(
@@ -18,7 +18,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they can hold a password
 )
 app.command()(demo.demo)
+app.command()(diff.diff)
 app.command()(export.export)
+app.command("open")(opening.open_repository)
 app.command()(progress.progress)
 app.command()(restore.restore)
 app.command()(verify.verify)

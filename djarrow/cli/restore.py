@@ -30,14 +30,14 @@ def restore(
     """
     from djarrow.repo.restore import restore as make
 
-    renaming = dict(map(_renaming, rename or ()))
-    made = make(path, schemas=schema or None, rename=renaming, into=into, resumable=resumable)
+    made = make(path, schemas=schema or None, rename=dict(map(renaming, rename or ())), into=into, resumable=resumable)
     kept = f", {made.kept:,} were there" if made.kept else ""
     named = ", ".join(made.schemas)
     typer.echo(f"{named}: {made.tables} tables, {made.rows:,} rows{kept} in {made.seconds:.1f} s", err=True)
 
 
-def _renaming(text: str) -> tuple[str, str]:
+def renaming(text: str) -> tuple[str, str]:
+    """What `--rename` says: a schema and its other name. Raises typer.BadParameter."""
     old, equals, new = text.partition("=")
     if not (old and equals and new):
         raise typer.BadParameter(f"{text!r} is not SCHEMA=NAME.", param_hint="--rename")

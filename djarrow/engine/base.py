@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from djarrow.engine.transactions import Status
     from djarrow.model.names import TableName
+    from djarrow.model.spans import Spans
 
 
 class Stream:
@@ -88,6 +89,11 @@ class Reader(Protocol):
     @property
     def read_parallel(self) -> ReadParallel | None:
         """Reads over several connections; None of an engine that is parallel by itself."""
+        ...
+
+    @property
+    def narrowed(self) -> Callable[[Spans], Reader] | None:
+        """The same engine for queries of rows with these values only; None of one that has indexes for that."""
         ...
 
     def explain(self, text: str, *, analyze: bool) -> str:

@@ -48,6 +48,7 @@ class PostgresConnection:
     """
 
     dialect = "postgres"
+    narrowed = None  # it has indexes
 
     def __init__(self, url: str, *, restart: Callable[[], str] | None = None) -> None:
         self.url = url

@@ -124,7 +124,8 @@ def to_polars(source: pa.Table, heading: Heading) -> pl.DataFrame:
     frame = pl.from_arrow(pa.table(columns, names=list(heading.names)))
     if not isinstance(frame, pl.DataFrame):  # pragma: no cover - a table gives a frame
         raise TypeError(type(frame))
-    wanted = {a.name: a.type.polars for a in heading if frame.schema[a.name] != a.type.polars}
+    schema = frame.schema  # which Polars makes anew each time
+    wanted = {a.name: a.type.polars for a in heading if schema[a.name] != a.type.polars}
     try:
         return frame.cast(wanted) if wanted else frame  # type: ignore[arg-type]
     except pl.exceptions.InvalidOperationError:

@@ -7,10 +7,13 @@ import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import MakeError
-from djarrow.jobs.keys import Keys, count, without_row
+from attrs import evolve
+
+from djarrow.errors import DjarrowError, MakeError
+from djarrow.jobs.key_source import source_keys
+from djarrow.jobs.keys import Keys, among, count, without_row
 from djarrow.jobs.provenance import author_of
-from djarrow.jobs.whole import Made, begun_anew, kept_whole, lease_lost, taking_jobs
+from djarrow.jobs.whole import OF_NO_KEY, Made, begun_anew, kept_whole, lease_lost, taking_jobs
 from djarrow.sql import compile as compiler
 from djarrow.sql import makes
 from djarrow.sql.dialects import Dialect
@@ -47,15 +50,32 @@ class BatchMaker:
         """Make those of the keys that have no row, or a stale one, in one transaction: afterwards all have one.
 
         Begun anew where the server ended it for the sake of another transaction, and with those that are left where
-        others made some meanwhile. Raises MakeError where a key has no row at the end, LeaseLost where a job of theirs
-        is another worker's by now, and what make_batch raises; then nothing was kept.
+        others made some meanwhile, or deleted what they were to be made of. Raises MakeError where a key has no row at
+        the end, LeaseLost where a job of theirs is another worker's by now, and what make_batch raises; then nothing
+        was kept.
         """
         self._asked = None
-        return begun_anew(
-            lambda: self._attempt(keys),
-            lambda: self._left(keys),
-            lambda: self._asked,
-        )
+        try:
+            return begun_anew(
+                lambda: self._attempt(keys),
+                lambda: self._left(keys),
+                lambda: self._asked,
+            )
+        except Exception as error:
+            if keys.jobs or isinstance(error, OF_NO_KEY):
+                raise
+            left = self._still_there(keys)
+            if len(left) == len(keys):
+                raise
+        made = self.make(left)
+        return evolve(made, skipped=made.skipped + len(keys) - len(left))
+
+    def _still_there(self, keys: Keys) -> Keys:
+        """Those of them that are of the key source now. All of them where that cannot be asked."""
+        try:
+            return Keys.read(self._database, among(keys.node, source_keys(self._table, ()).node))
+        except DjarrowError:  # what the make has raised is to be told
+            return keys
 
     def _missing(self, keys: Keys) -> Node:
         return without_row(keys.node, self._spec)

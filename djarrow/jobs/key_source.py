@@ -5,10 +5,10 @@ Specification: 000 "Key Source".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from djarrow.errors import DefinitionError, InvalidCondition, hint_nearest
+from djarrow.errors import DefinitionError, DjarrowError, InvalidCondition, hint_nearest
 from djarrow.table.expression import QueryExpression, as_expression
 
 if TYPE_CHECKING:
@@ -56,6 +56,14 @@ def source_keys(table: AutoPopulated, restrictions: Sequence[Any]) -> QueryExpre
             "Correct it, or leave it out to mean all keys."
         )
     return chosen.proj()
+
+
+def has_gone(table: AutoPopulated, key: Mapping[str, Any]) -> bool:
+    """Whether a key that was there is none of the key source any more: what it was to be made of was deleted."""
+    try:
+        return not source_keys(table, ()) & key
+    except DjarrowError:  # what its make has raised is to be told
+        return False
 
 
 def restricts(table: AutoPopulated, restriction: Any) -> bool:

@@ -26,8 +26,8 @@ class Failure:
 class Populated:
     """What a populate did. done: keys that were made; seconds: how long it took.
 
-    skipped: keys that were passed over: another process made them meanwhile, or make_query has no row for them, which
-    stay pending.
+    skipped: keys that were passed over: another process made them meanwhile, or deleted what they were to be made of;
+    or make_query has no row for them, which stay pending.
     waiting: of a populate that replaces stale results, keys that it left: results upstream are stale, and go first.
     """
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
-from djarrow.errors import ConnectionFailed, DjarrowError, LeaseLost, MakeError
+from djarrow.errors import ConnectionFailed, LeaseLost, MakeError
 from djarrow.jobs.heartbeat import Heartbeat, warn
-from djarrow.jobs.key_source import source_keys
+from djarrow.jobs.key_source import has_gone
 from djarrow.jobs.validity import keys_to_make
 from djarrow.settings import config
 from djarrow.sql import jobs, leases, locks
@@ -194,10 +194,7 @@ class Reserved:
 
     def has_gone(self, job: Job) -> bool:
         """Whether the key of a job is none of the key source any more. Then the job is struck off."""
-        try:
-            gone = not source_keys(self._table, ()) & job.key
-        except DjarrowError:  # what its make has raised is to be told
-            return False
+        gone = has_gone(self._table, job.key)
         if gone:
             self._finish(job, keep=False)
         return gone

@@ -10,11 +10,13 @@ from attrs import define, field
 
 from djarrow.errors import ConnectionFailed, LeaseLost
 from djarrow.jobs.forms import Form
+from djarrow.jobs.key_source import has_gone
 from djarrow.jobs.making import Maker
 from djarrow.jobs.options import Failure, Options, Outcome
 from djarrow.jobs.pace import Pace
 from djarrow.jobs.queue import Job, Reserved
 from djarrow.jobs.together import Attempt, Together
+from djarrow.jobs.whole import OF_NO_KEY
 from djarrow.settings import config
 
 if TYPE_CHECKING:
@@ -119,6 +121,9 @@ class Run:
                 reserved.give_back([job])
             raise error
         if reserved is not None and job is not None and self._is_settled(error, job, reserved):
+            self.skip(key)
+            return
+        if job is None and not isinstance(error, OF_NO_KEY) and has_gone(self.table, key):
             self.skip(key)
             return
         self._tell(key, attempt.seconds, error=error)

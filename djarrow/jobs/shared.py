@@ -69,6 +69,7 @@ class Shared:
     """
 
     dialect = "postgres"
+    narrowed = None  # it has indexes
 
     def __init__(
         self, database: Database, own: Sequence[TableName], keys: Sequence[Mapping[str, Any]], habits: Habits

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, TypeVar
 from attrs import frozen
 
 from djarrow.engine.base import may_come_of_keeping
-from djarrow.errors import DuplicateKey, EngineError, LeaseLost, MakeError, TransactionError
+from djarrow.errors import (
+    ConnectionFailed,
+    DuplicateKey,
+    EngineError,
+    LeaseLost,
+    MakeError,
+    TransactionError,
+    UnknownOutcome,
+)
 from djarrow.settings import config
 from djarrow.sql import jobs
 from djarrow.sql.ddl import MAKING
@@ -27,6 +35,9 @@ Result = TypeVar("Result")
 
 PAUSE = 0.02
 """The longest wait, in seconds, before keys that others stood in the way of are made anew; twice that each time."""
+
+OF_NO_KEY = (ConnectionFailed, LeaseLost, UnknownOutcome)
+"""Errors of a make that say nothing about its key."""
 
 
 @frozen

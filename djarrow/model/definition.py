@@ -175,6 +175,9 @@ def _parser() -> lark.Lark:
 
 def _parse_line(source: str, number: int, table: str) -> Line | _Remark | _Divider | None:
     """What a line says; None for a blank one."""
+    _check_readable(source, number, table)
+    if (plain := _plain_attribute(number, source)) is not None:
+        return plain
     statement: Any = _tree(source, "line", number, table).children[0]
     said: Line | _Remark | _Divider | None = _STATEMENTS[statement.data](number, source, statement.children)
     return said
@@ -184,16 +187,20 @@ def _tree(source: str, start: str, number: int, table: str | None) -> lark.Tree[
     """The parse of a line, or of a type."""
     import lark
 
+    _check_readable(source, number, table)
+    try:
+        return _parser().parse(source, start)
+    except lark.UnexpectedInput as error:
+        raise _syntax_error(error, source, number, table) from None
+
+
+def _check_readable(source: str, number: int, table: str | None) -> None:
     if len(source) > LONGEST_LINE:
         text = f"the line has {len(source):,} characters; at most {LONGEST_LINE:,} are read."
         raise DefinitionError(text, table=table, line=number, column=LONGEST_LINE + 1)
     if found := UNKEPT.search(source):
         text = f"the line holds {found[0]!r}, which no text of PostgreSQL can."
         raise DefinitionError(text, table=table, line=number, column=found.start() + 1)
-    try:
-        return _parser().parse(source, start)
-    except lark.UnexpectedInput as error:
-        raise _syntax_error(error, source, number, table) from None
 
 
 def _syntax_error(error: lark.UnexpectedInput, source: str, number: int, table: str | None) -> DefinitionSyntaxError:
@@ -255,6 +262,33 @@ _MOST_DIGITS = 4_000  # Python reads no longer integers from text; every type re
 
 def _parameter(token: Any) -> Parameter:
     return int(token[:_MOST_DIGITS]) if token.type == "INTEGER" else _unquote(token)
+
+
+_PLAIN_ATTRIBUTE = re.compile(
+    r"[ \t]*(?P<name>[^\W\d]\w*)[ \t]*:[ \t]*(?P<type>[A-Za-z][A-Za-z0-9_]*)"
+    r"(?:[ \t]*\([ \t]*(?P<first>[0-9]{1,9})[ \t]*(?:,[ \t]*(?P<second>[0-9]{1,9})[ \t]*)?\))?"
+    r"[ \t]*(?P<remark>#.*)?"
+)
+
+
+def _plain_attribute(number: int, source: str) -> AttributeLine | None:
+    """What the grammar says of the lines that most are: a name, a type and a remark. It takes a tenth of the time."""
+    found = _PLAIN_ATTRIBUTE.fullmatch(source)
+    if found is None:
+        return None
+    return AttributeLine(
+        line=number,
+        column=found.start("name") + 1,
+        name=found["name"],
+        type_name=found["type"],
+        type_column=found.start("type") + 1,
+        parameters=tuple(int(text) for text in found.group("first", "second") if text is not None),
+        auto_increment=found["type"].lower() in COUNTING_TYPES,
+        default=None,
+        default_column=None,
+        quoted=False,
+        comment=_comment(found["remark"]),
+    )
 
 
 def _type_first(number: int, _: str, children: list[Any]) -> AttributeLine:

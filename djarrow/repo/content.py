@@ -6,7 +6,7 @@ docs/decisions/023-content-hashes.md says what is hashed, and why so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,41 @@ Hashes = npt.NDArray[np.uint64]
 """A 64-bit hash of each row; sums and products are modulo 2^64."""
 
 
+class RowHash:
+    """Hashes rows over some attributes, by their names in the batches, which are best of ROWS rows at most."""
+
+    def __init__(self, attributes: Iterable[Attribute]) -> None:
+        self._columns = [(attribute.name, _Column(attribute)) for attribute in attributes]
+
+    def sums(self, batch: pa.RecordBatch) -> Hashes:
+        """The sum of the hashes of each row's values. Those over other attributes can be added."""
+        found = np.zeros(batch.num_rows, np.uint64)
+        for name, column in self._columns if batch.num_rows else ():
+            found += column.hashes(batch.column(name))
+        return found
+
+    def __call__(self, batch: pa.RecordBatch) -> Hashes:
+        """The hash of each row of a batch."""
+        return mixed(self.sums(batch))
+
+
+def mixed(sums: Hashes) -> Hashes:
+    """The hashes of rows, of the sums over all of their attributes."""
+    found = sums.copy()
+    _mix(found)
+    return found
+
+
+def joined(hashes: Sequence[Hashes]) -> Hashes:
+    """The hashes of several pieces, one after the other."""
+    return np.concatenate([np.zeros(0, np.uint64), *hashes])
+
+
 class ContentHash:
     """The hash of the rows that were added so far. heading: of the table; batches have its Arrow schema."""
 
     def __init__(self, heading: Heading) -> None:
-        self._columns = [_Column(attribute) for attribute in heading]
+        self._hash = RowHash(heading)
         self._first = self._second = 0
 
     def begin(self) -> None:
@@ -32,18 +62,15 @@ class ContentHash:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Add rows."""
-        for start in range(0, batch.num_rows, ROWS):
-            self._add(batch.slice(start, ROWS))
+        for piece in pieces(batch):
+            self.add_hashes(self._hash(piece))
 
-    def _add(self, batch: pa.RecordBatch) -> None:
-        rows = np.zeros(batch.num_rows, np.uint64)
-        for column, array in zip(self._columns, batch.columns, strict=True):
-            rows += column.hashes(array)
-        _mix(rows)
+    def add_hashes(self, rows: Hashes) -> None:
+        """Add rows by their hashes over all attributes."""
         self._first = (self._first + int(rows.sum())) % 2**64
-        rows ^= _SECOND
-        _mix(rows)
-        self._second = (self._second + int(rows.sum())) % 2**64
+        second = rows ^ _SECOND
+        _mix(second)
+        self._second = (self._second + int(second.sum())) % 2**64
 
     def hexdigest(self) -> str:
         """The hash, of 32 hexadecimal digits. That of a table without rows is all zeros."""
@@ -59,6 +86,12 @@ def combined(digests: Iterable[str]) -> str:
 
 ROWS = 16_384
 """How many are hashed at once: columns of so many stay in the processor's cache."""
+
+
+def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces of ROWS rows at most."""
+    return (batch.slice(start, ROWS) for start in range(0, batch.num_rows, ROWS))
+
 
 _SECOND = np.uint64(0x9E3779B97F4A7C15)
 

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from attrs import asdict, frozen
 
-from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
+from djarrow.errors import DefinitionError, DjarrowError, RepositoryError, told
 from djarrow.jobs.revision import Revision
 from djarrow.model import names
-from djarrow.model.names import TableName
+from djarrow.model.names import UNKEPT, TableName
 from djarrow.repo.paths import is_inside
 from djarrow.repo.places.base import Place
 
@@ -157,7 +157,7 @@ def read(place: Place) -> Manifest:
     """The manifest of a repository. Raises RepositoryError where there is none, or none that can be read."""
     try:
         with place.open(FILE_NAME) as file:
-            data = file.read()
+            data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise RepositoryError(
             f"{place} is no repository: it has no {FILE_NAME}. An export that was interrupted has none; export again."
@@ -171,19 +171,56 @@ def parsed(data: bytes, place: Place) -> Manifest:
     """The manifest that a file holds. Raises RepositoryError for what is none."""
     path = f"{FILE_NAME} of {place}"
     try:
-        document = json.loads(data.decode("utf-8"))
+        document = document_of(data)
     except (ValueError, RecursionError) as error:
         raise RepositoryError(f"{path} cannot be read: {error}") from error
     version = document.pop("djarrow_repository", None) if isinstance(document, dict) else None
-    if version != FORMAT:
+    if type(version) is not int or version != FORMAT:
         raise RepositoryError(f"{path} has format {version!r}; this version of djarrow reads format {FORMAT}.")
     try:
         manifest = _manifest(document)
         check_distinct(table.name for table in manifest.tables)
         _check_paths(manifest)
+        _check_definitions(manifest)
     except DjarrowError as error:
         raise RepositoryError(f"{path}: {error}") from error
     return manifest
+
+
+MAX_BYTES = 64 * 2**20
+"""Of a manifest: as much as a quarter of a million files take."""
+
+MAX_OBJECTS = 1_000_000
+"""Lists and objects, of which each file is one. Twenty million of them would fit, and take a minute to read."""
+
+MAX_PATH = 1_024
+"""Characters of a path."""
+
+MAX_DEFINITIONS, MAX_LINES = 2_000_000, 100_000
+"""Characters and lines of all definitions, which take seconds to read. 5,000 tables have as much."""
+
+
+def document_of(data: bytes) -> Any:
+    """JSON as the standard has it, of a bounded size, with each member of an object once.
+
+    Raises ValueError or RecursionError.
+    """
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES:,} bytes.")
+    if data.count(b"[") + data.count(b"{") > MAX_OBJECTS:
+        raise ValueError(f"it has more than {MAX_OBJECTS:,} lists and objects.")
+    return json.loads(data.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("an object has two members of one name.")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON.")
 
 
 Value = TypeVar("Value")
@@ -194,13 +231,28 @@ def _member(record: Any, name: str, kind: type[Value]) -> Value:
     value = record.get(name) if isinstance(record, dict) else None
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RepositoryError(f"{name!r} is missing, or not of the type that it should be.")
+    if isinstance(value, str):
+        _check_text(value, name)
+    return value
+
+
+def _check_text(value: Any, name: str) -> None:
+    if not isinstance(value, str) or UNKEPT.search(value):
+        raise RepositoryError(f"{name!r} holds what is no text.")
+
+
+def _count(record: Any, name: str) -> int:
+    """A member that says how many there are."""
+    value = _member(record, name, int)
+    if not 0 <= value < 2**63:
+        raise RepositoryError(f"{name!r} is {told(value)}, and counts something.")
     return value
 
 
 def _strings(values: Iterable[Any], name: str) -> tuple[str, ...]:
     found = tuple(values)
-    if not all(isinstance(value, str) for value in found):
-        raise RepositoryError(f"{name!r} holds what is no text.")
+    for value in found:
+        _check_text(value, name)
     return found
 
 
@@ -242,19 +294,44 @@ def _table(record: Any) -> TableEntry:
 
 
 def _file(record: Any) -> DataFile:
+    digest = _member(record, "sha256", str)
+    if not _SHA256.fullmatch(digest):
+        raise RepositoryError(f"'sha256' is {told(digest)}, and has 64 hexadecimal digits.")
     return DataFile(
         path=_member(record, "path", str),
-        rows=_member(record, "rows", int),
-        size=_member(record, "size", int),
-        sha256=_member(record, "sha256", str),
+        rows=_count(record, "rows"),
+        size=_count(record, "size"),
+        sha256=digest,
         content=_member(record, "content", str),
     )
 
 
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
 def _check_paths(manifest: Manifest) -> None:
-    """A path must stay under the root, whoever wrote the manifest, and the tables' own folders too."""
+    """A path must stay under the root, whoever wrote the manifest, and the tables' own folders too.
+
+    A file that was listed twice would have its rows twice.
+    """
+    found: set[str] = set()
     for table in manifest.tables:
         folder_of(table.name)
         for file in table.every_file:
             if not is_inside(file.path):
-                raise RepositoryError(f"the path {file.path!r} leads out of the repository.")
+                raise RepositoryError(f"the path {told(file.path)} leads out of the repository.")
+            if len(file.path) > MAX_PATH:
+                raise RepositoryError(f"a path has {len(file.path):,} characters; at most {MAX_PATH:,} are read.")
+            if file.path in found:
+                raise RepositoryError(f"the file {told(file.path)} is listed twice.")
+            found.add(file.path)
+
+
+def _check_definitions(manifest: Manifest) -> None:
+    size = sum(len(table.definition) for table in manifest.tables)
+    lines = sum(table.definition.count("\n") + 1 for table in manifest.tables)
+    if size > MAX_DEFINITIONS or lines > MAX_LINES:
+        raise RepositoryError(
+            f"the definitions have {size:,} characters in {lines:,} lines; at most {MAX_DEFINITIONS:,} in "
+            f"{MAX_LINES:,} are read."
+        )

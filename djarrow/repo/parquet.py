@@ -256,8 +256,29 @@ def _stored(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if column.type == kind:
         return column
     if isinstance(column.type, pa.UuidType):
-        return pa.array([None if value is None else str(value) for value in column.to_pylist()], kind)
+        return _uuid_texts(column)
     return column.storage.cast(kind)
+
+
+_HEX = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], np.uint8)
+"""The two digits of each byte."""
+
+_PLACES = np.array([0, 2, 4, 6, 9, 11, 14, 16, 19, 21, *range(24, 36, 2)])
+"""Where the digits of each byte of a UUID begin in its text."""
+
+
+def _uuid_texts(column: pa.Array) -> pa.Array:
+    """UUIDs as text, all at once: by Python's own each of them takes some microseconds."""
+    number, storage = len(column), column.storage
+    if not number:
+        return pa.array([], pa.string())
+    digits = _HEX[np.frombuffer(storage.buffers()[1], np.uint8, 16 * number, 16 * storage.offset).reshape(number, 16)]
+    texts = np.full((number, 36), ord("-"), np.uint8)
+    for byte, place in enumerate(_PLACES):
+        texts[:, place : place + 2] = digits[:, byte]
+    ends = np.arange(number + 1, dtype=np.int32) * 36
+    found = pa.StringArray.from_buffers(number, pa.py_buffer(ends), pa.py_buffer(texts))
+    return pc.if_else(storage.is_valid(), found, None) if storage.null_count else found
 
 
 def _with_statistics(schema: pa.Schema) -> list[str]:

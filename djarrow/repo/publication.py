@@ -21,6 +21,7 @@ from djarrow.model.spec import TableSpec
 from djarrow.repo import checksums, companions, manifest
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.repo.parquet import Written
+from djarrow.repo.paths import DIGITS
 from djarrow.repo.places.base import EXPORTING, Check, Place, Version
 from djarrow.repo.places.folder import Folder
 
@@ -29,9 +30,6 @@ UNFINISHED = f"{EXPORTING}/unfinished.json"
 
 NOTED = 2.0
 """Seconds between two notes of what is finished."""
-
-DIGITS = 16
-"""Of a file's SHA-256, in the name of one whose usual name is taken."""
 
 
 @contextmanager

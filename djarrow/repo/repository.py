@@ -5,15 +5,15 @@ Design section 11; specification 000 "Export, Sharing, and Backup/Restore".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from djarrow.engine.duckdb import DuckReader
-from djarrow.errors import DefinitionMismatch, InsertRefused, RepositoryError, UnknownTable, hint_nearest
+from djarrow.engine.duckdb import DuckReader, Limits
+from djarrow.errors import DefinitionMismatch, DjarrowError, InsertRefused, RepositoryError, UnknownTable, hint_nearest
 from djarrow.expr.nodes import Stored
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
@@ -21,12 +21,13 @@ from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
-from djarrow.repo.manifest import DataFile, TableEntry
+from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
+from djarrow.repo.reading import RepositoryTables
+from djarrow.settings import config
 from djarrow.sql import views
 from djarrow.sql.carried import Kind, carried_spec
-from djarrow.sql.literals import quoted
 from djarrow.table.existing.classes import attributes_of, classes_of
 from djarrow.table.schema import Schema
 from djarrow.table.source import reading_from
@@ -48,7 +49,7 @@ class Repository:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.manifest = manifest.read(place)
-        self.specs = specs_of(self.manifest)
+        self.specs = _specs(place, self.manifest)
         self._schemas = {name: RepositorySchema(name, self) for name in self.manifest.schemas}
 
     def __repr__(self) -> str:
@@ -78,16 +79,10 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        return DuckReader(self.place.location, self._setup(), self.place.mounted())
-
-    def _setup(self) -> Iterator[str]:
-        yield from views.create_schemas(self.manifest.schemas)
-        for entry in self.manifest.tables:
-            files = [quoted(self._checked(file)) for file in entry.files]
-            yield views.create_view(self.specs[entry.name], files)
-            for kind, of_kind in provenance_files(entry).items():
-                paths = [quoted(self._checked(file)) for file in of_kind]
-                yield views.create_view(carried_spec(kind, self.specs[entry.name]), paths)
+        tables = RepositoryTables(self.place, *_with_notes(self.manifest, self.specs))
+        limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
+        schemas = views.create_schemas(self.manifest.schemas)
+        return DuckReader(self.place.location, schemas, tables, limits, self.place.mounted())
 
     def notes(self, table: TableName, kind: Kind) -> Iterator[pa.RecordBatch]:
         """The rows of the files of this kind about a table, in batches that have the attributes of `carried_spec`."""
@@ -100,22 +95,6 @@ class Repository:
         with self.reader.stream(text) as stream:
             for batch in stream:
                 yield declared_batch(batch, spec.heading)
-
-    def _checked(self, file: DataFile) -> str:
-        """Where a file lies, if it is there and as long as it was written. dj.verify reads what is in it."""
-        path = f"{self.place}/{file.path}"
-        try:
-            size = self.place.size(file.path)
-        except FileNotFoundError:
-            raise RepositoryError(
-                f"{path} is missing, which the manifest lists: the repository is not whole, or was exported again "
-                "after it was opened."
-            ) from None
-        except OSError as error:
-            raise RepositoryError(f"{self.place}: {error}") from error
-        if size != file.size:
-            raise RepositoryError(f"{path} has {size} bytes, and had {file.size} when it was written.")
-        return f"{self.place.location}{file.path}"
 
     def using(self, *what: ModuleType | Schema) -> AbstractContextManager[None]:
         """Inside the block, the classes of a module or schema, and every query made of them, read this repository.
@@ -228,6 +207,13 @@ class RepositorySchema:
         return class_reference(name, self.name)
 
 
+def _specs(place: Place, document: Manifest) -> dict[TableName, TableSpec]:
+    try:
+        return specs_of(document)
+    except (DjarrowError, RecursionError) as error:
+        raise RepositoryError(f"{manifest.FILE_NAME} of {place}: a definition cannot be used: {error}") from error
+
+
 def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
     """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
     found: dict[Kind, list[DataFile]] = {}
@@ -236,6 +222,19 @@ def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
         if name in set(Kind):
             found.setdefault(Kind(name), []).append(file)
     return found
+
+
+def _with_notes(
+    document: Manifest, specs: Mapping[TableName, TableSpec]
+) -> tuple[list[TableEntry], dict[TableName, TableSpec]]:
+    """The tables of a repository, and those of what made their rows."""
+    entries, known = list(document.tables), dict(specs)
+    for entry in document.tables:
+        for kind, files in provenance_files(entry).items():
+            spec = carried_spec(kind, specs[entry.name])
+            entries.append(TableEntry(spec.name.schema, spec.name.table, "", files=tuple(files)))
+            known[spec.name] = spec
+    return entries, known
 
 
 def _schemas_in(what: tuple[ModuleType | Schema, ...]) -> list[Schema]:

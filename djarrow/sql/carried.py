@@ -60,7 +60,7 @@ def _numbered(spec: TableSpec) -> Heading:
     """The attributes of a note, and the transactions by which it is known what a make has seen."""
     attributes = spec.heading.attributes
     transaction = Attribute(
-        "transaction", core("uint64"), nullable=True, default=Special.NULL, comment="that wrote this: decision 026"
+        "transaction", core("int64"), nullable=True, default=Special.NULL, comment="that wrote this: decision 026"
     )
     snapshot = Attribute(
         "snapshot", core("varchar", LONGEST), nullable=True, default=Special.NULL, comment="what it saw: decision 026"
@@ -153,12 +153,12 @@ def this_server() -> str:
 
 def server_of(transaction: str) -> str:
     """The number of the server of a transaction; 0 of this one. transaction: an xid8."""
-    return f"({transaction}::text::bigint >> 48)"
+    return f"floor({transaction}::text::numeric / {OWN})"  # of a number from elsewhere, which may be any
 
 
 def _told(transaction: str, server: int) -> str:
     """The number of a transaction with that of its server."""
-    number = f"{transaction}::text::numeric"
+    number = f"{transaction}::text::bigint"
     return f"(CASE WHEN {number} < {OWN} THEN {number} + {server * OWN} ELSE {number} END)"
 
 
@@ -166,4 +166,5 @@ def _seen(snapshot: str, server: int) -> str:
     """A snapshot of such numbers, as text."""
     first, next_one = (_told(f"pg_snapshot_{bound}({snapshot})", server) for bound in ("xmin", "xmax"))
     running = f"SELECT string_agg({_told('x', server)}::text, ',' ORDER BY x) FROM pg_snapshot_xip({snapshot}) AS x"
-    return f"({first}::text || ':' || {next_one}::text || ':' || coalesce(({running}), ''))"
+    none = f"{snapshot}::text LIKE '%:'"  # most often, and to ask so costs less
+    return f"({first}::text || ':' || {next_one}::text || ':' || CASE WHEN {none} THEN '' ELSE ({running}) END)"

@@ -76,7 +76,7 @@ def recall(kind: Kind, spec: TableSpec, *, renamed: Mapping[str, str], numbered:
         columns["fingerprints"] = _renamed(columns["fingerprints"], renamed)
         columns[HASH] = 'md5(w."key"::text)'
     if numbered:
-        columns[TRANSACTION] = "w.transaction::text::xid8"
+        columns[TRANSACTION] = "nullif(greatest(w.transaction, 0), 0)::text::xid8"
     if kind is not Kind.UPDATES:
         columns[SNAPSHOT] = "w.snapshot::pg_snapshot"
     note = full_name(TableName(spec.name.schema, NOTES[kind]))

@@ -9,7 +9,7 @@ from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.sql.ddl import full_name
 from djarrow.sql.dialects import Dialect
-from djarrow.sql.literals import identifier
+from djarrow.sql.literals import identifier, quoted
 
 
 def create_schemas(names: Iterable[str]) -> list[str]:
@@ -19,11 +19,19 @@ def create_schemas(names: Iterable[str]) -> list[str]:
 
 def create_view(spec: TableSpec, files: Sequence[str], *, separator: str = " ") -> str:
     """A view of a table's files, with the types of its heading. files: SQL that gives the path of each."""
+    return _view(spec, f"[{f',{separator}'.join(files)}]", separator)
+
+
+def create_view_of_variable(spec: TableSpec, variable: str) -> str:
+    """As create_view, of the files in a variable, which each connection sets for itself: a list of paths."""
+    return _view(spec, f"getvariable({quoted(variable)})", " ")
+
+
+def _view(spec: TableSpec, files: str, separator: str) -> str:
     columns = f",{separator}".join(map(_column, spec.heading))
-    listing = f",{separator}".join(files)
     return (
         f"CREATE OR REPLACE VIEW {full_name(spec.name)} AS{separator}SELECT {columns}{separator}"
-        f"FROM read_parquet([{listing}], hive_partitioning = false)"
+        f"FROM read_parquet({files}, hive_partitioning = false)"
     )
 
 

@@ -21,7 +21,7 @@ from djarrow.settings import config
 from djarrow.show import html, terminal
 from djarrow.show.preview import Count, Preview, Unread, columns_of, rows_of
 from djarrow.show.values import READ
-from djarrow.table.source import check_held, current_offline
+from djarrow.table.source import check_held, current_offline, narrowed
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
@@ -107,9 +107,9 @@ def open_reader(expression: QueryExpression) -> Reader | None:
     offline = current_offline()
     if offline is not None:
         check_held(offline, expression.node)
-        return offline.reader
+        return narrowed(offline.reader, expression.node)
     readers = [table.schema.open_connection(table.spec.name, SECONDS) for table in _tables(expression)]
-    return None if None in readers else readers[0]
+    return None if None in readers or readers[0] is None else narrowed(readers[0], expression.node)
 
 
 # --- what is read ------------------------------------------------------------------------------------------------

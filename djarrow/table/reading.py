@@ -15,7 +15,7 @@ from djarrow.expr.nodes import First, Node
 from djarrow.sql.dialects import Dialect
 from djarrow.table.methods import on_class_too
 from djarrow.table.selection import OrderBy, Selection
-from djarrow.table.source import check_held, current_offline
+from djarrow.table.source import check_held, current_offline, narrowed
 from djarrow.table.strict import check_read
 from djarrow.table.writing.permission import making
 
@@ -56,8 +56,8 @@ class Reading:
         offline = current_offline()
         if offline is not None:
             check_held(offline, self.node)
-            return offline.reader
-        reader = self._reader()
+            return narrowed(offline.reader, self.node)
+        reader = narrowed(self._reader(), self.node)
         if make is None or make.shared is None:
             return reader
         return make.shared.reader(reader)

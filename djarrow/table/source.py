@@ -59,3 +59,12 @@ def check_held(repository: Offline, node: Node) -> None:
     if missing:
         held = ", ".join(sorted(map(str, repository.tables)))
         raise QueryError(f"The repository does not hold {', '.join(sorted(map(str, missing)))}. It holds {held}.")
+
+
+def narrowed(reader: Reader, node: Node) -> Reader:
+    """The engine for a query, told which rows matter to it where that saves it from looking into files."""
+    if reader.narrowed is None:
+        return reader
+    from djarrow.expr.spans import spans_of
+
+    return reader.narrowed(spans_of(node))

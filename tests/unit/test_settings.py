@@ -44,6 +44,9 @@ def test_defaults() -> None:
         "jobs.keep_completed": False,
         "display.limit": 12,
         "display.width": 40,
+        "repository.memory": "50%",
+        "repository.spill": "20GB",
+        "repository.threads": 0,
     }
     assert all(setting.kind.holds(setting.default) for setting in SETTINGS.values())
 
@@ -214,5 +217,5 @@ def test_every_setting_is_documented() -> None:
     """docs/settings.md has a row for each setting: its variable and its default."""
     text = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
     for setting in SETTINGS.values():
-        default = str(setting.default).lower()
+        default = setting.default if isinstance(setting.default, str) else str(setting.default).lower()
         assert f"| `{setting.name}` | `{setting.variable}` | `{default}` | {setting.meaning} |" in text

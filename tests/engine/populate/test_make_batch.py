@@ -6,6 +6,7 @@ import datetime
 import decimal
 import uuid
 from collections.abc import Callable, Iterator
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -334,6 +335,28 @@ def test_an_error_keeps_nothing_of_its_batch(pipeline: SimpleNamespace) -> None:
     assert "make_batch of" in caught.value.__notes__[0]
     assert ids(Result) == [0, 1, 2, 3]
     assert pipeline.Log.to_dicts() == [{"entry": "from 0"}]
+
+
+@pytest.mark.parametrize("deleted", ["scan_id = 4", "scan_id > 4", "TRUE"])
+@pytest.mark.parametrize("by_keys", [False, True])
+def test_keys_that_have_gone_are_passed_over(pipeline: SimpleNamespace, deleted: str, *, by_keys: bool) -> None:
+    """Another session deletes what keys were to be made of while their batch is made: the others are made, also where
+    rows come of the keys alone, which the database then refuses.
+    """
+    gone = len(pipeline.Scan & deleted)
+
+    def delete() -> None:
+        (pipeline.Scan & deleted).delete(prompt=False)
+
+    def make_batch(self: Any, keys: pl.DataFrame) -> pl.DataFrame:
+        if len(pipeline.Scan & deleted):
+            thread = Thread(target=delete)
+            thread.start()
+            thread.join()
+        return keys.with_columns(x=pl.lit(1.0)) if by_keys else doubled(pipeline.Scan, keys)
+
+    found = pipeline.batch(make_batch).populate()
+    assert (found.done, found.skipped, found.failures) == (10 - gone, gone, ())
 
 
 def failing(scans: Any, bad: set[int], calls: list[int]) -> MakeBatch:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -61,6 +63,13 @@ def ids(query: Any) -> list[int]:
     return [key["scan_id"] for key in query.keys()]  # noqa: SIM118 - the method of a query, not of a mapping
 
 
+def elsewhere(work: Callable[[], object]) -> None:
+    """Do it on a session of its own."""
+    thread = Thread(target=work)
+    thread.start()
+    thread.join()
+
+
 def test_make_is_called_once_for_each_missing_key(pipeline: SimpleNamespace) -> None:
     """Every key of the key source gets its row, in order; a second populate has nothing to do."""
     first = pipeline.Stats.populate()
@@ -72,6 +81,22 @@ def test_make_is_called_once_for_each_missing_key(pipeline: SimpleNamespace) -> 
     pipeline.Scan.insert1((9, 1.0))
     assert pipeline.Stats.populate().done == 1
     assert pipeline.made.calls[4:] == [{"scan_id": 9}]
+
+
+@pytest.mark.parametrize("together", [0, 0.1])
+@pytest.mark.parametrize("suppress", [False, True])
+def test_a_key_that_has_gone_is_passed_over(pipeline: SimpleNamespace, together: float, *, suppress: bool) -> None:
+    """Another session deletes what a key was to be made of, after it was listed: that is no error."""
+
+    def behave(_: Any, key: dict[str, Any]) -> None:
+        if key["scan_id"] == 1 and pipeline.made.calls.count(key) == 1:
+            elsewhere(lambda: (pipeline.Scan & "scan_id = 2").delete(prompt=False))
+
+    pipeline.made.behave = behave
+    with dj.config.override(jobs__together=together):
+        found = pipeline.Stats.populate(suppress_errors=suppress)
+    assert (found.done, found.skipped, found.failures) == (3, 1, ())
+    assert ids(pipeline.Stats) == [0, 1, 3]
 
 
 def test_a_make_runs_in_a_transaction(pipeline: SimpleNamespace, connection: PostgresConnection) -> None:

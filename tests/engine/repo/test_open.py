@@ -253,10 +253,10 @@ def test_a_cut_file(lab: dj.Schema, exported: Exported, opened: Opener) -> None:
 
 
 def test_a_file_that_is_no_parquet(lab: dj.Schema, exported: Exported, opened: Opener) -> None:
-    """A file of the right length with other content is refused by the engine."""
+    """A file of the right length with other content is refused before the engine sees it."""
     path = next(exported.path.rglob("session-3.parquet"))
     path.write_bytes(b"x" * path.stat().st_size)
-    with pytest.raises(EngineError):
+    with pytest.raises(RepositoryError, match=r"session-3\.parquet is no Parquet file"):
         opened(exported.path)[lab.name].Session.fetch()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
+from djarrow.model.types import Family
 from djarrow.repo.repository import Repository
 from tests.property.algebra.rows import random_rows
 from tests.property.algebra.schemas import Table, random_tables
@@ -69,5 +70,11 @@ def load(seed: int, connection: PostgresConnection, folder: Path) -> DataSet:
         classes[name] = schemas[table.schema](bare)
     for name, cls in classes.items():
         cls.insert(rows[name])
-    dj.export(classes.values(), folder)
+    dj.export(classes.values(), folder, partition_by={cls: split for cls in classes.values() if (split := _split(cls))})
     return DataSet(seed, tables, rows, classes, schemas, dj.open(folder))
+
+
+def _split(cls: type[dj.Manual]) -> list[str]:
+    """The attribute whose values split a table over files: so a query must not leave out a file whose rows matter."""
+    named = [name for name in cls.primary_key if cls.heading[name].type.family not in (Family.FLOAT, Family.BOOLEAN)]
+    return named[-1:]

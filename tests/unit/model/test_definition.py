@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 
 import pytest
 
 from djarrow.errors import DefinitionError, DefinitionSyntaxError, UnknownType
+from djarrow.model import definition
 from djarrow.model.definition import (
     AttributeLine,
     Definition,
@@ -572,3 +574,60 @@ def test_many_lines_take_linear_time() -> None:
     with pytest.raises(DefinitionSyntaxError) as caught:
         parse("\n".join([*lines, "a : "]))
     assert (caught.value.line, caught.value.column) == (10_001, 4)
+
+
+PIECES = [
+    "a",
+    "a1",
+    "é",
+    "index",
+    "unique",
+    "int8",
+    "Serial",
+    "enum",
+    "(",
+    ")",
+    ",",
+    "7",
+    "007",
+    "'x'",
+    ":",
+    ":",
+    "=",
+    "#",
+]
+PIECES += [
+    " ",
+    "  ",
+    "\t",
+    "# a remark",
+    "#",
+    "nullable",
+    "->",
+    "_",
+    "A.B",
+    "<blob>",
+    "auto_increment",
+    "\x0b",
+    "-",
+    "1e5",
+]
+
+
+def test_plain_attributes_are_what_the_grammar_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that are read without the grammar say what they say with it, and no line that it refuses is read."""
+    seed = random.randrange(2**32)  # noqa: S311 - a seed, which a failure names
+    chance = random.Random(seed)  # noqa: S311
+    lines = [
+        f"{name}:{kind}"
+        for name in ("a", " a ", "é\t", "index")
+        for kind in ("int8", " decimal( 9 , 4 ) ", "enum(1)#x")
+    ]
+    lines += ["".join(chance.choices(PIECES, k=chance.randrange(1, 12))) for _ in range(3000)]
+    lines += ["a:" + "".join(chance.choices(PIECES, k=chance.randrange(1, 8))) for _ in range(3000)]
+    plain = definition._plain_attribute
+    read = [(line, found) for line in lines if (found := plain(5, line)) is not None]
+    assert len(read) > 50
+    monkeypatch.setattr(definition, "_plain_attribute", lambda *_: None)
+    for line, found in read:
+        assert definition._parse_line(line, 5, "t") == found, f"{line!r} of the seed {seed}"

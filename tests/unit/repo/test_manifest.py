@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from djarrow.errors import DefinitionError, DjarrowError, RepositoryError
+from djarrow.errors import DjarrowError, RepositoryError
 from djarrow.model.names import TableName
 from djarrow.repo import manifest
 from djarrow.repo.places.folder import Folder
@@ -24,6 +24,7 @@ def _document() -> Json:
     name = {"schema": "lab", "table": "subject", "definition": definition, "content": "0" * 32}
     table: dict[str, object] = {**name, "partition_by": [], "files": [file]}
     part = {**table, "table": "subject__part", "definition": "-> master\nn : int8\n---\n"}
+    part["files"] = [{**file, "path": "lab/tables/subject__part/all.parquet"}]
     head = {"djarrow_repository": 1, "project": "p", "created": "2026-01-01T00:00:00+00:00", "source": "s"}
     return {**head, "software": {"djarrow": "0.1"}, "tables": [table, part], "code": []}
 
@@ -138,9 +139,9 @@ DEFINITIONS = {
 
 @pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS.keys())
 def test_definitions_that_cannot_be_used(tmp_path: Path, definition: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A definition that cannot be used raises DefinitionError, and nothing of it is executed."""
+    """A definition that cannot be used is refused, and nothing of it is executed."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DefinitionError):
+    with pytest.raises(RepositoryError, match="a definition cannot be used"):
         open_repository(_write(tmp_path, _set("tables", 0, "definition", definition)(_document())))
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
 
