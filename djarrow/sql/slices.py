@@ -126,7 +126,7 @@ class _Writing:
             for each in sets:
                 self.want(each, self.slice.key(each))
             self.name_wanted()
-            key = [(name, name) for name in self.slice.key(sets[0])]
+            key = _alike(self.slice.key(sets[0]))
             keys = "\nUNION ".join(f"SELECT {_listed(key, 's')} FROM {self.at(each)} AS s" for each in sets)
             among = f"{self.at(sets[0])} AS s" if len(sets) == 1 else f"({keys}) AS s"
             rows = f"{self.read(sets[0], columns)} JOIN {among} ON {self.same(sets[0], key)}"
@@ -211,8 +211,11 @@ class _Writing:
             else:
                 selects.append(self.select(rows, way, columns, alone=len(ways) == 1))
         if among:
-            keys = " UNION ALL ".join(among)
-            selects.append(f"{self.read(rows, columns)} WHERE {self.row(rows, key)} IN ({keys})")
+            # Each key once, before the table is asked: of IN, PostgreSQL may look for each row of the table through
+            # all that could refer to it. A guess of too few keys costs a look-up for each of them and no more.
+            named = ", ".join(f"s.{identifier(name)}" for name in key)
+            keys = f"SELECT DISTINCT {named} FROM ({' UNION ALL '.join(among)}) AS s"
+            selects.append(f"{self.read(rows, columns)} JOIN ({keys}) AS s ON {self.same(rows, _alike(key))}")
         return "\nUNION ".join(selects)
 
     def select(self, rows: Rows, way: Way, columns: Names, *, alone: bool) -> str:
@@ -223,7 +226,7 @@ class _Writing:
                 listed = ", ".join(f"{self.same_order(rows, name, 'g')} AS {identifier(name)}" for name in columns)
                 return f"SELECT {listed} FROM (\n{text}\n) AS g"
             case Same():
-                return f"SELECT {_listed([(name, name) for name in columns], 's')} FROM {self.at(way.source)} AS s"
+                return f"SELECT {_listed(_alike(columns), 's')} FROM {self.at(way.source)} AS s"
             case Below():
                 # Each row of a set is there once. Of a join PostgreSQL knows what it costs; of IN it takes the values
                 # for few where it has no statistics of them, as of a set that has a name.
@@ -251,9 +254,6 @@ class _Writing:
         listed = ", ".join(f"{self.column(rows, name, 'r')} AS {identifier(name)}" for name in columns)
         return f"SELECT {listed} FROM {full_name(rows.table)} AS r"
 
-    def row(self, rows: Rows, names: Iterable[str]) -> str:
-        return f"({', '.join(self.column(rows, name, 'r') for name in names)})"
-
     def same(self, rows: Rows, pairs: Iterable[tuple[str, str]]) -> str:
         """That attributes of the table, `r`, are those of a set, `s`."""
         return " AND ".join(f"{self.column(rows, own, 'r')} = s.{identifier(there)}" for own, there in pairs)
@@ -275,13 +275,12 @@ class _Writing:
         """A set of such a group."""
         group = next(each for each in self.slice.plan.order if rows in each)
         recursion, key, columns = _Recursion(self, group), self.slice.key(rows), self.columns(rows)
-        keys = f"SELECT {recursion.listed(rows, key)} FROM {recursion.name} AS c{recursion.where(rows)}"
+        source = f"FROM {recursion.name} AS c{recursion.where(rows)}"
         if set(columns) <= set(key):
             distinct = "" if set(columns) == set(key) else "DISTINCT "
-            return (
-                f"SELECT {distinct}{recursion.listed(rows, columns)} FROM {recursion.name} AS c{recursion.where(rows)}"
-            )
-        return f"{self.read(rows, columns)} WHERE {self.row(rows, key)} IN ({keys})"
+            return f"SELECT {distinct}{recursion.listed(rows, columns)} {source}"
+        keys = f"(SELECT {recursion.listed(rows, key)} {source}) AS s"
+        return f"{self.read(rows, columns)} JOIN {keys} ON {self.same(rows, _alike(key))}"
 
 
 @frozen
@@ -421,6 +420,11 @@ class _Step:
 
 def _joined(named: Iterable[str]) -> str:
     return ",\n".join(named)
+
+
+def _alike(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Columns under their own names."""
+    return [(name, name) for name in names]
 
 
 def _listed(pairs: Iterable[tuple[str, str]], alias: str) -> str:
