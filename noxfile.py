@@ -49,7 +49,6 @@ def soak(session: nox.Session) -> None:
         "tests/engine/populate/test_interleaved.py",
         "tests/engine/jobs/test_trace_random.py",
         "tests/engine/repo",
-        "tests/engine/repo/test_slices.py",
     ]
     session.run("pytest", "tests/soak", *tried, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
 
