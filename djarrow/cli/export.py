@@ -30,6 +30,9 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Also over a repository that holds tables which this export does not.")
     ] = False,
+    provenance: Annotated[
+        bool, typer.Option(help="What made computed rows, and the log of changes with the values that were there.")
+    ] = True,
 ) -> None:
     """Write tables, and all that they refer to, to a place that `djarrow open` reads with no server.
 
@@ -48,6 +51,7 @@ def export(
         max_rows_per_file=max_rows_per_file,
         connections=connections,
         replace=replace,
+        provenance=provenance,
         display_progress=sys.stderr.isatty(),
     )
     kept = done.files - done.written
