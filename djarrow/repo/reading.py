@@ -56,8 +56,7 @@ class RepositoryTables:
 
     def of(self, text: str) -> Iterator[View]:
         """Those whose names are in the text, each behind that of its schema, which are all that it can read."""
-        named = {(schema, odd or plain) for schema, odd, plain in _QUALIFIED.findall(text.casefold())}
-        for name in sorted(self._entries.keys() & named):
+        for name in sorted(self._entries.keys() & qualified_names(text.casefold())):
             yield self._view(self._entries[name])
 
     def _view(self, entry: TableEntry) -> View:
@@ -160,6 +159,11 @@ class RepositoryTables:
             raise RepositoryError(f"{self._place}: {error}") from error
         except OSError as error:
             raise RepositoryError(f"{path} cannot be read: {error}") from error
+
+
+def qualified_names(text: str) -> set[tuple[str, str]]:
+    """What stands in a statement as a name, a dot, and a name, among which are all of its tables."""
+    return {(schema, quoted_name or plain) for schema, quoted_name, plain in _QUALIFIED.findall(text)}
 
 
 _QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+(?:"([^"]++)"|([#~]?\w++)))""")
