@@ -10,10 +10,10 @@ from djarrow.engine.connect import conn
 from djarrow.errors import DataJointError, DjarrowError
 from djarrow.jobs.autopopulate import Computed, Imported
 from djarrow.jobs.many import populate, progress
-from djarrow.repo.diff import diff
-from djarrow.repo.export import export
-from djarrow.repo.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
-from djarrow.repo.restore import restore
+from djarrow.repo.comparing.diff import diff
+from djarrow.repo.exporting.export import export
+from djarrow.repo.opening.repository import open_repository as open  # noqa: A004 - `dj.open` reads well
+from djarrow.repo.restoring.restore import restore
 from djarrow.repo.verify import verify
 from djarrow.settings import config
 from djarrow.table.conditions import AndList, Not, Top

@@ -1,4 +1,4 @@
-"""`djarrow diff`: what differs between repositories and databases. How: repo/diff.py."""
+"""`djarrow diff`: what differs between repositories and databases. How: repo/comparing/diff.py."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def diff(
     2 where they could not be compared.
     """
     from djarrow.engine.connect import conn
-    from djarrow.repo.diff import diff as compare
+    from djarrow.repo.comparing.diff import diff as compare
 
     names = dict(map(renaming, rename or ()))
     try:

@@ -1,4 +1,4 @@
-"""`djarrow export`: tables of the database to a repository. How: repo/export.py."""
+"""`djarrow export`: tables of the database to a repository. How: repo/exporting/export.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def export(
     Where an export is published already, or was interrupted, only what changed is written. Exits with 1 where it could
     not be written, or another export runs there; what was published before is then as it was.
     """
-    from djarrow.repo.export import export as write
+    from djarrow.repo.exporting.export import export as write
 
     chosen = targets.exported(what, targets.modules(imports or ()))
     done = write(

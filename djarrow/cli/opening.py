@@ -1,4 +1,4 @@
-"""`djarrow open`: what is in a repository, a table of it, or the answer to a SELECT. How: repo/repository.py."""
+"""`djarrow open`: what is in a repository, a table of it, or the answer to a SELECT. How: repo/opening/."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from djarrow.repo.manifest import TableEntry
-    from djarrow.repo.repository import Repository
+    from djarrow.repo.opening.repository import Repository
     from djarrow.table.table import Table
 
 
@@ -28,7 +28,7 @@ def open_repository(
     Nothing in the repository is executed, and nothing outside of it read. Exits with 1 where there is none, where it is
     not as it was written, or where the table or the SELECT is refused.
     """
-    from djarrow.repo import repository as opened
+    from djarrow.repo.opening import repository as opened
 
     repository = opened.open_repository(url)
     try:

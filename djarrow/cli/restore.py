@@ -1,4 +1,4 @@
-"""`djarrow restore`: a repository into the database. How: repo/restore.py."""
+"""`djarrow restore`: a repository into the database. How: repo/restoring/restore.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def restore(
     The database is the one that djarrow is configured for. Exits with 1 where a schema has tables there already, or
     contradicts the repository, or that is not whole; then nothing was made.
     """
-    from djarrow.repo.restore import restore as make
+    from djarrow.repo.restoring.restore import restore as make
 
     made = make(path, schemas=schema or None, rename=dict(map(renaming, rename or ())), into=into, resumable=resumable)
     kept = f", {made.kept:,} were there" if made.kept else ""

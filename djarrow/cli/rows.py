@@ -17,7 +17,7 @@ from djarrow.show.preview import Count, Preview, columns_of, rows_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from djarrow.repo.difference import TableDifference
+    from djarrow.repo.comparing.difference import TableDifference
 
 
 def rows_as_text(table: TableDifference, number: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import djarrow as dj
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from djarrow.table.expression import QueryExpression
 
 from ..university import frames

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from tests.described import drop_schemas
 
 UTC = datetime.UTC

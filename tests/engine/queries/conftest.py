@@ -17,7 +17,7 @@ import djarrow as dj
 from djarrow.engine.base import Stream, Streams
 from djarrow.engine.duckdb import DuckReader
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from djarrow.table.expression import QueryExpression, as_expression
 from tests.described import drop_schemas
 

@@ -19,7 +19,7 @@ from djarrow.expr.functions import FUNCTIONS, OTHER_NAMES
 from djarrow.expr.parse import parse_term
 from djarrow.expr.terms import Call, walk
 from djarrow.model.types import Family
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 
 from .cases import ODD, ORDINARY
 from .conftest import NUMBERS, Evaluate

@@ -33,7 +33,7 @@ from djarrow.errors import (
     TimedOut,
     TransactionError,
 )
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from djarrow.show.text import cells
 from djarrow.table import preview as previewing
 from djarrow.table.expression import QueryExpression

@@ -15,8 +15,8 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.repo.export import Exported
-from djarrow.repo.repository import Repository
+from djarrow.repo.exporting.export import Exported
+from djarrow.repo.opening.repository import Repository
 from tests.described import drop_schemas
 from tests.stores import Spot, new_bucket, object_store
 

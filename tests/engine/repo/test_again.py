@@ -17,8 +17,8 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, RepositoryError
-from djarrow.repo import publication
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting import publication
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places import lease
 from djarrow.repo.places.find import place_of
 from tests.stores import Spot
@@ -248,7 +248,7 @@ EXPORTING = """
 import json, sys
 import djarrow as dj
 from djarrow.engine.connect import connect
-from djarrow.repo import publication
+from djarrow.repo.exporting import publication
 from djarrow.repo.places import lease
 
 publication.NOTED = 0.0

@@ -18,8 +18,8 @@ import pytest
 
 import djarrow as dj
 from djarrow.repo import companions
-from djarrow.repo.export import Exported
-from djarrow.repo.repository import Repository
+from djarrow.repo.exporting.export import Exported
+from djarrow.repo.opening.repository import Repository
 
 from .conftest import Another, Opener, declared
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import djarrow as dj
 from djarrow.repo.content import ContentHash
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.manifest import Manifest, read
 from djarrow.repo.places.find import place_of
 

@@ -31,10 +31,10 @@ from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, NoSchema, RepositoryError, TransactionError, UnknownTable
 from djarrow.model.types import KEYLESS_FAMILIES
-from djarrow.repo import matching
+from djarrow.repo.comparing import matching
+from djarrow.repo.comparing.difference import TableDifference
 from djarrow.repo.content import mixed
-from djarrow.repo.difference import TableDifference
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from tests.described import drop_schemas
 from tests.each_type import CASES
 

@@ -12,7 +12,7 @@ import pytest
 import djarrow as dj
 from djarrow.model.names import split_table_name
 from djarrow.model.spec import TableSpec
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from djarrow.table.expression import QueryExpression
 
 from .conftest import EVERY_VALUE, Opener, declared, same

@@ -13,7 +13,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.errors import RepositoryError, TransactionError
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 
 from .conftest import Another, Opener, declared, same
 

@@ -26,7 +26,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import EngineError, RepositoryError, ResultTooLarge
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from tests.described import drop_schemas
 
 from .conftest import Opener
@@ -492,7 +492,7 @@ def test_links_between_check_and_use(
     spoiled: Spoiled, swap: Callable[[Spoiled], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What becomes one between the last look at a file and the engine's own opening is refused by the engine."""
-    from djarrow.repo.reading import RepositoryTables
+    from djarrow.repo.opening.reading import RepositoryTables
 
     with _closing(spoiled.root) as repository:
         rows_of(repository)

@@ -15,7 +15,7 @@ import pytest
 import djarrow as dj
 from djarrow.errors import RepositoryError
 from djarrow.repo import manifest
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places.folder import Folder
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -15,8 +15,8 @@ import djarrow as dj
 from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DefinitionMismatch, InvalidCondition, MergeConflict, RepositoryError
-from djarrow.repo.export import Exported
-from djarrow.repo.restore import Restored
+from djarrow.repo.exporting.export import Exported
+from djarrow.repo.restoring.restore import Restored
 
 from .conftest import EVERY_VALUE, Another, declared, same
 

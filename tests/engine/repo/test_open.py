@@ -25,7 +25,7 @@ from djarrow.errors import (
     RepositoryError,
     UnknownTable,
 )
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 
 from .conftest import EVERY_VALUE, Opener, declared, same
 

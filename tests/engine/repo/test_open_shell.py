@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 import djarrow as dj
 from djarrow.cli.main import app
 from djarrow.cli.opening import printable
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.manifest import TableEntry
 
 from .conftest import declared

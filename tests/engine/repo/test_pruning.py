@@ -14,7 +14,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import RepositoryError
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from djarrow.table.expression import QueryExpression
 from tests.described import drop_schemas
 

@@ -22,11 +22,11 @@ import djarrow as dj
 from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import RepositoryError, TransactionError
-from djarrow.repo.export import Exported
-from djarrow.repo.filling import complete
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.manifest import read
 from djarrow.repo.places.find import place_of
-from djarrow.repo.restore import Restored
+from djarrow.repo.restoring.filling import complete
+from djarrow.repo.restoring.restore import Restored
 from tests.described import drop_schemas
 
 from .conftest import Another, declared, same
@@ -283,7 +283,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, exported: Exported, lab: dj.Sch
             complete(*arguments)
 
         with monkeypatch.context() as patched:
-            patched.setattr("djarrow.repo.resuming.complete", stop)
+            patched.setattr("djarrow.repo.restoring.resuming.complete", stop)
             with pytest.raises(Interrupted):
                 restored(exported.path, {lab.name: "again"}, resumable=True)
 

@@ -19,12 +19,12 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DjarrowError, RepositoryError
 from djarrow.frame.results import declared as declared_rows
-from djarrow.repo.carried import notes_of
 from djarrow.repo.content import ContentHash
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.carried import notes_of
+from djarrow.repo.exporting.export import Exported
+from djarrow.repo.exporting.selection import Taken
 from djarrow.repo.manifest import read
 from djarrow.repo.places.find import place_of
-from djarrow.repo.selection import Taken
 from djarrow.sql import compile as compiler
 from djarrow.sql.carried import Kind, carried_spec
 from djarrow.sql.dialects import Dialect

@@ -19,8 +19,8 @@ from djarrow.errors import RepositoryError
 from djarrow.frame.results import declared_batch
 from djarrow.model.names import TableName
 from djarrow.model.spec import ForeignKey, TableSpec
-from djarrow.repo.export import Exported
-from djarrow.repo.selection import Selection, select
+from djarrow.repo.exporting.export import Exported
+from djarrow.repo.exporting.selection import Selection, select
 from djarrow.sql import compile as compiler
 from djarrow.sql.dialects import Dialect
 from tests.described import drop_schemas

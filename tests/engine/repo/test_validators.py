@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import djarrow as dj
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 
 from .conftest import declared
 

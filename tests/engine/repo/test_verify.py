@@ -16,7 +16,7 @@ import djarrow as dj
 from djarrow.cli.main import app
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, RepositoryError
-from djarrow.repo.export import Exported
+from djarrow.repo.exporting.export import Exported
 from djarrow.repo.verify import Damage
 from tests.described import drop_schemas
 

@@ -10,7 +10,7 @@ from typing import Any
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.model.types import Family
-from djarrow.repo.repository import Repository
+from djarrow.repo.opening.repository import Repository
 from tests.property.algebra.rows import random_rows
 from tests.property.algebra.schemas import Table, random_tables
 from tests.property.naive import Relation, Row

@@ -12,8 +12,8 @@ import pytest
 from djarrow.errors import DjarrowError, RepositoryError
 from djarrow.model.names import TableName
 from djarrow.repo import manifest
+from djarrow.repo.opening.repository import open_repository
 from djarrow.repo.places.folder import Folder
-from djarrow.repo.repository import open_repository
 
 Json = Any
 

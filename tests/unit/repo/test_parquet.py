@@ -13,11 +13,11 @@ import pytest
 from djarrow.errors import RepositoryError
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec, table_spec
+from djarrow.repo.exporting.parquet import ROW_GROUP_ROWS, Layout, write_table
+from djarrow.repo.exporting.patterns import by_attributes
+from djarrow.repo.exporting.publication import publication
 from djarrow.repo.manifest import DataFile, TableEntry
-from djarrow.repo.parquet import ROW_GROUP_ROWS, Layout, write_table
-from djarrow.repo.patterns import by_attributes
 from djarrow.repo.places.folder import Folder
-from djarrow.repo.publication import publication
 
 
 def _spec(definition: str) -> TableSpec:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from djarrow.errors import RepositoryError
-from djarrow.repo.patterns import ALL, MAX_NAME_BYTES, by_attributes, leading, pattern
+from djarrow.repo.exporting.patterns import ALL, MAX_NAME_BYTES, by_attributes, leading, pattern
 
 NAMES: list[tuple[Any, str]] = [
     (1, "v-1"),

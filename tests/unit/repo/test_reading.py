@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from djarrow.repo.reading import qualified_names
+from djarrow.repo.opening.reading import qualified_names
 
 NAMED = {
     'SELECT t1."day" FROM "lab"."day" AS t1': ("lab", "day"),

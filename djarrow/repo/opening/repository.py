@@ -22,9 +22,9 @@ from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
+from djarrow.repo.opening.reading import RepositoryTables
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
-from djarrow.repo.reading import RepositoryTables
 from djarrow.settings import config
 from djarrow.sql import views
 from djarrow.sql.carried import Kind, carried_spec

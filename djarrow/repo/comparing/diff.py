@@ -21,17 +21,17 @@ from djarrow.model.heading import Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import AttributeType
-from djarrow.repo.difference import Difference, TableDifference
-from djarrow.repo.repository import Repository
-from djarrow.repo.restore import renamed
-from djarrow.repo.sides import Side, one_snapshot, open_sides
+from djarrow.repo.comparing.difference import Difference, TableDifference
+from djarrow.repo.comparing.sides import Side, one_snapshot, open_sides
+from djarrow.repo.opening.repository import Repository
+from djarrow.repo.restoring.restore import renamed
 from djarrow.table.schema import Schema
 from djarrow.table.table import Table
 
 if TYPE_CHECKING:
     from djarrow.engine.postgres import PostgresConnection
-    from djarrow.repo.matching import Found, Source
-    from djarrow.repo.pairing import Attributes
+    from djarrow.repo.comparing.matching import Found, Source
+    from djarrow.repo.comparing.pairing import Attributes
 
     Comparable = (
         str
@@ -149,7 +149,7 @@ def _check_names(before: Side, schemas: Iterable[str], rename: Mapping[str, str]
 
 
 def _compared(before: Side, after: Side, name: TableName, plan: _Plan, limit: int | None) -> TableDifference:
-    from djarrow.repo import matching, pairing
+    from djarrow.repo.comparing import matching, pairing
 
     ours, theirs = before.specs[name], plan.both[name]
     alike = _alike(ours.heading, theirs.heading)
@@ -180,7 +180,7 @@ def _compared(before: Side, after: Side, name: TableName, plan: _Plan, limit: in
 
 def _alike(ours: Heading, theirs: Heading) -> list[Attributes]:
     """The attributes of one name whose values can be the same."""
-    from djarrow.repo.pairing import comparable
+    from djarrow.repo.comparing.pairing import comparable
 
     both = [(attribute, theirs[attribute.name]) for attribute in ours if attribute.name in theirs]
     return [(one, other) for one, other in both if comparable(one, other)]
@@ -192,7 +192,7 @@ def _types(spec: TableSpec) -> dict[str, AttributeType]:
 
 def _source(side: Side, spec: TableSpec, *, content: bool) -> Source:
     """content: whether the hash that a manifest has can be compared with that of the other side."""
-    from djarrow.repo.matching import Source
+    from djarrow.repo.comparing.matching import Source
 
     shown, batches = f"{spec.name} of {side.shown}", partial(side.batches, spec.name)
     entry = side.entries.get(spec.name)
@@ -205,7 +205,7 @@ def _matched(
     before: Side, after: Side, sources: tuple[Source, Source], alike: list[Attributes], limit: int | None
 ) -> Found:
     """The rows that differ. A database is read first: its content hash can make it needless to read a repository."""
-    from djarrow.repo.matching import compare, nothing
+    from djarrow.repo.comparing.matching import compare, nothing
 
     ours, theirs = sources
     if ours.content and (ours.rows, ours.content) == (theirs.rows, theirs.content):

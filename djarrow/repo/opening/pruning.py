@@ -1,8 +1,9 @@
 """Which files of a table a query need not read: those whose names say that their rows have other values.
 
-A file's name says what its rows have of the attributes that the table is split by, `station-3` (patterns.py). A name
-that says anything else, as one with a hash for a long value does, says nothing, and the file is read. Names by a
-pattern of a project may only look so, as by `station-1{station}`: one file of each table is compared with its name.
+A file's name says what its rows have of the attributes that the table is split by, `station-3`, as
+exporting/patterns.py writes it. A name that says anything else, as one with a hash for a long value does, says nothing,
+and the file is read. Names by a pattern of a project may only look so, as by `station-1{station}`: one file of each
+table is compared with its name.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from urllib.parse import unquote
 from djarrow.model.heading import Heading
 from djarrow.model.spans import Row, Span
 from djarrow.model.types import Family
+from djarrow.repo.exporting.patterns import by_attributes
 from djarrow.repo.manifest import DataFile, TableEntry, folder_of
 from djarrow.repo.paths import DIGITS
-from djarrow.repo.patterns import by_attributes
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq

@@ -20,8 +20,8 @@ from djarrow.model.names import TableName
 from djarrow.model.slices import Choice
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
-from djarrow.repo.chosen import Chosen, chosen
 from djarrow.repo.definitions import definition_of, specs_of
+from djarrow.repo.exporting.chosen import Chosen, chosen
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.table.schema import Schema
 

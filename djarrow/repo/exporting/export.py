@@ -20,15 +20,15 @@ from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.jobs.revision import Revision, revision_of
-from djarrow.repo.carried import notes_of
-from djarrow.repo.chosen import What
-from djarrow.repo.dealing import Stopped, dealt_out
+from djarrow.repo.exporting.carried import notes_of
+from djarrow.repo.exporting.chosen import What
+from djarrow.repo.exporting.dealing import Stopped, dealt_out
+from djarrow.repo.exporting.partitioning import PartitionBy, partitions
+from djarrow.repo.exporting.patterns import ALL, Partitioning
+from djarrow.repo.exporting.selection import Selection, Taken, select
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
-from djarrow.repo.partitioning import PartitionBy, partitions
-from djarrow.repo.patterns import ALL, Partitioning
 from djarrow.repo.places.base import Place
 from djarrow.repo.places.find import StorageOptions, place_of
-from djarrow.repo.selection import Selection, Taken, select
 from djarrow.sql import snapshot
 from djarrow.sql.carried import Kind
 from djarrow.table.partitions import part_count
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.parallel import SnapshotReader
-    from djarrow.repo.parquet import Files, Layout
-    from djarrow.repo.publication import Publication
+    from djarrow.repo.exporting.parquet import Files, Layout
+    from djarrow.repo.exporting.publication import Publication
     from djarrow.show.progress import Count
 
 COMPRESSIONS = ("zstd", "snappy", "gzip", "brotli", "lz4", "none")
@@ -104,8 +104,8 @@ def export(
     a table; UnknownAttribute;
     InvalidCondition; TransactionError inside a transaction. Then what was published before is as it was.
     """
-    from djarrow.repo.parquet import Layout
-    from djarrow.repo.publication import publication
+    from djarrow.repo.exporting.parquet import Layout
+    from djarrow.repo.exporting.publication import publication
     from djarrow.show.progress import count_bar
 
     started = time.monotonic()
@@ -218,7 +218,7 @@ class _Writing:
     ) -> Iterator[DataFile]:
         """Stream rows into files."""
         from djarrow.frame.results import declared_batch
-        from djarrow.repo.parquet import write_table
+        from djarrow.repo.exporting.parquet import write_table
 
         def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             for batch in stream:

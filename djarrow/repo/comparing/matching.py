@@ -17,9 +17,9 @@ from attrs import frozen
 from djarrow.errors import RepositoryError
 from djarrow.frame import results
 from djarrow.model.heading import Attribute, Heading
+from djarrow.repo.comparing.pairing import Two, pair
+from djarrow.repo.comparing.row_index import Mask, Places, RowIndex
 from djarrow.repo.content import ContentHash, Hashes, RowHash, joined, mixed, pieces
-from djarrow.repo.pairing import Two, pair
-from djarrow.repo.row_index import Mask, Places, RowIndex
 
 
 @frozen(eq=False)

@@ -9,7 +9,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.project import project_settings
-from djarrow.repo.patterns import ALL, Partitioning, by_attributes, leading, pattern
+from djarrow.repo.exporting.patterns import ALL, Partitioning, by_attributes, leading, pattern
 from djarrow.table.table import Table
 
 UNPARTITIONED = frozenset({Family.FLOAT, Family.JSON, Family.BLOB})

@@ -19,8 +19,8 @@ from djarrow.errors import RepositoryError
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo.content import ContentHash
+from djarrow.repo.exporting.patterns import ALL, Partitioning
 from djarrow.repo.manifest import DataFile
-from djarrow.repo.patterns import ALL, Partitioning
 
 ROW_GROUP_ROWS = 122_880
 """What DuckDB scans at once; Polars and Spark do well with it."""

@@ -18,8 +18,8 @@ from djarrow.errors import RepositoryError
 from djarrow.model.names import TableName
 from djarrow.model.spans import Spans
 from djarrow.model.spec import TableSpec
-from djarrow.repo import footers, partitions
 from djarrow.repo.manifest import DataFile, TableEntry
+from djarrow.repo.opening import footers, pruning
 from djarrow.repo.places.base import NotPlain, Place
 from djarrow.sql import views
 from djarrow.sql.literals import quoted
@@ -41,7 +41,7 @@ class RepositoryTables:
         self._spans: Spans = {}
         self._looked_at: dict[str, Identity] = {}
         self._footers: dict[TableName, footers.Expected] = {}
-        self._values: dict[str, partitions.Values] = {}
+        self._values: dict[str, pruning.Values] = {}
         self._truthful: dict[TableName, bool] = {}
         self._entries: dict[tuple[str, str], TableEntry] = {}
         for entry in entries:
@@ -76,14 +76,14 @@ class RepositoryTables:
         rows = self._spans.get(entry.name)
         if not entry.partition_by or rows is None or any(not row.keys() & set(entry.partition_by) for row in rows):
             return list(entry.files)
-        chosen = [file for file in entry.files if partitions.may_have(self._values_of(file, entry), rows)]
+        chosen = [file for file in entry.files if pruning.may_have(self._values_of(file, entry), rows)]
         if len(chosen) == len(entry.files) or not self._names_say_so(entry, wanted):
             return list(entry.files)
         return chosen or [entry.files[0]]
 
-    def _values_of(self, file: DataFile, entry: TableEntry) -> partitions.Values:
+    def _values_of(self, file: DataFile, entry: TableEntry) -> pruning.Values:
         if file.path not in self._values:
-            self._values[file.path] = partitions.values_in(entry, file, self._specs[entry.name].heading)
+            self._values[file.path] = pruning.values_in(entry, file, self._specs[entry.name].heading)
         return self._values[file.path]
 
     def _names_say_so(self, entry: TableEntry, wanted: footers.Expected) -> bool:
@@ -93,7 +93,7 @@ class RepositoryTables:
             said = False
             if file is not None:
                 with self._told(file), self._place.open(file.path) as content:
-                    said = partitions.is_said(self._values[file.path], footers.check(content, file, wanted))
+                    said = pruning.is_said(self._values[file.path], footers.check(content, file, wanted))
             self._truthful[entry.name] = said
         return self._truthful[entry.name]
 

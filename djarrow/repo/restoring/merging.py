@@ -16,9 +16,9 @@ from djarrow.expr.nodes import Written
 from djarrow.model.changes import mismatches
 from djarrow.model.flow import stages
 from djarrow.model.names import TableName, is_made
-from djarrow.repo.filling import Target, complete, sending
-from djarrow.repo.occupied import check_not_begun
-from djarrow.repo.recalling import fill_told, has_made, owners_told, prepare
+from djarrow.repo.restoring.filling import Target, complete, sending
+from djarrow.repo.restoring.occupied import check_not_begun
+from djarrow.repo.restoring.recalling import fill_told, has_made, owners_told, prepare
 from djarrow.sql import ddl, locks
 from djarrow.sql.carried import Kind
 from djarrow.sql.insert import Conflict

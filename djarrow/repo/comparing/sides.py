@@ -19,7 +19,7 @@ from djarrow.model import graph
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.repo.manifest import TableEntry
-from djarrow.repo.repository import Repository, open_repository
+from djarrow.repo.opening.repository import Repository, open_repository
 from djarrow.sql.dialects import Dialect
 from djarrow.table.declaring import declare
 from djarrow.table.expression import QueryExpression

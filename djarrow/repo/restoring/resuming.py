@@ -15,9 +15,9 @@ from attrs import frozen
 from djarrow.errors import MissingTable, RepositoryError
 from djarrow.model.changes import mismatches
 from djarrow.model.names import TableName
-from djarrow.repo.filling import Target, complete, sending
-from djarrow.repo.occupied import begun, check_empty
-from djarrow.repo.recalling import fill_told, prepare
+from djarrow.repo.restoring.filling import Target, complete, sending
+from djarrow.repo.restoring.occupied import begun, check_empty
+from djarrow.repo.restoring.recalling import fill_told, prepare
 from djarrow.sql import ddl, locks, restoring
 from djarrow.table.declaring import declare
 from djarrow.table.writing.inserted import Inserted

@@ -17,13 +17,13 @@ from djarrow.model import names
 from djarrow.model.heading import Attribute, Heading
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
-from djarrow.repo.filling import Target, complete, sending
-from djarrow.repo.merging import merge
-from djarrow.repo.occupied import check_empty, check_not_begun
+from djarrow.repo.opening.repository import Repository, open_repository
 from djarrow.repo.places.find import StorageOptions
-from djarrow.repo.recalling import fill_told, prepare
-from djarrow.repo.repository import Repository, open_repository
-from djarrow.repo.resuming import resume
+from djarrow.repo.restoring.filling import Target, complete, sending
+from djarrow.repo.restoring.merging import merge
+from djarrow.repo.restoring.occupied import check_empty, check_not_begun
+from djarrow.repo.restoring.recalling import fill_told, prepare
+from djarrow.repo.restoring.resuming import resume
 from djarrow.sql import ddl, locks
 from djarrow.table.declaring import declare
 from djarrow.table.source import current_offline

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from djarrow.errors import RepositoryError
-from djarrow.repo.filling import Target, fill
+from djarrow.repo.restoring.filling import Target, fill
 from djarrow.sql import accepted, ddl, makes, recalling, updates
 from djarrow.sql.carried import Kind, carried_spec
 from djarrow.sql.insert import Conflict

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from djarrow.errors import IntegrityError, RepositoryError
-from djarrow.repo.repository import Repository, provenance_files
+from djarrow.repo.opening.repository import Repository, provenance_files
 from djarrow.sql import ddl
 from djarrow.sql.insert import Conflict
 from djarrow.table.schema import Schema

@@ -41,7 +41,7 @@ def expected(spec: TableSpec) -> Expected:
     """What the footers of a table's files say of its columns: what they say in a file without rows."""
     import pyarrow.parquet as pq
 
-    from djarrow.repo.parquet import file_schema
+    from djarrow.repo.exporting.parquet import file_schema
 
     content = io.BytesIO()
     pq.write_metadata(file_schema(spec), content)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from djarrow.expr.nodes import Stored, Written
-from djarrow.repo.selection import Taken
+from djarrow.repo.exporting.selection import Taken
 from djarrow.sql.carried import Carried, Kind, carried_spec, this_server
 from djarrow.sql.notes import find_notes
 

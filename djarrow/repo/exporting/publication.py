@@ -19,8 +19,8 @@ from djarrow.errors import RepositoryError
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.repo import checksums, companions, manifest
+from djarrow.repo.exporting.parquet import Written
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
-from djarrow.repo.parquet import Written
 from djarrow.repo.paths import DIGITS
 from djarrow.repo.places.base import EXPORTING, Check, Place, Version
 from djarrow.repo.places.folder import Folder

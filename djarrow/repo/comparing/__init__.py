@@ -1,0 +1,1 @@
+"""Which rows of two repositories or databases differ."""

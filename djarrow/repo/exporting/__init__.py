@@ -1,0 +1,1 @@
+"""Exports: what they take, how it becomes files, and how these are published."""

@@ -1,0 +1,1 @@
+"""Repositories that are open: their tables, and which of their files a query reads."""

@@ -1,0 +1,1 @@
+"""Repositories that become tables of a database again."""
