@@ -48,8 +48,7 @@ def soak(session: nox.Session) -> None:
         "tests/engine/populate/test_executors.py",
         "tests/engine/populate/test_interleaved.py",
         "tests/engine/jobs/test_trace_random.py",
-        "tests/engine/repo/test_restore.py",
-        "tests/engine/repo/test_slices.py",
+        "tests/engine/repo",
     ]
     session.run("pytest", "tests/soak", *tried, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})
 

@@ -50,7 +50,7 @@ A repository offers the classes of its tables, those of computed ones among them
 
 ANNOTATIONS: dict[str, tuple[str, ...]] = {
     "table": ("engine.postgres", "jobs.view", "jobs.many"),
-    "repo": ("engine.postgres",),
+    "repo": ("engine.postgres", "engine.parallel"),
 }
 """What may be named besides under `if TYPE_CHECKING`: the connection that a table or an export is given, and what a
 schema gives of its jobs.

@@ -26,9 +26,13 @@ def export(
     include: Annotated[
         str | None, typer.Option(help="descendants: also all rows that depend on what is exported.")
     ] = None,
+    connections: Annotated[int, typer.Option(help="Read so many tables at once.", min=1)] = 1,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also over a repository that holds tables which this export does not.")
     ] = False,
+    provenance: Annotated[
+        bool, typer.Option(help="What made computed rows, and the log of changes with the values that were there.")
+    ] = True,
 ) -> None:
     """Write tables, and all that they refer to, to a place that `djarrow open` reads with no server.
 
@@ -45,7 +49,9 @@ def export(
         partition_by=partition_by,
         compression=compression,
         max_rows_per_file=max_rows_per_file,
+        connections=connections,
         replace=replace,
+        provenance=provenance,
         display_progress=sys.stderr.isatty(),
     )
     kept = done.files - done.written

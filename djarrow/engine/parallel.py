@@ -98,6 +98,13 @@ class SnapshotReader:
         self._stream = self._send(self._session, text)
         return self._stream
 
+    def read(self, text: str) -> pa.Table:
+        """The whole result of a SELECT."""
+        import pyarrow as pa
+
+        with self.stream(text) as stream:
+            return pa.Table.from_batches(stream, stream.schema)
+
     def close(self) -> None:
         """Let go of an open stream."""
         stream, self._stream = self._stream, None

@@ -6,7 +6,7 @@ docs/decisions/026-provenance-in-repositories.md. The statements: sql/carried.py
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from djarrow.expr.nodes import Stored, Written
 from djarrow.repo.selection import Taken
@@ -14,31 +14,38 @@ from djarrow.sql.carried import Carried, Kind, carried_spec, this_server
 from djarrow.sql.notes import find_notes
 
 if TYPE_CHECKING:
-    from djarrow.engine.postgres import PostgresConnection
+    import pyarrow as pa
+
     from djarrow.model.names import TableName
 
 
-def notes_of(tables: Sequence[Taken], connection: PostgresConnection) -> dict[TableName, dict[Kind, Taken]]:
+class Reads(Protocol):
+    """What answers statements."""
+
+    def read(self, text: str) -> pa.Table:
+        """The whole result of a SELECT."""
+        ...
+
+
+def notes_of(tables: Sequence[Taken], reader: Reads) -> dict[TableName, dict[Kind, Taken]]:
     """Table -> kind of file -> its rows, as those of a table are taken; of what there is to tell only."""
-    there = connection.read(find_notes([taken.spec.name for taken in tables]), few=True).to_pylist()
+    there = reader.read(find_notes([taken.spec.name for taken in tables])).to_pylist()
     if not any(found["makes"] or found["updates"] for found in there):
         return {}
-    server = connection.read(this_server(), few=True).column("number")[0].as_py()
+    server = reader.read(this_server()).column("number")[0].as_py()
     return {
-        taken.spec.name: dict(_of(taken, found, server, connection)) for taken, found in zip(tables, there, strict=True)
+        taken.spec.name: dict(_of(taken, found, server, reader)) for taken, found in zip(tables, there, strict=True)
     }
 
 
-def _of(
-    taken: Taken, there: Mapping[str, bool], server: int, connection: PostgresConnection
-) -> Iterator[tuple[Kind, Taken]]:
+def _of(taken: Taken, there: Mapping[str, bool], server: int, reader: Reads) -> Iterator[tuple[Kind, Taken]]:
     kinds = [Kind.ROWS, Kind.MAKES] if there["makes"] else []
     kinds += [Kind.UPDATES] if there["updates"] else []
     kinds += [Kind.ACCEPTED] if there["makes"] and there["accepted"] and taken.spec.master is None else []
     rows = _keys(taken)
     for kind in kinds:
         statement = Carried(kind, taken.spec, rows, server, there["numbered"])
-        if connection.has_rows(f"SELECT FROM (\n{statement.text()}\n) AS c LIMIT 1"):
+        if reader.read(statement.has_rows()).column("found")[0].as_py():
             spec = carried_spec(kind, taken.spec)
             yield kind, Taken(spec, Written(spec.heading, statement))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from djarrow.expr.terms import column
 from djarrow.jobs.revision import Revision, revision_of
 from djarrow.repo.carried import notes_of
 from djarrow.repo.chosen import What
+from djarrow.repo.dealing import Stopped, dealt_out
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
 from djarrow.repo.partitioning import PartitionBy, partitions
 from djarrow.repo.patterns import ALL, Partitioning
@@ -30,13 +31,14 @@ from djarrow.repo.places.find import StorageOptions, place_of
 from djarrow.repo.selection import Selection, Taken, select
 from djarrow.sql import snapshot
 from djarrow.sql.carried import Kind
+from djarrow.table.partitions import part_count
 from djarrow.table.schema import Schema
 from djarrow.table.source import current_offline
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from djarrow.engine.postgres import PostgresConnection
+    from djarrow.engine.parallel import SnapshotReader
     from djarrow.repo.parquet import Files, Layout
     from djarrow.repo.publication import Publication
     from djarrow.show.progress import Count
@@ -74,6 +76,7 @@ def export(
     partition_by: PartitionBy = None,
     compression: str = "zstd",
     max_rows_per_file: int | None = None,
+    connections: int = 1,
     replace: bool = False,
     provenance: bool = True,
     display_progress: bool = False,
@@ -91,9 +94,10 @@ def export(
     max_rows_per_file: splits them further. compression: zstd, snappy, gzip, brotli, lz4 or none. provenance: write what
     made computed rows, who and where, and the log of changes with the values that stood there before.
 
-    All tables are read in one snapshot and streamed; the manifest is written last, so that a partial export does not
-    open. Where an earlier export is published already, or was interrupted, files stay whose rows are the same, and
-    the manifest is replaced in one step. replace: also where that holds tables which this export does not.
+    All tables are read in one snapshot and streamed, so many at once as there are connections; the manifest is written
+    last, so that a partial export does not open. Where an earlier export is published already, or was interrupted,
+    files stay whose rows are the same, and the manifest is replaced in one step. replace: also where that holds tables
+    which this export does not.
 
     Raises RepositoryError where the place cannot be written, another export runs there, a partition is not
     possible, a schema or table has a name or attributes that only other software gives, or what is given are no rows of
@@ -108,6 +112,7 @@ def export(
     if current_offline() is not None:
         raise RepositoryError("inside a `using` block queries read a repository; export the database outside of it.")
     layout = Layout(compression=_compression(compression), most=_most(max_rows_per_file))
+    readers = part_count(connections, "connections")
     place = place_of(url, storage_options)
     selection = select(what, include)
     if selection.connection.in_transaction:
@@ -117,16 +122,15 @@ def export(
         if not replace:
             _check_kept(target, selection)
         with (
-            selection.connection.begin(read_only=True, settings=snapshot.SETTINGS) as connection,
+            selection.connection.snapshot_readers(
+                readers, lock=_lock(selection), settings=snapshot.SETTINGS
+            ) as sessions,
             count_bar("export", shown=display_progress) as count,
         ):
-            connection.execute(snapshot.lock_tables(selection.read))
-            told = notes_of(selection.tables, connection) if provenance else {}
-            writing = _Writing(target, connection, layout, count)
-            entries = [
-                writing.table(taken, split[taken.spec.name], told.get(taken.spec.name, {}))
-                for taken in selection.tables
-            ]
+            told = notes_of(selection.tables, sessions[0]) if provenance else {}
+            writing = _Writing(target, layout, count)
+            work = [(taken, split[taken.spec.name], told.get(taken.spec.name, {})) for taken in selection.tables]
+            entries = dealt_out(writing.table, work, sessions)
         document = _manifest(place, selection, entries)
         target.publish(document, selection.specs)
     every = [file for entry in entries for file in entry.every_file]
@@ -173,30 +177,45 @@ def _check_kept(target: Publication, selection: Selection) -> None:
         )
 
 
+Work = tuple[Taken, Partitioning, Mapping[Kind, Taken]]
+"""A table, how it is split, and what is told of what made its rows."""
+
+
+def _lock(selection: Selection) -> Callable[[bool], str]:
+    return lambda wait: snapshot.lock_tables(selection.read, wait=wait)
+
+
 @frozen
 class _Writing:
     """How the tables of an export are written. count: is told of rows as they are."""
 
     target: Publication
-    connection: PostgresConnection
     layout: Layout
     count: Count
 
-    def table(self, taken: Taken, partitioning: Partitioning, told: Mapping[Kind, Taken]) -> TableEntry:
+    def table(self, work: Work, reader: SnapshotReader, stopped: Stopped) -> TableEntry:
         """Write a table, in the order of partition and key, and what is told of what made its rows."""
         from djarrow.repo.content import combined
 
+        taken, partitioning, told = work
         entry = evolve(taken.entry, partition_by=partitioning.attributes)
-        files = tuple(self._files(taken, partitioning, self.target.files(entry), self.count))
+
+        def count(rows: int, size: int) -> None:
+            stopped()
+            self.count(rows, size)
+
+        files = tuple(self._files(taken, partitioning, self.target.files(entry), reader, count))
         provenance = [
             file
             for kind, notes in told.items()
-            for file in self._files(notes, ALL, self.target.files(entry, kind), _silent)
+            for file in self._files(notes, ALL, self.target.files(entry, kind), reader, _silent)
         ]
         content = combined(file.content for file in files)
         return evolve(entry, content=content, files=files, provenance=tuple(provenance))
 
-    def _files(self, taken: Taken, partitioning: Partitioning, files: Files, count: Count) -> Iterator[DataFile]:
+    def _files(
+        self, taken: Taken, partitioning: Partitioning, files: Files, reader: SnapshotReader, count: Count
+    ) -> Iterator[DataFile]:
         """Stream rows into files."""
         from djarrow.frame.results import declared_batch
         from djarrow.repo.parquet import write_table
@@ -208,7 +227,7 @@ class _Writing:
                 count(declared.num_rows, declared.nbytes)
 
         layout = evolve(self.layout, partitioning=partitioning)
-        with self.connection.stream(_sorted(taken, partitioning.attributes)) as stream:
+        with reader.stream(_sorted(taken, partitioning.attributes)) as stream:
             yield from write_table(taken.spec, batches(stream), layout, files)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from djarrow.engine.postgres import PostgresConnection
     from djarrow.model.spec import TableSpec
-    from djarrow.repo.manifest import TableEntry
+    from djarrow.repo.manifest import DataFile, TableEntry
     from djarrow.sql.carried import Kind
     from djarrow.table.writing.inserted import Inserted
 
@@ -46,6 +46,10 @@ class Target:
     def carried(self) -> frozenset[Kind]:
         """What the repository tells of the makes and changes of its rows."""
         return frozenset(provenance_files(self.entry))
+
+    def files(self, kind: Kind) -> list[DataFile]:
+        """The files of that."""
+        return provenance_files(self.entry)[kind]
 
     def notes(self, kind: Kind) -> Iterator[pa.RecordBatch]:
         """The rows of that."""

@@ -52,11 +52,13 @@ class WrongFile(Exception):
     """What is wrong with a file, as the end of a sentence that begins with its path."""
 
 
-def check(content: BinaryIO, file: DataFile, wanted: Expected) -> None:
-    """Raises WrongFile where the footer of a file is not what the manifest says, and OSError."""
+def check(content: BinaryIO, file: DataFile, wanted: Expected) -> pq.FileMetaData:
+    """The footer. Raises WrongFile where that of a file is not what the manifest says, and OSError."""
     _check_start(content, wanted)
     content.seek(0)
-    _check_footer(_read(content), file, wanted)
+    footer = _read(content)
+    _check_footer(footer, file, wanted)
+    return footer
 
 
 def _read(content: BinaryIO) -> pq.FileMetaData:

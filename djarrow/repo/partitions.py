@@ -1,7 +1,8 @@
 """Which files of a table a query need not read: those whose names say that their rows have other values.
 
-A file's name says what its rows have of the attributes that the table is split by (patterns.py). A name that says
-anything else, as one with a hash for a long value does, says nothing, and the file is read.
+A file's name says what its rows have of the attributes that the table is split by, `station-3` (patterns.py). A name
+that says anything else, as one with a hash for a long value does, says nothing, and the file is read. Names by a
+pattern of a project may only look so, as by `station-1{station}`: one file of each table is compared with its name.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from djarrow.model.heading import Heading
@@ -21,6 +22,9 @@ from djarrow.model.types import Family
 from djarrow.repo.manifest import DataFile, TableEntry, folder_of
 from djarrow.repo.paths import DIGITS
 from djarrow.repo.patterns import by_attributes
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 Values = Mapping[str, Any]
 
@@ -55,6 +59,18 @@ _ONE_OF_SEVERAL = re.compile(rf"(~\d{{1,9}})?(~[0-9a-f]{{{DIGITS}}})?$")
 """What tells files apart that have the same values: their number, and a hash of their own. The hash of a value that is
 too long for a name has other digits, and stays.
 """
+
+
+def is_said(values: Values, footer: pq.FileMetaData) -> bool:
+    """Whether all rows of a file have these values indeed, as its statistics say."""
+    found: dict[str, set[str]] = {name: set() for name in values}
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            if column.path_in_schema in found:
+                known = column.statistics
+                ends = (known.min, known.max) if known is not None and known.has_min_max else ("", None)
+                found[column.path_in_schema] |= set(map(str, ends))
+    return all(found[name] == {str(value)} for name, value in values.items())
 
 
 def may_have(values: Values, rows: Iterable[Row]) -> bool:

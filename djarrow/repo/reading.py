@@ -42,6 +42,7 @@ class RepositoryTables:
         self._looked_at: dict[str, Identity] = {}
         self._footers: dict[TableName, footers.Expected] = {}
         self._values: dict[str, partitions.Values] = {}
+        self._truthful: dict[TableName, bool] = {}
         self._entries: dict[tuple[str, str], TableEntry] = {}
         for entry in entries:
             self._entries[entry.schema.casefold(), entry.table.casefold()] = entry
@@ -55,15 +56,14 @@ class RepositoryTables:
 
     def of(self, text: str) -> Iterator[View]:
         """Those whose names are in the text, each behind that of its schema, which are all that it can read."""
-        named = {(schema, odd or plain) for schema, odd, plain in _QUALIFIED.findall(text.casefold())}
-        for name in sorted(self._entries.keys() & named):
+        for name in sorted(self._entries.keys() & qualified_names(text.casefold())):
             yield self._view(self._entries[name])
 
     def _view(self, entry: TableEntry) -> View:
-        files = self._chosen(entry)
         wanted = self._footers.get(entry.name)
         if wanted is None:
             wanted = self._footers[entry.name] = footers.expected(self._specs[entry.name])
+        files = self._chosen(entry, wanted)
         self._each(lambda file: self._look_at(file, wanted), files)
         paths = [self._path(file) for file in files]
         spec, name = self._specs[entry.name], str(entry.name)
@@ -71,18 +71,31 @@ class RepositoryTables:
             return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1)
         return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files))
 
-    def _chosen(self, entry: TableEntry) -> list[DataFile]:
+    def _chosen(self, entry: TableEntry, wanted: footers.Expected) -> list[DataFile]:
         """The files that may have rows which matter; one, where there is none, for the columns."""
         rows = self._spans.get(entry.name)
         if not entry.partition_by or rows is None or any(not row.keys() & set(entry.partition_by) for row in rows):
             return list(entry.files)
         chosen = [file for file in entry.files if partitions.may_have(self._values_of(file, entry), rows)]
+        if len(chosen) == len(entry.files) or not self._names_say_so(entry, wanted):
+            return list(entry.files)
         return chosen or [entry.files[0]]
 
     def _values_of(self, file: DataFile, entry: TableEntry) -> partitions.Values:
         if file.path not in self._values:
             self._values[file.path] = partitions.values_in(entry, file, self._specs[entry.name].heading)
         return self._values[file.path]
+
+    def _names_say_so(self, entry: TableEntry, wanted: footers.Expected) -> bool:
+        """Whether names of a table's files are of the kind that tell values, as the first of them shows."""
+        if entry.name not in self._truthful:
+            file = next((file for file in entry.files if self._values.get(file.path)), None)
+            said = False
+            if file is not None:
+                with self._told(file), self._place.open(file.path) as content:
+                    said = partitions.is_said(self._values[file.path], footers.check(content, file, wanted))
+            self._truthful[entry.name] = said
+        return self._truthful[entry.name]
 
     # --- looking at files ----------------------------------------------------------------------------------------
 
@@ -146,6 +159,11 @@ class RepositoryTables:
             raise RepositoryError(f"{self._place}: {error}") from error
         except OSError as error:
             raise RepositoryError(f"{path} cannot be read: {error}") from error
+
+
+def qualified_names(text: str) -> set[tuple[str, str]]:
+    """What stands in a statement as a name, a dot, and a name, among which are all of its tables."""
+    return {(schema, quoted_name or plain) for schema, quoted_name, plain in _QUALIFIED.findall(text)}
 
 
 _QUALIFIED = re.compile(r"""(?<![^\s".,();])([^\s".,();]++)"?\s*+\.(?=\s*+(?:"([^"]++)"|([#~]?\w++)))""")

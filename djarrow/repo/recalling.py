@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from djarrow.errors import RepositoryError
 from djarrow.repo.filling import Target, fill
 from djarrow.sql import accepted, ddl, makes, recalling, updates
 from djarrow.sql.carried import Kind, carried_spec
@@ -87,12 +88,26 @@ def owners_told(database: PostgresConnection, owner: Target, key: ForeignKey) ->
 
 
 def _load(database: PostgresConnection, target: Target, kind: Kind, table: TableName) -> None:
-    """Put the rows of a file into a temporary table."""
+    """Put the rows of a file into a temporary table, and see that they are those that were exported."""
     import pyarrow as pa
+
+    from djarrow.repo.content import ContentHash, combined
 
     spec = evolve(carried_spec(kind, target.spec), name=table)
     database.execute(ddl.block(ddl.create_table(spec)))
     waits = target.table(database, spec)
-    reader = pa.RecordBatchReader.from_batches(spec.heading.arrow_schema, target.notes(kind))
+    content = ContentHash(spec.heading)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in target.notes(kind):
+            content.add(batch)
+            yield batch
+
+    reader = pa.RecordBatchReader.from_batches(spec.heading.arrow_schema, batches())
     Loading(Sending(waits, database, Conflict.RAISE, ignore_extra_fields=False), None).load(reader)
+    if content.hexdigest() != combined(file.content for file in target.files(kind)):
+        raise RepositoryError(
+            f"what is told of the rows of {target.entry.name} ({kind}) is not what was exported: the repository was "
+            "changed. `dj.verify` tells which files were. Nothing of it was restored."
+        )
     database.execute(recalling.analyze(table))

@@ -86,6 +86,10 @@ class Carried:
     server: int
     numbered: bool = True
 
+    def has_rows(self) -> str:
+        """The statement that tells whether there are any, as `found`."""
+        return f"SELECT EXISTS (\n{self.text()}\n) AS found"
+
     @property
     def tables(self) -> frozenset[TableName]:
         """The tables that it reads."""

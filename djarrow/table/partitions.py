@@ -27,10 +27,10 @@ MOST = 32
 """Each part takes a connection of the server, which has a hundred unless told otherwise."""
 
 
-def part_count(given: Any) -> int:
-    """The number of partitions. Raises InvalidCondition for what is none."""
+def part_count(given: Any, name: str = "partitions") -> int:
+    """The number of partitions, or what it is called here. Raises InvalidCondition for what is none."""
     if isinstance(given, bool) or not isinstance(given, Integral) or not 1 <= int(given) <= MOST:
-        raise InvalidCondition(f"partitions is a number of connections from 1 to {MOST}, not {told(given)}.")
+        raise InvalidCondition(f"{name} is a number of connections from 1 to {MOST}, not {told(given)}.")
     return int(given)
 
 

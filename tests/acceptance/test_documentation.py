@@ -251,13 +251,15 @@ def test_the_example_of_repositories(schema: dj.Schema, tmp_path: Path, monkeypa
     """The examples of docs/repositories.md run one after the other, and its files are those of the page."""
     whole = (DOCUMENTS / "repositories.md").read_text("utf-8")
     text = "\n".join(re.findall(r"```python\n(.*?)```", whole, re.DOTALL))
+    for name in ("weather/", '"weather"', "weather.reading"):  # of the schema, not of the folder
+        text = text.replace(name, name.replace("weather", schema.name))
     page, _, comparing = whole.partition("## What differs")
     monkeypatch.chdir(tmp_path)
     found = Runner(tmp_path, monkeypatch)(text, schema=schema)
     assert [row["speed"] for row in found.strong] == [9.0, 9.5, 8.5]
     assert found.changed.to_dicts() == [{"station": 1, "height.before": 10.0, "height.after": 12.5}]
     assert (found.added["speed"].to_list(), found.removed["speed"].to_list()) == ([4.0], [9.5])
-    (shown,) = re.findall(r"```console\n\$ djarrow diff .*\n(?:.*\n)((?:.*\n)+)```", comparing)
+    (shown,) = re.findall(r"```console\n\$ djarrow diff .*\n(?:.*\n)((?:.*\n)+?)```", comparing)
     assert str(found.found).replace(schema.name, "weather").splitlines()[1:] == shown.splitlines()
     root = found.written.path
     names = [

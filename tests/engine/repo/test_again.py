@@ -16,7 +16,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import RepositoryError
+from djarrow.errors import InvalidCondition, RepositoryError
 from djarrow.repo import publication
 from djarrow.repo.export import Exported
 from djarrow.repo.places import lease
@@ -312,3 +312,37 @@ def test_killed(
     assert dj.verify(spot.url, **spot.given)
     assert rows(spot, schema, "Row") == table().to_dicts(order_by="KEY")
     assert len(spot.parquet()) == 20
+
+
+# --- several connections -------------------------------------------------------------------------------------------
+
+
+def test_several_connections(lab: dj.Schema, spot: Spot) -> None:
+    """Tables that are read at once are those that are read one after the other, to the byte."""
+    dj.export(lab, spot.url, **spot.given)
+    one = {path: content for path, content in spot.files().items() if path.endswith(".parquet")}
+    done = dj.export(lab, f"{spot.url} at once", connections=3, **spot.given)
+    assert done.written == len(one)
+    at_once = Spot(f"{spot.url} at once", spot.options)
+    assert {path: content for path, content in at_once.files().items() if path.endswith(".parquet")} == one
+    assert dj.export(lab, spot.url, connections=4, **spot.given).written == 0
+
+
+def test_a_failure_among_several(lab: dj.Schema, spot: Spot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails over one connection ends the export over the others, and is what is raised."""
+    add = publication.Publication.add
+
+    def failing(self: Any, entry: Any, *arguments: Any) -> Any:
+        if entry.table == "session":
+            raise OSError(28, "No space left on device")
+        return add(self, entry, *arguments)
+
+    monkeypatch.setattr(publication.Publication, "add", failing)
+    with pytest.raises(RepositoryError, match="No space left"):
+        dj.export(lab, spot.url, connections=3, **spot.given)
+    monkeypatch.undo()
+    dj.export(lab, spot.url, connections=3, **spot.given)
+    assert dj.verify(spot.url, **spot.given)
+    for wrong in (0, 33, True, "2"):
+        with pytest.raises(InvalidCondition, match="connections is a number"):
+            dj.export(lab, spot.url, connections=wrong, **spot.given)  # type: ignore[arg-type]

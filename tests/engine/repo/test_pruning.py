@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -198,3 +199,18 @@ def _frame(rows: int) -> Any:
     import polars as pl
 
     return pl.DataFrame({"sample": range(rows), "v": range(rows)}, schema={"sample": pl.Int64, "v": pl.Int32})
+
+
+def test_names_that_only_look_so(root: Path, tmp_path: Path) -> None:
+    """Names that say another value than the rows have, as a pattern of a project can make them, leave out no file."""
+    copy = Path(shutil.copytree(root, tmp_path / "copy"))
+    folder = copy / SCHEMA / "tables" / "session"
+    for path in list(folder.iterdir()):
+        path.rename(folder / path.name.replace("subject-", "subject-2"))
+    manifest = copy / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("session/subject-", "session/subject-2"))
+    repository = dj.open(copy)
+    query = repository[SCHEMA].Session & {"subject": 3}
+    assert files_read(query) == {"session": (12, 12)}
+    assert len(query) == 5
+    repository.close()

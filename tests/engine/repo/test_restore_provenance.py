@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DjarrowError, RepositoryError
+from djarrow.frame.results import declared as declared_rows
 from djarrow.repo.carried import notes_of
+from djarrow.repo.content import ContentHash
 from djarrow.repo.export import Exported
 from djarrow.repo.manifest import read
 from djarrow.repo.places.find import place_of
 from djarrow.repo.selection import Taken
 from djarrow.sql import compile as compiler
+from djarrow.sql.carried import Kind, carried_spec
 from djarrow.sql.dialects import Dialect
 from tests.described import drop_schemas
 
@@ -218,19 +224,29 @@ def test_it_is_verified(history: SimpleNamespace, path: Path, connection: Postgr
     assert "again" not in dj.list_schemas(connection=connection)
 
 
-def test_a_hostile_snapshot(history: SimpleNamespace, path: Path, connection: PostgresConnection) -> None:
-    """What is no snapshot is refused by the server, whatever it says, and nothing is restored."""
+@pytest.mark.parametrize("says_so", [False, True])
+def test_other_makes(history: SimpleNamespace, path: Path, connection: PostgresConnection, says_so: bool) -> None:
+    """Other rows than were exported are found; and where the manifest is made to say so, what is no snapshot is refused
+    by the server, whatever it says. Nothing is restored.
+    """
     file = path / history.schema.name / "provenance" / "stats" / "makes" / "all.parquet"
-    copy = str(file.with_suffix(".copy"))
-    text, of = "x'; DROP SCHEMA public", str(file).replace("'", "''")
-    text = text.replace("'", "''")
-    to = copy.replace("'", "''")
-    duckdb.execute(f"COPY (SELECT * REPLACE ('{text}' AS snapshot) FROM read_parquet(['{of}'])) TO '{to}'")
+    table, before = pq.read_table(file), file.stat().st_size
+    others = pa.array(["x'; DROP SCHEMA public; --"] * table.num_rows)
+    table = table.set_column(table.schema.get_field_index("snapshot"), table.schema.field("snapshot"), others)
+    pq.write_table(table, file)
+    spec = carried_spec(Kind.MAKES, history.Stats().spec)
+    content = ContentHash(spec.heading)
+    rows = table.set_column(0, "make", pa.array([uuid.UUID(text).bytes for text in table["make"].to_pylist()]))
+    for batch in declared_rows(rows, spec.heading).to_batches():
+        content.add(batch)
     manifest = path / "manifest.json"
-    before, after = (f'"size": {Path(each).stat().st_size}' for each in (file, copy))
-    manifest.write_text(manifest.read_text().replace(before, after))
-    shutil.move(copy, file)
-    with pytest.raises(DjarrowError):
+    document = json.loads(manifest.read_text())
+    (entry,) = (file for table in document["tables"] for file in table["provenance"] if file["size"] == before)
+    entry["size"] = file.stat().st_size
+    if says_so:
+        entry["content"] = content.hexdigest()
+    manifest.write_text(json.dumps(document))
+    with pytest.raises(DjarrowError, match="pg_snapshot" if says_so else "not what was exported"):
         dj.restore(path, connection, rename={history.schema.name: "again"})
     assert "again" not in dj.list_schemas(connection=connection)
 
@@ -284,20 +300,31 @@ def test_nothing_to_tell(schema: dj.Schema, tmp_path: Path, connection: Postgres
     assert not connection.has_rows(f"{notes}'{schema.name}'")
 
 
+def test_left_out(history: SimpleNamespace, folder: Path, connection: PostgresConnection) -> None:
+    """An export without provenance has no such file, and rows that are restored from it have no make."""
+    path = dj.export(history.schema, folder, provenance=False).path
+    assert not list(path.rglob("provenance"))
+    history.schema.drop(prompt=False)
+    dj.restore(path, connection)
+    again = dj.Schema(history.schema.name, connection=connection)
+    assert set(again["Stats"].provenance().to_polars()["host"]) == {None}
+    assert len(again.updates) == 0
+
+
 def test_a_whole_batch(schema: dj.Schema, tmp_path: Path, connection: PostgresConnection) -> None:
     """Of one make of many keys, all rows have its number, however many pieces they come in."""
     declared(schema, "Source", "n : int32").declare()
 
     @schema
     class Many(dj.Computed):
-        definition = "-> Source\n---\ntext : varchar(200)"
+        definition = "-> Source\n---\ntext : varchar(400)"
 
         def make_batch(self, keys: Any) -> Any:
             import polars as pl
 
-            return keys.with_columns(text=pl.lit("x" * 150))
+            return keys.with_columns(text=pl.lit("x" * 400))
 
-    number = 150_000
+    number = 50_000
     schema.connection.execute(
         f"INSERT INTO {schema['Source']().full_table_name} SELECT n FROM generate_series(1, {number}) AS n"
     )
@@ -316,6 +343,21 @@ def test_exports_of_parts(exported: Exported) -> None:
     entries = [entry for entry in read(place_of(exported.path)).tables if entry.provenance]
     kinds = {entry.table: [Path(file.path).parent.name for file in entry.provenance] for entry in entries}
     assert kinds == {"__score": ["rows", "makes"], "__score__item": ["rows", "makes"]}
+
+
+def test_a_slice(history: SimpleNamespace, tmp_path: Path, connection: PostgresConnection) -> None:
+    """Of a slice, the rows that were taken have what made them, and hold as they did."""
+    path = dj.export([history.Scan & "scan_id < 4"], tmp_path / "slice", include="descendants").path
+    classes = (history.Stats, history.Bin, history.More)
+    expected = [(cls.provenance() & "scan_id < 4").to_dicts() for cls in classes]
+    stale = [ids(cls.stale() & "scan_id < 4") for cls in classes]
+    history.schema.drop(prompt=False)
+    dj.restore(path, connection)
+    again = pipeline(dj.Schema(history.schema.name, connection=connection))
+    classes = (again.Stats, again.Bin, again.More)
+    assert [cls.provenance().to_dicts() for cls in classes] == expected
+    assert [ids(cls.stale()) for cls in classes] == stale
+    assert (len(again.schema.updates), len(again.schema.accepted)) == (3, 1)
 
 
 def test_of_some_rows(history: SimpleNamespace, connection: PostgresConnection) -> None:
