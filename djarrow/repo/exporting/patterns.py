@@ -71,6 +71,9 @@ def _written(part: tuple[Piece, ...], texts: Mapping[str, str]) -> str:
     encoded = "".join(text + (_encoded(texts[name]) if name is not None else "") for text, name in part)
     if part[0][0] == "":  # it begins with a value, by which it could be empty, hidden, or lead elsewhere
         encoded = encoded.replace(".", "%2E", 1) if encoded.startswith(".") else encoded or "~"
+    exact = len(_names(part)) == 1 and part == by_attributes(_names(part)).parts[0]
+    if not exact and any(encoded.startswith(f"{name}-") for name in texts):
+        encoded = encoded.replace("-", "%2D", 1)  # or readers would take the rest for the value of that attribute
     if len(encoded) > MAX_NAME_BYTES:
         return _cut(encoded, "\\0".join(texts[name] for name in _names(part)))
     return encoded

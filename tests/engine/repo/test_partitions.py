@@ -213,7 +213,8 @@ def test_the_pattern_of_the_project(
     assert len(repository.Session & "subject_id = 3") == 6
     one = dj.export(lab, tmp_path / "by name", partition_by=["session"])
     assert one.files > 7
-    assert dj.export(lab, tmp_path / "not at all", partition_by=[]).files == 8
+    unsplit = dj.export(lab, tmp_path / "not at all", partition_by=[]).path
+    assert {path.name for path in (unsplit / lab.name / "tables").rglob("*.parquet")} == {"all.parquet"}
 
 
 def test_patterns_that_do_not_fit(
@@ -238,3 +239,16 @@ def test_patterns_that_do_not_fit(
     assert not folder.exists()
     _project(tmp_path / "project", monkeypatch, "[object_storage]\npartition_pattern = 'rig{rig}/day{day}'\n")
     assert dj.export(method, folder).files == 1
+
+
+def test_values_that_look_like_names(
+    schema: dj.Schema, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opener
+) -> None:
+    """A file of a pattern is not left out of a query because its name looks like that of another value."""
+    table = declared(schema, "Scan", "subject : varchar(20)\nn : int32")
+    table.insert([(f"subject-{i}", n) for i in range(3) for n in range(2)])
+    _project(tmp_path / "project", monkeypatch, "[object_storage]\npartition_pattern = '{subject}'\n")
+    dj.export(schema, folder)
+    found = opened(folder)[schema.name].Scan
+    assert len(found & "subject = 'subject-1'") == 2
+    assert len(found & "subject = '1'") == 0
