@@ -163,19 +163,23 @@ class Publication:
     def publish(self, document: Manifest, specs: Mapping[TableName, TableSpec]) -> None:
         """Make the files a repository, and remove those that are none of it. Raises RepositoryError.
 
-        specs: of the manifest's tables.
+        specs: of the manifest's tables. What would be refused when it is opened, as too many files, is not published.
         """
+        data = manifest.text_of(document).encode()
+        manifest.parsed(data, self.place)
         for path, text in companions.texts(document, specs).items():
             self.place.write(path, text.encode())
         self.check()
-        if self.place.swap(manifest.FILE_NAME, manifest.text_of(document).encode(), self._version) is None:
+        if self.place.swap(manifest.FILE_NAME, data, self._version) is None:
             raise RepositoryError(
                 f"another export to {self.place} was published meanwhile. Nothing of this one was; export again."
             )
         self._tidy(document)
 
     def _tidy(self, document: Manifest) -> None:
-        """Remove Parquet files in the folders of our tables that are not listed, and the code of schemas that left."""
+        """Remove Parquet files in the folders of our tables that are not listed, the code of schemas that left, and the
+        list of finished files, also one that was being written when an export was killed.
+        """
         known = [*self._before, document]
         names = {entry.name for each in known for entry in each.tables}
         folders = {
@@ -187,7 +191,7 @@ class Publication:
         }
         for path in list(self.place.paths()):
             ours = path.endswith(".parquet") and not folders.isdisjoint(PurePosixPath(path).parents)
-            if path in gone or path == UNFINISHED or (ours and path not in listed):
+            if path in gone or path.startswith(UNFINISHED) or (ours and path not in listed):
                 self.place.remove(path)
 
 

@@ -80,12 +80,15 @@ def select(what: Any, include: str | None = None) -> Selection:
     schemas = tuple(dict.fromkeys(schema for each in found for schema in each.schemas))
     connection = _connection(schemas)
     known = {name: spec for schema in schemas for name, spec in schema.held.specs.items()}
-    known |= {name: spec for schema in schemas for name, spec in schema.specs.items()}
+    of_classes = {name: spec for schema in schemas for name, spec in schema.specs.items()}
+    known |= of_classes
     if include:
         known = _with_those_below(connection, known, {each.choice.table for each in found})
     choices = _together(found)
     plan = slices.plan([each for each, _ in choices], known, below=include is not None)
     specs = _in_order(plan.tables, known)
+    if not all(spec.name in of_classes for spec in specs):
+        _check_definitions(specs)
     return Selection(schemas, tuple(_taken(plan, specs, [node for _, node in choices])))
 
 
@@ -161,13 +164,14 @@ def _in_order(wanted: Iterable[TableName], known: Mapping[TableName, TableSpec])
     manifest.check_names(names)
     manifest.check_distinct(names)
     parents = graph.parents_of(known[name] for name in names)
-    specs = [known[name] for name in graph.topological_order(parents)]
-    _check_definitions(specs)
-    return specs
+    return [known[name] for name in graph.topological_order(parents)]
 
 
 def _check_definitions(specs: Sequence[TableSpec]) -> None:
-    """Refuse tables whose definitions could not be read again when the repository is opened."""
+    """Refuse tables whose definitions could not be read again when the repository is opened.
+
+    Only those without a class can have such: what a class says has been read from a definition.
+    """
     entries = tuple(Taken(spec, Stored(spec.name, spec.heading)).entry for spec in specs)
     try:
         specs_of(Manifest("", "", "", {}, entries))

@@ -17,6 +17,7 @@ import pytest
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import InvalidCondition, RepositoryError
+from djarrow.repo import manifest
 from djarrow.repo.exporting import publication
 from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places import lease
@@ -204,6 +205,18 @@ def test_an_opened_repository_that_was_replaced(days: type[dj.Table], schema: dj
     opened.close()
 
 
+def test_more_files_than_open(days: type[dj.Table], spot: Spot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest that would be refused when it is opened is not published, and what is there stays."""
+    export(days, spot)
+    before = spot.files()["manifest.json"]
+    monkeypatch.setattr(manifest, "MAX_BYTES", 3000)
+    with pytest.raises(RepositoryError, match="more than 3,000 bytes"):
+        dj.export(days, spot.url, max_rows_per_file=2, **spot.given)
+    monkeypatch.undo()
+    assert spot.files()["manifest.json"] == before
+    dj.open(spot.url, **spot.given).close()
+
+
 # --- interrupted ---------------------------------------------------------------------------------------------------
 
 
@@ -248,6 +261,7 @@ EXPORTING = """
 import json, sys
 import djarrow as dj
 from djarrow.engine.connect import connect
+from djarrow.repo import manifest
 from djarrow.repo.exporting import publication
 from djarrow.repo.places import lease
 
