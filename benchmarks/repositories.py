@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow.parquet as pq
 
 import djarrow as dj
 from benchmarks.inserting import DEFINITION, frame
-from benchmarks.paired import Count, Ratio, compare
+from benchmarks.paired import Count, Goal, Ratio, compare
 from benchmarks.server import own_server
 from djarrow.engine.postgres import PostgresConnection
 from tests.memory import PEAK
@@ -21,8 +24,10 @@ from tests.memory import PEAK
 ROWS = 10_000_000
 ROUNDS = 3
 
+TABLES = 200
 
-def run() -> Iterator[Ratio | Count]:
+
+def run() -> Iterator[Ratio | Count | Goal]:
     """One table of nine attributes, exported to one file, verified and restored."""
     with own_server() as (connection, folder):
         schema = dj.Schema("bench_repository", connection=connection)
@@ -34,6 +39,7 @@ def run() -> Iterator[Ratio | Count]:
         yield _memory(folder, connection)
         yield _verify(folder / "ours")
         yield _restore(table, folder / "ours", connection)
+        yield _opening(folder, connection)
 
 
 def _export(table: dj.Table, folder: Path, connection: PostgresConnection) -> Ratio:
@@ -134,3 +140,30 @@ def _restore(table: dj.Table, path: Path, connection: PostgresConnection) -> Rat
     )
     driver.close()
     return found
+
+
+def _opening(folder: Path, connection: PostgresConnection) -> Goal:
+    """Two hundred tables, each with nine attributes and a reference to the one before it."""
+    context: dict[str, Any] = {}
+    schema = dj.Schema("bench_opening", context, connection=connection)
+    names = [f"Table{number}" for number in range(TABLES)]
+    for number, name in enumerate(names):
+        reference = f"-> [nullable] {names[number - 1]}.proj(before='id')\n" if number else ""
+        body = "".join(f"x{i} = null : float64  # value {i}\n" for i in range(7))
+        made: type[dj.Table] = type(name, (dj.Manual,), {"definition": f"id : int32\n---\n{reference}{body}"})
+        context[name] = schema(made)
+    context[names[0]].insert([{"id": n} for n in range(10)])
+    dj.export(schema, folder / "many")
+
+    def opened() -> float:
+        started = time.perf_counter()
+        repository = dj.open(folder / "many")
+        if len(repository["bench_opening"].Table0 & "id > 3") != 6:
+            raise RuntimeError("The query has another answer.")
+        seconds = time.perf_counter() - started
+        repository.close()
+        return seconds
+
+    return Goal(
+        f"open a repository of {TABLES} tables and query one", statistics.median(opened() for _ in range(9)), 0.3
+    )

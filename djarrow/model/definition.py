@@ -265,14 +265,14 @@ def _parameter(token: Any) -> Parameter:
 
 
 _PLAIN_ATTRIBUTE = re.compile(
-    r"[ \t]*(?P<name>[^\W\d]\w*)[ \t]*:[ \t]*(?P<type>[A-Za-z][A-Za-z0-9_]*)"
+    r"[ \t]*(?P<name>[^\W\d]\w*)[ \t]*(?:=[ \t]*(?P<null>null)[ \t]*)?:[ \t]*(?P<type>[A-Za-z][A-Za-z0-9_]*)"
     r"(?:[ \t]*\([ \t]*(?P<first>[0-9]{1,9})[ \t]*(?:,[ \t]*(?P<second>[0-9]{1,9})[ \t]*)?\))?"
     r"[ \t]*(?P<remark>#.*)?"
 )
 
 
 def _plain_attribute(number: int, source: str) -> AttributeLine | None:
-    """What the grammar says of the lines that most are: a name, a type and a remark. It takes a tenth of the time."""
+    """What the grammar says of the lines that most are: a name, `= null`, a type, a remark; in a tenth of the time."""
     found = _PLAIN_ATTRIBUTE.fullmatch(source)
     if found is None:
         return None
@@ -284,8 +284,8 @@ def _plain_attribute(number: int, source: str) -> AttributeLine | None:
         type_column=found.start("type") + 1,
         parameters=tuple(int(text) for text in found.group("first", "second") if text is not None),
         auto_increment=found["type"].lower() in COUNTING_TYPES,
-        default=None,
-        default_column=None,
+        default=found["null"],
+        default_column=None if found["null"] is None else found.start("null") + 1,
         quoted=False,
         comment=_comment(found["remark"]),
     )
