@@ -624,7 +624,8 @@ def test_plain_attributes_are_what_the_grammar_says(monkeypatch: pytest.MonkeyPa
         for kind in ("int8", " decimal( 9 , 4 ) ", "enum(1)#x")
     ]
     lines += ["".join(chance.choices(PIECES, k=chance.randrange(1, 12))) for _ in range(3000)]
-    lines += ["a:" + "".join(chance.choices(PIECES, k=chance.randrange(1, 8))) for _ in range(3000)]
+    starts = ("a:", "a = null : ", "a=null:", "a =null", "a = NULL :", "a = nullable :")
+    lines += [chance.choice(starts) + "".join(chance.choices(PIECES, k=chance.randrange(1, 8))) for _ in range(3000)]
     plain = definition._plain_attribute
     read = [(line, found) for line in lines if (found := plain(5, line)) is not None]
     assert len(read) > 50
