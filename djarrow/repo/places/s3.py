@@ -10,8 +10,11 @@ from typing import Any
 from djarrow.repo.places.base import Version
 from djarrow.repo.places.remote import Remote, reached
 
-REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412", "409", "404"}
-"""What S3 says where the object is not as the condition wants it, or somebody writes it at the same time."""
+EXISTS = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+"""What S3 says where there is an object, or somebody writes one at the same time."""
+
+REFUSED = EXISTS | {"NoSuchKey", "404"}
+"""What it says where the object is not as a condition wants it."""
 
 
 class S3(Remote):
@@ -32,7 +35,15 @@ class S3(Remote):
 
     def swap(self, path: str, data: bytes, version: Version | None) -> Version | None:
         """Write an object in one step, where it has this tag still, or is not there."""
-        condition = {"IfNoneMatch": "*"} if version is None else {"IfMatch": version}
+        if version is None:
+            return self._written(path, data, {"IfNoneMatch": "*"})
+        written = self._written(path, data, {"IfMatch": version})
+        if written is None and (found := self.look(path)) is not None and found[1] == version:
+            return self._written(path, data, {"IfMatch": version.strip('"')})  # as older stores compare it
+        return written
+
+    def _written(self, path: str, data: bytes, condition: dict[str, str]) -> Version | None:
+        """The tag of what was written; None where the condition does not hold."""
         try:
             with reached():
                 written = self.filesystem.call_s3("put_object", **self._place(path), Body=data, **condition)
@@ -48,7 +59,9 @@ class S3(Remote):
         try:
             with reached():
                 self.filesystem.put_file(str(written), self._at(path), mode="create")
-        except FileExistsError:
+        except OSError as error:
+            if _code(error) not in EXISTS:
+                raise
             return False
         return True
 
