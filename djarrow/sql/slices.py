@@ -21,11 +21,11 @@ from djarrow.model.heading import Attribute
 from djarrow.model.names import TableName
 from djarrow.model.slices import Above, Below, Picked, Plan, Role, Rows, Same, Way, source_of
 from djarrow.model.spec import TableSpec
-from djarrow.model.types import AttributeType
 from djarrow.sql import compile as compiler
 from djarrow.sql.ddl import compared, full_name
 from djarrow.sql.dialects import Dialect, by_code_points
 from djarrow.sql.literals import identifier
+from djarrow.sql.recursive_slices import Recursion
 
 Names = tuple[str, ...]
 
@@ -101,11 +101,11 @@ class Taken:
 
     def text(self) -> str:
         """The statement."""
-        return _Writing(self.slice).text(self.name, self.ways or self.slice.ways_to(self.name))
+        return Writing(self.slice).text(self.name, self.ways or self.slice.ways_to(self.name))
 
 
 @define
-class _Writing:
+class Writing:
     """One statement. wanted: set -> the attributes of its rows that are asked for; only such sets are named."""
 
     slice: Slice
@@ -145,6 +145,7 @@ class _Writing:
     # --- what is asked for -----------------------------------------------------------------------------------------
 
     def want(self, rows: Rows, names: Iterable[str]) -> None:
+        """Have these attributes among the columns of a set."""
         self.wanted.setdefault(rows, {}).update(dict.fromkeys(names))
 
     def ask(self, group: tuple[Rows, ...]) -> bool:
@@ -192,6 +193,7 @@ class _Writing:
         return f"r{self.numbers[rows]}"
 
     def name(self, rows: Rows, text: str) -> None:
+        """Define a set."""
         self.numbers[rows] = len(self.numbers) + 1
         self.named.append(f"{self.at(rows)} AS ({text})")
 
@@ -259,163 +261,30 @@ class _Writing:
         return " AND ".join(f"{self.column(rows, own, 'r')} = s.{identifier(there)}" for own, there in pairs)
 
     def column(self, rows: Rows, name: str, alias: str) -> str:
+        """An attribute of a table of a set, as it is compared."""
         attribute = self.slice.attribute(rows, name)
         return by_code_points(compared(attribute, alias), attribute.type)
 
     def same_order(self, rows: Rows, name: str, alias: str) -> str:
+        """An attribute of a set, in the collation that all of them are compared in."""
         return by_code_points(f"{alias}.{identifier(name)}", self.slice.attribute(rows, name).type)
 
     # --- recursion ---------------------------------------------------------------------------------------------------
 
     def name_recursive(self, group: tuple[Rows, ...]) -> None:
         """Name the sets of a group together: the keys of all in one, of each in columns of its own; `t` tells which."""
-        self.named.append(_Recursion(self, group).text())
+        self.named.append(Recursion(self, group).text())
 
     def of_recursive(self, rows: Rows) -> str:
         """A set of such a group."""
         group = next(each for each in self.slice.plan.order if rows in each)
-        recursion, key, columns = _Recursion(self, group), self.slice.key(rows), self.columns(rows)
+        recursion, key, columns = Recursion(self, group), self.slice.key(rows), self.columns(rows)
         source = f"FROM {recursion.name} AS c{recursion.where(rows)}"
         if set(columns) <= set(key):
             distinct = "" if set(columns) == set(key) else "DISTINCT "
             return f"SELECT {distinct}{recursion.listed(rows, columns)} {source}"
         keys = f"(SELECT {recursion.listed(rows, key)} {source}) AS s"
         return f"{self.read(rows, columns)} JOIN {keys} ON {self.same(rows, _alike(key))}"
-
-
-@frozen
-class _Recursion:
-    """A group of sets that depend on themselves."""
-
-    writing: _Writing
-    group: tuple[Rows, ...]
-
-    @property
-    def slice(self) -> Slice:
-        return self.writing.slice
-
-    @property
-    def name(self) -> str:
-        return f"c{self.slice.plan.order.index(self.group)}"
-
-    @property
-    def carried(self) -> tuple[Rows, ...]:
-        """The sets whose keys are in it: those of parts that are brought are told by their master's."""
-        return tuple(rows for rows in self.group if rows.role is not Role.BROUGHT)
-
-    def column(self, rows: Rows, name: str, alias: str = "c") -> str:
-        """A column of the recursion that has an attribute of a key."""
-        return f"{alias}.k{self.carried.index(rows)}_{self.slice.key(rows).index(name)}"
-
-    def listed(self, rows: Rows, names: Iterable[str]) -> str:
-        return ", ".join(f"{self.column(rows, name)} AS {identifier(name)}" for name in names)
-
-    def where(self, rows: Rows) -> str:
-        return "" if len(self.carried) == 1 else f" WHERE c.t = {self.carried.index(rows)}"
-
-    def text(self) -> str:
-        every = [(rows, name) for rows in self.carried for name in self.slice.key(rows)]
-        columns = ", ".join(["t", *(self.column(rows, name).removeprefix("c.") for rows, name in every)])
-        first = [text for rows in self.carried for text in self.anchors(rows)]
-        steps = [_Step(self).text(rows, way) for rows in self.carried for way in self.inner(rows)]
-        start, step = "\nUNION ALL ".join(first), "\nUNION ALL ".join(steps)
-        return (
-            f"{self.name} ({columns}) AS (({start})\nUNION SELECT e.* FROM {self.name} AS c CROSS JOIN LATERAL "
-            f"({step}) AS e)"
-        )
-
-    def anchors(self, rows: Rows) -> Iterable[str]:
-        """The rows of a set that others than the group lead to."""
-        key = self.slice.key(rows)
-        for way in self.slice.plan.ways[rows]:
-            if source_of(way) not in self.group:
-                inner = self.writing.union(rows, [way], key)
-                yield f"{self.values(rows, {name: f's.{identifier(name)}' for name in key})} FROM ({inner}) AS s"
-
-    def inner(self, rows: Rows) -> Iterable[Way]:
-        return (way for way in self.slice.plan.ways[rows] if source_of(way) in self.group)
-
-    def values(self, rows: Rows, key: Mapping[str, str]) -> str:
-        """SELECT of a key in its columns, all others NULL."""
-        cells = [str(self.carried.index(rows))]
-        for each in self.carried:
-            for name in self.slice.key(each):
-                kind = self.slice.attribute(each, name).type
-                text = key[name] if each == rows else "NULL"
-                cells.append(by_code_points(f"CAST({text} AS {_bare(kind)})", kind))
-        return f"SELECT {', '.join(cells)}"
-
-
-def _bare(kind: AttributeType) -> str:
-    """The type without a length, which the two sides of a recursion would have to agree on."""
-    return kind.row.recast or kind.postgres.partition("(")[0]
-
-
-@define
-class _Step:
-    """How rows of a recursion lead to others: the tables that are asked on the way."""
-
-    recursion: _Recursion
-    joined: list[str] = field(factory=list)
-    where: list[str] = field(factory=list)
-    aliases: dict[Rows, str] = field(factory=dict)
-
-    def text(self, rows: Rows, way: Way) -> str:
-        slice_, key = self.recursion.slice, self.recursion.slice.key(rows)
-        match way:
-            case Above():
-                pairs = way.reference.pairs
-                found = {there: self.value(way.source, here) for here, there in pairs}
-                nullable = [here for here, _ in pairs if slice_.attribute(way.source, here).nullable]
-                self.where += [f"{self.value(way.source, here)} IS NOT NULL" for here in nullable]
-            case Below():
-                alias = self.join(rows)
-                values = [(here, self.value(way.source, there)) for here, there in way.reference.pairs]
-                self.where += [f"{self.of(rows, here, alias)} = {value}" for here, value in values]
-                found = {name: self.of(rows, name, alias) for name in key}
-            case Picked() | Same():
-                raise AssertionError  # neither leads from a set to itself
-            case _:
-                assert_never(way)
-        if len(self.recursion.carried) > 1:
-            self.where.append(f"c.t = {self.recursion.carried.index(self.beginning(way.source))}")
-        tables = f" FROM {', '.join(self.joined)}" if self.joined else ""
-        where = f" WHERE {' AND '.join(self.where)}" if self.where else ""
-        return f"{self.recursion.values(rows, found)}{tables}{where}"
-
-    def beginning(self, rows: Rows) -> Rows:
-        """The set of the recursion whose keys tell the rows of a set: that of the master."""
-        while rows.role is Role.BROUGHT:
-            rows = self.owner(rows).source
-        return rows
-
-    def owner(self, rows: Rows) -> Below:
-        (way,) = self.recursion.slice.plan.ways[rows]
-        assert isinstance(way, Below)  # noqa: S101 - rows of a part are brought by what they refer to
-        return way
-
-    def join(self, rows: Rows) -> str:
-        alias = f"x{len(self.joined)}"
-        self.joined.append(f"{full_name(rows.table)} AS {alias}")
-        return alias
-
-    def of(self, rows: Rows, name: str, alias: str) -> str:
-        return self.recursion.writing.column(rows, name, alias)
-
-    def value(self, rows: Rows, name: str) -> str:
-        """An attribute of the row that a row of the recursion means, of its table or of a part of it."""
-        key = self.recursion.slice.key(rows)
-        if rows.role is not Role.BROUGHT and name in key:
-            return self.recursion.column(rows, name)
-        if rows not in self.aliases:
-            alias = self.aliases[rows] = self.join(rows)
-            if rows.role is Role.BROUGHT:
-                owner = self.owner(rows)
-                same = [(here, self.value(owner.source, there)) for here, there in owner.reference.pairs]
-            else:
-                same = [(own, self.recursion.column(rows, own)) for own in key]
-            self.where += [f"{self.of(rows, here, alias)} = {value}" for here, value in same]
-        return self.of(rows, name, self.aliases[rows])
 
 
 def _joined(named: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import stat
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from djarrow.errors import RepositoryError
-from djarrow.repo.places.base import EXPORTING, LOCK, Check, NotPlain, Version
+from djarrow.repo.places.base import EXPORTING, LOCK, Check, NotPlain, Version, swapped, version_of
 
 
 class Folder:
@@ -67,17 +66,13 @@ class Folder:
                 data = file.read()
         except FileNotFoundError:
             return None
-        return data, hashlib.sha256(data).hexdigest()
+        return data, version_of(data)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
     def swap(self, path: str, data: bytes, version: Version | None) -> Version | None:
         """Write a file, where what is there is of this version. Only who has the claim calls it."""
-        found = self.look(path)
-        if (found and found[1]) != version:
-            return None
-        self.write(path, data)
-        return hashlib.sha256(data).hexdigest()
+        return swapped(self, path, data, version)
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file in one step; it is on the disk when this returns."""

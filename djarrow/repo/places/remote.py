@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from djarrow.repo.places import lease, mounted
-from djarrow.repo.places.base import Check, NotPlain, Version
+from djarrow.repo.places.base import Check, NotPlain, Version, swapped, version_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -69,17 +68,13 @@ class Remote:
                 data = bytes(self.filesystem.cat_file(self._at(path)))
         except FileNotFoundError:
             return None
-        return data, hashlib.sha256(data).hexdigest()
+        return data, version_of(data)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
     def swap(self, path: str, data: bytes, version: Version | None) -> Version | None:
         """Write a file, where what is there is of this version still."""
-        found = self.look(path)
-        if (found and found[1]) != version:
-            return None
-        self.write(path, data)
-        return hashlib.sha256(data).hexdigest()
+        return swapped(self, path, data, version)
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file, whatever was there."""
