@@ -40,7 +40,7 @@ _DEFINES = re.compile(r"\b(CREATE|ALTER|DROP|TRUNCATE)\b", re.IGNORECASE)
 _OF_TABLE = re.compile(r'"\."')
 _READS = re.compile(r"\s*(SELECT|WITH)\b")
 _CHANGES = re.compile(
-    r"\b(INSERT|UPDATE|DELETE|MERGE|FOR (KEY )?SHARE|LOCK|nextval|setval|pg_(try_)?advisory\w*|set_config)\b",
+    r"\b(INSERT|UPDATE|DELETE|MERGE|FOR (KEY )?SHARE|LOCK|nextval|setval|pg_(try_)?advisory\w*)\b",
     re.IGNORECASE,
 )
 

@@ -139,7 +139,7 @@ class QueryMaker:
         number, started, cleared = uuid.uuid4(), time.monotonic(), 0
 
         def insert() -> None:
-            self._plan_for_many()
+            self._database.run(makes.plan_for_many(self._spec.name))
             nonlocal cleared
             if self._refreshing is not None:
                 cleared = self._refreshing.clear_stale(keys)
@@ -158,14 +158,6 @@ class QueryMaker:
             return Made(done, skipped, 0.0 if self._refreshing is None else self._refreshing.seconds)
 
         return kept_whole(self._database, number, insert, finish, name=str(self._spec.name))
-
-    def _plan_for_many(self) -> None:
-        """Have each key not looked for in the whole table, which an INSERT of the others lets grow meanwhile.
-
-        The server does so where it believes that there are no rows, as after all were deleted.
-        """
-        if self._database.has_rows(makes.believed_empty(self._spec.name)):
-            self._database.run("SET LOCAL enable_nestloop = off")
 
     def _missing(self, keys: Node) -> Node:
         return without_row(keys, self._spec)

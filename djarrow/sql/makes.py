@@ -95,9 +95,15 @@ def create_makes(schema: str) -> str:
     return block([*create_table(makes_spec(schema)), hidden], unless="duplicate_table")
 
 
-def believed_empty(table: TableName) -> str:
-    """A SELECT that has a row where the server believes that a table has none, and plans for that."""
-    return f"SELECT FROM pg_class WHERE oid = {quoted(full_name(table))}::regclass AND reltuples = 0"
+def plan_for_many(table: TableName) -> str:
+    """Have the server not look for each key in a whole table, which an INSERT of the others lets grow meanwhile.
+
+    It plans so, in this transaction, where it believes that the table has no rows, as after all were deleted.
+    """
+    return (
+        "SELECT set_config('enable_nestloop', 'off', TRUE) FROM pg_class "
+        f"WHERE oid = {quoted(full_name(table))}::regclass AND reltuples = 0"
+    )
 
 
 def add_made_column(table: TableName) -> str:
