@@ -1,62 +1,164 @@
-"""Work that is dealt out to several readers of a snapshot, each of which a thread uses."""
+"""Tables that are dealt out to several readers of a snapshot. Of each, one thread reads and another one writes, some
+batches later, so that the server, the driver and the disk work at once.
+"""
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Work = TypeVar("Work")
 Reader = TypeVar("Reader")
 Result = TypeVar("Result")
 
-Stopped = Callable[[], None]
-"""Raises where the work of another thread has failed, so that this one ends too."""
+HELD = 32 * 2**20
+"""Bytes of batches that wait to be written, of each reader; one batch waits in any case."""
 
 
-class Given(Exception):
-    """Work was given up, because that of another thread has failed."""
+class GivenUp(Exception):
+    """Work was given up, because other work has failed."""
 
 
-def dealt_out(
-    do: Callable[[Work, Reader, Stopped], Result], work: Sequence[Work], readers: Sequence[Reader]
-) -> list[Result]:
-    """What each piece of work gives, in its order; each is done with whichever reader is free.
+@frozen
+class Dealing(Generic[Work, Reader, Result]):
+    """What is done with a piece of work. read: opens the batches of one; write: makes what is wanted of them."""
 
-    What one of them raises is raised when the others have ended, which they do when they next ask `Stopped`.
+    read: Callable[[Work, Reader], AbstractContextManager[Iterable[pa.RecordBatch]]]
+    write: Callable[[Work, Iterator[pa.RecordBatch]], Result]
+
+    def out(self, work: Sequence[Work], readers: Sequence[Reader]) -> list[Result]:
+        """What each piece gives, in its order. Each is read by whichever reader is free; a single one is used here.
+
+        What is raised for one piece is raised when the others have ended, which they do before their next batch.
+        """
+        left, lock, failed = iter(enumerate(work)), threading.Lock(), threading.Event()
+        found: dict[int, Future[Result]] = {}
+
+        def next_piece() -> tuple[int, Work] | None:
+            with lock:
+                return next(left, None)
+
+        def lane(reader: Reader) -> None:
+            with _behind(failed) as behind:
+                while (piece := next_piece()) is not None:
+                    with self.read(piece[1], reader) as batches:
+                        found[piece[0]] = behind.write(batches, partial(self.write, piece[1]))
+
+        if len(readers) == 1:
+            lane(readers[0])
+        else:
+            _at_once(lane, readers, failed)
+        return [found[place].result() for place in range(len(work))]
+
+
+def _at_once(lane: Callable[[Reader], None], readers: Sequence[Reader], failed: threading.Event) -> None:
+    """Call it for each, in a thread of its own. Raises what one has raised that did not end because of another."""
+    with ThreadPoolExecutor(len(readers), thread_name_prefix="djarrow-read") as threads:
+        lanes = [threads.submit(lane, reader) for reader in readers]
+        try:
+            wait(lanes)
+        except BaseException:  # Ctrl-C
+            failed.set()
+            raise
+    errors = [error for each in lanes if (error := each.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, GivenUp)):
+        raise error
+
+
+# --- writing behind ------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _behind(failed: threading.Event) -> Iterator[_Behind]:
+    """For the block, a thread that writes. At its end all is written, or what went wrong is raised."""
+    behind = _Behind(failed)
+    try:
+        yield behind
+        behind.end()
+    except BaseException:
+        behind.give_up()
+        behind.end()
+        raise
+    if behind.error is not None:
+        raise behind.error
+
+
+class _Behind:
+    """A thread that writes what this one reads. failed: whether any work has failed, here or elsewhere.
+
+    error: what went wrong here while writing.
     """
-    if len(readers) == 1:
-        return [do(piece, readers[0], lambda: None) for piece in work]
-    free: queue.SimpleQueue[Reader] = queue.SimpleQueue()
-    for reader in readers:
-        free.put(reader)
-    failed = threading.Event()
 
-    def stopped() -> None:
-        if failed.is_set():
-            raise Given
+    def __init__(self, failed: threading.Event) -> None:
+        self.error: BaseException | None = None
+        self._failed = failed
+        self._changed = threading.Condition()
+        self._held = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="djarrow-write")
 
-    def one(piece: Work) -> Result:
-        stopped()
-        reader = free.get()
+    def write(
+        self, batches: Iterable[pa.RecordBatch], write: Callable[[Iterator[pa.RecordBatch]], Result]
+    ) -> Future[Result]:
+        """Read all of the batches here; they are written there, after what was given before."""
+        waiting: deque[pa.RecordBatch | None] = deque()
+        future = self._thread.submit(self._write, write, waiting)
+        for batch in batches:
+            self._hand(waiting, batch, batch.nbytes)
+        self._hand(waiting, None, 0)
+        return future
+
+    def _hand(self, waiting: deque[pa.RecordBatch | None], batch: pa.RecordBatch | None, size: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held or self._held + size <= HELD or self._failed.is_set())
+            if self.error is not None:
+                raise self.error
+            if self._failed.is_set():
+                raise GivenUp
+            waiting.append(batch)
+            self._held += size
+            self._changed.notify_all()
+
+    def _write(
+        self, write: Callable[[Iterator[pa.RecordBatch]], Result], waiting: deque[pa.RecordBatch | None]
+    ) -> Result:
         try:
-            return do(piece, reader, stopped)
-        except BaseException:
-            failed.set()
+            return write(self._taken(waiting))
+        except BaseException as error:
+            if not isinstance(error, GivenUp):
+                self.error = error
+            self.give_up()
             raise
-        finally:
-            free.put(reader)
 
-    with ThreadPoolExecutor(len(readers), thread_name_prefix="djarrow-export") as threads:
-        futures = [threads.submit(one, piece) for piece in work]
-        try:
-            return [future.result() for future in futures]
-        except Given:
-            raise next(
-                error for future in futures if not isinstance(error := future.exception(), Given | None)
-            ) from None
-        except BaseException:  # Ctrl-C, too
-            failed.set()
-            raise
+    def _taken(self, waiting: deque[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch]:
+        """The batches as they come."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: waiting or self._failed.is_set())
+                if self._failed.is_set():
+                    raise GivenUp
+                batch = waiting.popleft()
+                if batch is None:
+                    return
+                self._held -= batch.nbytes
+                self._changed.notify_all()
+            yield batch
+
+    def give_up(self) -> None:
+        """Have all work end."""
+        with self._changed:
+            self._failed.set()
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Wait for what is being written."""
+        self._thread.shutdown()

@@ -20,9 +20,10 @@ from djarrow.expr.nodes import Order
 from djarrow.expr.order import ordered
 from djarrow.expr.terms import column
 from djarrow.jobs.revision import Revision, revision_of
+from djarrow.model.names import TableName
 from djarrow.repo.exporting.carried import notes_of
 from djarrow.repo.exporting.chosen import What
-from djarrow.repo.exporting.dealing import Stopped, dealt_out
+from djarrow.repo.exporting.dealing import Dealing
 from djarrow.repo.exporting.partitioning import PartitionBy, partitions
 from djarrow.repo.exporting.patterns import ALL, Partitioning
 from djarrow.repo.exporting.selection import Selection, Taken, select
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.parallel import SnapshotReader
-    from djarrow.repo.exporting.parquet import Files, Layout
+    from djarrow.repo.exporting.parquet import Layout
     from djarrow.repo.exporting.publication import Publication
     from djarrow.show.progress import Count
 
@@ -129,8 +130,8 @@ def export(
         ):
             told = notes_of(selection.tables, sessions[0]) if provenance else {}
             writing = _Writing(target, layout, count)
-            work = [(taken, split[taken.spec.name], told.get(taken.spec.name, {})) for taken in selection.tables]
-            entries = dealt_out(writing.table, work, sessions)
+            pieces = list(_pieces(selection, split, told))
+            entries = _written(pieces, Dealing(writing.read, writing.write).out(pieces, sessions))
         document = _manifest(place, selection, entries)
         target.publish(document, selection.specs)
     every = [file for entry in entries for file in entry.every_file]
@@ -177,62 +178,79 @@ def _check_kept(target: Publication, selection: Selection) -> None:
         )
 
 
-Work = tuple[Taken, Partitioning, Mapping[Kind, Taken]]
-"""A table, how it is split, and what is told of what made its rows."""
-
-
 def _lock(selection: Selection) -> Callable[[bool], str]:
     return lambda wait: snapshot.lock_tables(selection.read, wait=wait)
 
 
 @frozen
+class _Piece:
+    """Rows that go into files of their own. entry: of their table; kind: of what is told about that one's rows."""
+
+    taken: Taken
+    partitioning: Partitioning
+    entry: TableEntry
+    kind: Kind | None = None
+
+
+def _pieces(
+    selection: Selection, split: Mapping[TableName, Partitioning], told: Mapping[TableName, Mapping[Kind, Taken]]
+) -> Iterator[_Piece]:
+    """All that is to be written. Children come first: mostly they have more rows, and while these are still being
+    written, those of their parents are read already.
+    """
+    for taken in reversed(selection.tables):
+        partitioning = split[taken.spec.name]
+        entry = evolve(taken.entry, partition_by=partitioning.attributes)
+        yield _Piece(taken, partitioning, entry)
+        for kind, notes in told.get(taken.spec.name, {}).items():
+            yield _Piece(notes, ALL, entry, kind)
+
+
+def _written(pieces: Sequence[_Piece], files: Sequence[tuple[DataFile, ...]]) -> list[TableEntry]:
+    """What the manifest says of the tables, of the files of each piece: parents first."""
+    from djarrow.repo.content import combined
+
+    entries: dict[TableName, TableEntry] = {}
+    for piece, its in zip(pieces, files, strict=True):
+        entry = entries.get(piece.entry.name, piece.entry)
+        if piece.kind is None:
+            entry = evolve(entry, content=combined(file.content for file in its), files=its)
+        else:
+            entry = evolve(entry, provenance=(*entry.provenance, *its))
+        entries[entry.name] = entry
+    return list(reversed(entries.values()))
+
+
+@frozen
 class _Writing:
-    """How the tables of an export are written. count: is told of rows as they are."""
+    """How the rows of an export become files. count: is told of rows as they are read."""
 
     target: Publication
     layout: Layout
     count: Count
 
-    def table(self, work: Work, reader: SnapshotReader, stopped: Stopped) -> TableEntry:
-        """Write a table, in the order of partition and key, and what is told of what made its rows."""
-        from djarrow.repo.content import combined
+    @contextmanager
+    def read(self, piece: _Piece, reader: SnapshotReader) -> Iterator[Iterable[pa.RecordBatch]]:
+        """Stream the rows of a piece, in the order of partition and key."""
 
-        taken, partitioning, told = work
-        entry = evolve(taken.entry, partition_by=partitioning.attributes)
+        def counted(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            for batch in stream:
+                yield batch
+                if piece.kind is None:
+                    self.count(batch.num_rows, batch.nbytes)
 
-        def count(rows: int, size: int) -> None:
-            stopped()
-            self.count(rows, size)
+        with reader.stream(_sorted(piece.taken, piece.partitioning.attributes)) as stream:
+            yield counted(stream)
 
-        files = tuple(self._files(taken, partitioning, self.target.files(entry), reader, count))
-        provenance = [
-            file
-            for kind, notes in told.items()
-            for file in self._files(notes, ALL, self.target.files(entry, kind), reader, _silent)
-        ]
-        content = combined(file.content for file in files)
-        return evolve(entry, content=content, files=files, provenance=tuple(provenance))
-
-    def _files(
-        self, taken: Taken, partitioning: Partitioning, files: Files, reader: SnapshotReader, count: Count
-    ) -> Iterator[DataFile]:
-        """Stream rows into files."""
+    def write(self, piece: _Piece, batches: Iterator[pa.RecordBatch]) -> tuple[DataFile, ...]:
+        """Write them into files."""
         from djarrow.frame.results import declared_batch
         from djarrow.repo.exporting.parquet import write_table
 
-        def batches(stream: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in stream:
-                declared = declared_batch(batch, taken.spec.heading)
-                yield declared
-                count(declared.num_rows, declared.nbytes)
-
-        layout = evolve(self.layout, partitioning=partitioning)
-        with reader.stream(_sorted(taken, partitioning.attributes)) as stream:
-            yield from write_table(taken.spec, batches(stream), layout, files)
-
-
-def _silent(_rows: int, _bytes: int) -> None:
-    """Count nothing."""
+        spec = piece.taken.spec
+        declared = (declared_batch(batch, spec.heading) for batch in batches)
+        layout = evolve(self.layout, partitioning=piece.partitioning)
+        return tuple(write_table(spec, declared, layout, self.target.files(piece.entry, piece.kind)))
 
 
 def _sorted(taken: Taken, partition_by: tuple[str, ...]) -> str:

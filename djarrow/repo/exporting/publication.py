@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +31,9 @@ UNFINISHED = f"{EXPORTING}/unfinished.json"
 
 NOTED = 2.0
 """Seconds between two notes of what is finished."""
+
+WRITERS = 8
+"""How many of the texts beside the manifest are written at once."""
 
 
 @contextmanager
@@ -167,8 +171,9 @@ class Publication:
         """
         data = manifest.text_of(document).encode()
         manifest.parsed(data, self.place)
-        for path, text in companions.texts(document, specs).items():
-            self.place.write(path, text.encode())
+        with ThreadPoolExecutor(WRITERS, thread_name_prefix="djarrow-write") as threads:  # each waits for the disk
+            texts = companions.texts(document, specs)
+            list(threads.map(lambda path: self.place.write(path, texts[path].encode()), texts))
         self.check()
         if self.place.swap(manifest.FILE_NAME, data, self._version) is None:
             raise RepositoryError(
