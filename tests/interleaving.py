@@ -90,10 +90,10 @@ class Turns:
 
     def _work(self, number: int, worker: _Worker) -> None:
         self.connection.execute(f"SET deadlock_timeout = '{DEADLOCK}'")
-        worker.backend = self.connection._session().backend
+        worker.backend = self.connection._sessions.own().backend
         while (task := worker.tasks.get()) is not None:
             self._local.number = None
-            session = self.connection._session()
+            session = self.connection._sessions.own()
             session.kept = Kept()  # as of a session that has sent nothing yet
             self.connection.execute("DEALLOCATE ALL")
             assert session.backend == worker.backend, "a script has lost its session"

@@ -6,8 +6,6 @@ Which server this is does not matter here: connect.py chooses it. Design section
 from __future__ import annotations
 
 import contextlib
-import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -16,15 +14,17 @@ from attrs import evolve
 
 from djarrow.engine import few_rows, parallel
 from djarrow.engine.base import Ready, Stream, Streams, may_come_of_keeping
+from djarrow.engine.control import check_control
 from djarrow.engine.faults import is_lost, redact, translate
-from djarrow.engine.interruption import Heeded, Watch, Watched
+from djarrow.engine.interruption import Heeded, Watch
 from djarrow.engine.kept import Kept
 from djarrow.engine.looking import Read, look
 from djarrow.engine.pinned import Pinned
-from djarrow.engine.session import Session, check_open, open_session
+from djarrow.engine.session import Session, check_open
+from djarrow.engine.sessions import ASKING_SECONDS, Sessions
 from djarrow.engine.streaming import Streaming
 from djarrow.engine.transactions import Status, Transactions, Written, begin_statement, set_local, told_by
-from djarrow.errors import ConnectionFailed, DjarrowError, EngineError, TransactionError
+from djarrow.errors import ConnectionFailed, EngineError, TransactionError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from djarrow.model.names import TableName
 
 Result = TypeVar("Result")
-
-MAX_IDLE = 4
-"""Sessions that wait for the next stream."""
-
-ASKING_SECONDS = 5
-"""How long a server may take to answer, and the network to carry, a question for a transaction's outcome."""
 
 
 class PostgresConnection:
@@ -51,14 +45,9 @@ class PostgresConnection:
     narrowed = None  # it has indexes
 
     def __init__(self, url: str, *, restart: Callable[[], str] | None = None) -> None:
-        self.url = url
-        self._restart = restart
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._idle: list[Session] = []
-        self._all: list[Session] = []
-        self._transactions = Transactions(self._run_few, self._fetch_few, self._discard, self._asking)
-        self._session()
+        self._sessions = Sessions(url, restart)
+        self._transactions = Transactions(self._run_few, self._fetch_few, self._sessions.discard, self._asking)
+        self._sessions.own()
 
     def __repr__(self) -> str:
         parts = urlsplit(self.url)
@@ -66,62 +55,17 @@ class PostgresConnection:
             return f"PostgresConnection({redact(self.url)})"
         return f"PostgresConnection({parts.username or ''}@{parts.netloc.rpartition('@')[2]}{parts.path})"
 
-    # --- sessions ------------------------------------------------------------------------------------------------
+    # --- the server ----------------------------------------------------------------------------------------------
 
-    def _open(self, thread: threading.Thread | None, *, within: int | None = None) -> Session:
-        """A new session. within: seconds in which the server must answer, where not as long as the network waits."""
-        self._close_orphans()
-        try:
-            session = open_session(self.url, thread, within=within)
-        except ConnectionFailed:
-            if self._restart is None:
-                raise
-            self.url = self._restart()
-            session = open_session(self.url, thread, within=within)
-        with self._lock:
-            self._all.append(session)
-        return session
-
-    def _session(self) -> Session:
-        """This thread's session. After a fork the parent's is left alone and a new one is opened."""
-        session: Session | None = getattr(self._local, "session", None)
-        over = session is not None and session.lost and not session.in_transaction
-        if session is None or over or session.foreign:
-            session = self._local.session = self._open(threading.current_thread())
-        return session
-
-    def _close_orphans(self) -> None:
-        """Close the sessions of threads that have ended."""
-        with self._lock:
-            sessions = list(self._all)
-        for session in sessions:
-            if session.thread is not None and not session.foreign and not session.thread.is_alive():
-                self._discard(session)
-
-    def _discard(self, session: Session) -> None:
-        session.lost = True
-        with self._lock:
-            self._all = [other for other in self._all if other is not session]
-        import adbc_driver_postgresql.dbapi as adbc
-
-        with contextlib.suppress(adbc.Error):  # the connection is lost already
-            try:
-                session.raw.close()
-            except RuntimeError:  # an interruption has left a statement open: then the driver closes no connection
-                self._end(session.backend)
-
-    def _end(self, backend: int) -> None:
-        """Have the server end a session that cannot be closed here: its transaction would keep its locks."""
-        with (
-            contextlib.suppress(DjarrowError),  # out of reach: there the network's end ends it
-            contextlib.closing(open_session(self.url, None, within=ASKING_SECONDS).raw) as other,
-        ):
-            few_rows.run(other, f"SELECT pg_terminate_backend({backend})", Watched)
+    @property
+    def url(self) -> str:
+        """Where the server is, with the password."""
+        return self._sessions.url
 
     @property
     def url_of_children(self) -> str | None:
         """What processes that this one starts connect with; None of an embedded server, which they join themselves."""
-        return self.url if self._restart is None else None
+        return self.url if self._sessions.restart is None else None
 
     @property
     def is_connected(self) -> bool:
@@ -135,16 +79,11 @@ class PostgresConnection:
     @property
     def backends(self) -> frozenset[int]:
         """The processes of the server that serve the sessions of this process."""
-        with self._lock:
-            return frozenset(session.backend for session in self._all if not session.foreign)
+        return self._sessions.backends
 
     def close(self) -> None:
         """Close all sessions of this process. Using the connection again opens new ones."""
-        with self._lock:
-            sessions = list(self._all)
-        for session in sessions:
-            if not session.foreign:  # a parent's are left alone: closing them would end the parent's
-                self._discard(session)
+        self._sessions.close()
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -179,16 +118,13 @@ class PostgresConnection:
         """Let run what is to come before a statement: on the same session, whichever thread has the statement."""
         if session.ahead is None:
             return
-        own, self._local.session = getattr(self._local, "session", None), session
-        try:
+        with self._sessions.in_place(session):
             session.ahead()
-        finally:
-            self._local.session = own
 
     def _note_failure(self, session: Session, error: Exception) -> None:
         session.failed = session.in_transaction
         if is_lost(error):
-            self._discard(session)
+            self._sessions.discard(session)
 
     def _fetch(self, session: Session, text: str) -> pa.Table:
         """The result of a statement, through COPY where it has rows."""
@@ -209,13 +145,13 @@ class PostgresConnection:
 
     def _once_more(self, attempt: Callable[[Session], Result]) -> Result:
         """Run what may safely be repeated; outside a transaction a lost connection is opened again, once."""
-        session = self._session()
+        session = self._sessions.own()
         try:
             return attempt(session)
         except ConnectionFailed:
             if session.in_transaction:
                 raise
-        return attempt(self._session())
+        return attempt(self._sessions.own())
 
     def read(self, text: str, *, few: bool = False) -> pa.Table:
         """The whole result of a SELECT, in the driver's own types.
@@ -240,7 +176,7 @@ class PostgresConnection:
         In a transaction it asks, in the same turn, what COMMIT would have to ask before. ready: the same, as a
         statement to be kept; not where `may_come_of_keeping` held for an error of this session.
         """
-        session = self._session()
+        session = self._sessions.own()
         if not session.in_transaction:
             return self._heeding(session, lambda watch: few_rows.rows(session.raw, text, watch))
         asks = f", {told_by(session)}"
@@ -278,10 +214,10 @@ class PostgresConnection:
                 "changed. Read without partitions here, or after its end."
             )
         try:
-            return parallel.read_parts(texts, lock, lend=self._lent, fetch=self._fetch)
+            return parallel.read_parts(texts, lock, lend=self._sessions.lent, fetch=self._fetch)
         except ConnectionFailed:
-            self._discard_idle()  # those that a stream left before the server went are lost, too
-            return parallel.read_parts(texts, lock, lend=self._lent, fetch=self._fetch)
+            self._sessions.discard_idle()  # those that a stream left before the server went are lost, too
+            return parallel.read_parts(texts, lock, lend=self._sessions.lent, fetch=self._fetch)
 
     @contextlib.contextmanager
     def snapshot_readers(
@@ -303,29 +239,31 @@ class PostgresConnection:
 
             def begun() -> list[parallel.SnapshotReader]:
                 return stack.enter_context(
-                    parallel.snapshot_readers(number, lock, texts, lend=self._lent, fetch=self._fetch, send=self._send)
+                    parallel.snapshot_readers(
+                        number, lock, texts, lend=self._sessions.lent, fetch=self._fetch, send=self._send
+                    )
                 )
 
             try:
                 readers = begun()
             except ConnectionFailed:
-                self._discard_idle()  # those that a stream left before the server went are lost, too
+                self._sessions.discard_idle()  # those that a stream left before the server went are lost, too
                 readers = begun()
             yield readers
 
     def look(self, seconds: float) -> contextlib.AbstractContextManager[Read]:
         """Reads of at most so many seconds each, which leave nothing changed: looking.py."""
-        return look(self.url, getattr(self._local, "session", None), seconds, self._discard)
+        return look(self.url, self._sessions.held, seconds, self._sessions.discard)
 
     def query(self, text: str) -> pa.Table:
         """The result of any one statement of SQL, for what the algebra does not say. An Arrow table, maybe empty."""
-        _check_control(text)
-        return self._fetch_few(self._session(), text)
+        check_control(text)
+        return self._fetch_few(self._sessions.own(), text)
 
     def execute(self, text: str) -> None:
         """Run one statement that gives no rows."""
-        _check_control(text)
-        self._run(self._session(), lambda cursor: cursor.execute(text))
+        check_control(text)
+        self._run(self._sessions.own(), lambda cursor: cursor.execute(text))
 
     def ingest(self, table: TableName, rows: pa.Table) -> int:
         """Append rows through COPY, all or nothing; columns that are left out take their defaults. Returns how many."""
@@ -333,67 +271,30 @@ class PostgresConnection:
         def work(cursor: Any) -> int:
             return int(cursor.adbc_ingest(table.table, rows, mode="append", db_schema_name=table.schema))
 
-        return self._run(self._session(), work)
+        return self._run(self._sessions.own(), work)
 
     # --- streams -------------------------------------------------------------------------------------------------
 
     def stream(self, text: str) -> Stream:
         """The result of a SELECT batch by batch: in a transaction on its session, else on a session of its own."""
-        session: Session | None = getattr(self._local, "session", None)  # Polars streams on threads that need none
+        session = self._sessions.held  # Polars streams on threads that need none
         if session is not None and session.in_transaction and not session.foreign:
             return self._stream(session, text)
         try:
-            return self._stream(self._borrow(), text)
+            return self._stream(self._sessions.borrow(), text)
         except ConnectionFailed:  # it was lost since another stream left it
-            return self._stream(self._open(None), text)
+            return self._stream(self._sessions.open(None), text)
 
     def pinned(self) -> Streams:
         """Streams for other threads, which read in this thread's transaction while that is open."""
-        session = self._session()
+        session = self._sessions.own()
         if not session.in_transaction:
             return self
         return Pinned(lambda text: self._fetch(session, text), lambda: session.in_transaction, self)
 
-    def _borrow(self) -> Session:
-        with self._lock:
-            while self._idle:
-                session = self._idle.pop()
-                if not session.foreign and not session.lost:
-                    return session
-        return self._open(None)
-
-    @contextlib.contextmanager
-    def _lent(self) -> Iterator[Session]:
-        """A session for the time of the block, which leaves nothing open on it unless it raises."""
-        session = self._borrow()
-        done = False
-        try:
-            yield session
-            done = True
-        finally:
-            self._give_back(session, clean=done)
-
-    def _discard_idle(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for session in idle:
-            if not session.foreign:
-                self._discard(session)
-
-    def _give_back(self, session: Session, *, clean: bool) -> None:
-        """Take back a session from its stream. clean: it has nothing left to read."""
-        if session.thread is not None:
-            return  # a thread's own session, which a transaction streamed from
-        with self._lock:
-            keep = clean and not session.lost and len(self._idle) < MAX_IDLE
-            if keep:
-                self._idle.append(session)
-        if not keep:
-            self._discard(session)
-
     def _stream(self, session: Session, text: str) -> Stream:
         with session.lock:
-            return self._stream_alone(session, text, lambda clean: self._give_back(session, clean=clean))
+            return self._stream_alone(session, text, lambda clean: self._sessions.give_back(session, clean=clean))
 
     def _send(self, session: Session, text: str) -> Stream:
         """A stream whose session stays with whom it was lent to."""
@@ -435,7 +336,7 @@ class PostgresConnection:
     @property
     def in_transaction(self) -> bool:
         """Whether this thread has a transaction open."""
-        return self._session().in_transaction
+        return self._sessions.own().in_transaction
 
     @property
     def transaction(self) -> contextlib.AbstractContextManager[Self]:
@@ -462,7 +363,7 @@ class PostgresConnection:
 
         It may run statements of its own, for which it is called, too.
         """
-        session = self._session()
+        session = self._sessions.own()
         session.ahead = work
         try:
             yield
@@ -472,15 +373,15 @@ class PostgresConnection:
     @property
     def has_failed(self) -> bool:
         """Whether a statement of this thread's transaction has failed, so that nothing of it can be committed."""
-        return self._session().failed
+        return self._sessions.own().failed
 
     def run(self, text: str) -> None:
         """Run statements of our own, with semicolons between them, in one turn. Results that they have are not read."""
-        self._run_few(self._session(), text)
+        self._run_few(self._sessions.own(), text)
 
     def fail(self) -> None:
         """Keep this thread's transaction, if one is open, from being committed."""
-        session = self._session()
+        session = self._sessions.own()
         session.failed = session.in_transaction
 
     @contextlib.contextmanager
@@ -503,46 +404,8 @@ class PostgresConnection:
     @contextlib.contextmanager
     def _asking(self) -> Iterator[Callable[[str], pa.Table]]:
         """Reads on a new session, for the time of the block."""
-        session = self._open(None, within=ASKING_SECONDS)
+        session = self._sessions.open(None, within=ASKING_SECONDS)
         try:
             yield lambda text: self._fetch_few(session, text)
         finally:
-            self._discard(session)
-
-
-_CONTROL = re.compile(
-    r"(begin|start|commit|end|abort|prepare\s+transaction|rollback(?!\s+(?:work\s+|transaction\s+)?to\b))\b",
-    re.IGNORECASE,
-)
-
-
-def _check_control(text: str) -> None:
-    """Refuse to end or begin a transaction by a statement: its block would then report what did not happen."""
-    if found := _CONTROL.match(_without_comments_before(text)):
-        raise TransactionError(
-            f"{found[1].upper()} is no statement to run: a transaction is `with connection.transaction:`, which "
-            "commits at its end and rolls back on an exception."
-        )
-
-
-_BEFORE = re.compile(r"[\s;]+|--[^\n\r]*")
-_COMMENTING = re.compile(r"/\*|\*/")
-
-
-def _without_comments_before(text: str) -> str:
-    """The text from its first word on. PostgreSQL passes over comments, those inside of comments, and semicolons."""
-    place = 0
-    while True:
-        if found := _BEFORE.match(text, place):
-            place = found.end()
-        elif text.startswith("/*", place):
-            depth = 0
-            for mark in _COMMENTING.finditer(text, place):
-                depth += 1 if mark[0] == "/*" else -1
-                if not depth:
-                    place = mark.end()
-                    break
-            else:
-                return ""
-        else:
-            return text[place:]
+            self._sessions.discard(session)

@@ -51,7 +51,7 @@ def numbers(own: PostgresConnection) -> type[dj.Manual]:
 
 def streams_of(connection: PostgresConnection) -> int:
     """The sessions that streams have opened and that are not closed."""
-    return sum(session.thread is None and not session.lost for session in connection._all)
+    return sum(session.thread is None and not session.lost for session in connection._sessions._all)
 
 
 def test_a_transaction_is_read_from_within(numbers: type[dj.Manual], own: PostgresConnection) -> None:

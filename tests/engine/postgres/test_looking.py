@@ -165,7 +165,7 @@ def test_a_server_that_is_gone_is_not_started(own: PostgresConnection) -> None:
 
     away = PostgresConnection(own.url, restart=restart)
     away.close()
-    away.url = "postgresql://nobody@127.0.0.1:1/none"
+    away._sessions.url = "postgresql://nobody@127.0.0.1:1/none"
     with pytest.raises(ConnectionFailed):
         looked(away, "SELECT 1")
     assert restarted == []

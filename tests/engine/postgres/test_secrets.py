@@ -66,7 +66,7 @@ def test_a_wrong_password_is_refused_without_being_shown(own: PostgresConnection
 def test_a_read_over_several_connections_does_not_show_the_password(own: PostgresConnection) -> None:
     """Connections that are opened for the parts of a read, and refused, say why without the password."""
     parts = urlsplit(own.url)
-    own.url = f"postgresql://{parts.username}:{SECRET}@{parts.hostname}:{parts.port}{parts.path}"
+    own._sessions.url = f"postgresql://{parts.username}:{SECRET}@{parts.hostname}:{parts.port}{parts.path}"
     with pytest.raises(AccessDenied) as caught:
         own.read_parallel(["SELECT 1 AS n"] * 3, lock=lambda _: "SELECT 1 AS locked")
     assert SECRET not in everything_said(caught.value)

@@ -141,9 +141,9 @@ def test_the_texts_of_values_are_the_same_everywhere(own: PostgresConnection) ->
 
 def test_a_session_that_cannot_be_closed_is_ended(own: PostgresConnection, connection: PostgresConnection) -> None:
     """An interruption can leave a statement open, and the driver then closes nothing: the server ends the session."""
-    session = own._session()
+    session = own._sessions.own()
     statement = adbc_driver_manager.AdbcStatement(session.raw.adbc_connection)
-    own._discard(session)
+    own._sessions.discard(session)
     alive = connection.read(f"SELECT count(*) AS n FROM pg_stat_activity WHERE pid = {session.backend}")
     for _ in range(100):
         if not alive.column("n")[0].as_py():

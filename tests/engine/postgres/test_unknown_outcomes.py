@@ -453,15 +453,15 @@ def test_a_number_that_a_crash_lost_is_not_taken_for_a_later_one(tmp_path: Path)
         for _ in range(3):
             with connection.transaction:
                 connection.execute("INSERT INTO kept VALUES (1)")
-                (kept,) = connection.read(transactions.probe(connection._session())).to_pylist()
+                (kept,) = connection.read(transactions.probe(connection._sessions.own())).to_pylist()
             with pytest.raises(ConnectionFailed), connection.transaction:
                 connection.execute("INSERT INTO kept VALUES (2)")
-                (lost,) = connection.read(transactions.probe(connection._session())).to_pylist()
+                (lost,) = connection.read(transactions.probe(connection._sessions.own())).to_pylist()
                 crash(server)
                 connection.read("SELECT 1 AS one")
             with connection.transaction:
                 connection.execute("INSERT INTO kept VALUES (3)")
-                (later,) = connection.read(transactions.probe(connection._session())).to_pylist()
+                (later,) = connection.read(transactions.probe(connection._sessions.own())).to_pylist()
             assert connection.transaction_status(lost["id"], since=lost["since"]) == "aborted"
             for each in (kept, later):
                 assert connection.transaction_status(each["id"], since=each["since"]) == "committed"

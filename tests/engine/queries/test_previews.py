@@ -471,7 +471,7 @@ def test_no_server(schema: dj.Schema, own: PostgresConnection, connection: Postg
     away = connect(connection.url)
     Subject = subject(dj.Schema(schema.name, connection=away))
     away.close()
-    away.url = "postgresql://nobody@127.0.0.1:1/none"
+    away._sessions.url = "postgresql://nobody@127.0.0.1:1/none"
     assert lines(Subject())[0] == f"<{schema.name}.subject: *subject_id, name>"
     assert lines(Subject())[1].startswith("  ConnectionFailed: No connection to the database")
     with pytest.raises(ConnectionFailed):

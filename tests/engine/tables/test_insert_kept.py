@@ -84,7 +84,7 @@ def test_statements_that_are_gone_do_not_matter(mice: Any, connection: PostgresC
     mice.insert1({"mouse": 2})
     mice.insert1({"mouse": 3})
     assert len(mice()) == 3
-    assert connection._session().kept is None  # and no more turns are lost
+    assert connection._sessions.own().kept is None  # and no more turns are lost
     connection.close()  # the other tests have a session that keeps
 
 

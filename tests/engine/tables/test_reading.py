@@ -274,7 +274,7 @@ def test_only_a_select_is_explained(scan: Any, schema: dj.Schema, tmp_path: Path
 
 def test_an_iteration_that_ends_early(scan: Any, connection: PostgresConnection) -> None:
     """An iteration that is closed or left half-read gives its connection back."""
-    idle = len(connection._idle)
+    idle = connection._sessions.idle
     for _ in range(10):
         rows = iter(scan)
         assert next(rows)["scan"] == 0
@@ -283,9 +283,9 @@ def test_an_iteration_that_ends_early(scan: Any, connection: PostgresConnection)
         assert next(batches).num_rows == 1
         batches.close()
         assert [row["scan"] for row in islice(scan, 2)] == [0, 1]
-    busy = [session for session in connection._all if session.buffer_stream is not None]
+    busy = [session for session in connection._sessions._all if session.buffer_stream is not None]
     assert busy == []
-    assert len(connection._idle) <= max(idle, 4)
+    assert connection._sessions.idle <= max(idle, 4)
 
 
 def test_two_iterations_at_once(scans: Any) -> None:
