@@ -138,7 +138,7 @@ def _insert(lookup: Table, found: Comparison) -> None:
     whole = len(found.new) == found.rows.num_rows  # rows of defaults only have no column to take from
     rows = found.rows if whole else _at(found.rows, found.new)
     try:
-        insert(lookup, rows, Options(Conflict.SKIP))
+        insert(lookup, rows, Options(Conflict.SKIP, allow_direct_insert=True))  # also where a make uses it first
     except IntegrityError as error:
         error.row = _row_of(error.key, found)
         where = "" if error.row is None else f"row {error.row} of "

@@ -81,21 +81,20 @@ def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
             "queries run on a repository here, which is read only. Insert outside of the `using` block.",
             table=str(table.spec.name),
         )
-    if table.spec.tier in (IMPORTED, COMPUTED) and not allow_direct_insert:
-        _check_making(table)
-
-
-def _check_making(table: Table) -> None:
+    if allow_direct_insert:
+        return
     current, name = making.get(), str(table.spec.name)
-    if current is None or current.table not in (table.spec.name, table.spec.master):
+    if current is not None and not current.inserting:
+        raise InsertRefused(
+            f"the make of {current.table} inserts nothing yet: in a step before its transaction the rows would stay "
+            "whatever became of it. Insert them in make_insert, or after the second `yield`: the first gives what was "
+            "fetched, the second what was computed. Of make_query, return them as a query.",
+            table=name,
+        )
+    own = current is not None and current.table in (table.spec.name, table.spec.master)
+    if table.spec.tier in (IMPORTED, COMPUTED) and not own:
         raise InsertRefused(
             "rows of an auto-populated table come from its `make`, called by `populate()`. "
             "To insert here all the same, pass allow_direct_insert=True.",
-            table=name,
-        )
-    if not current.inserting:
-        raise InsertRefused(
-            "make_fetch and make_compute insert nothing: that is for make_insert. A make that yields inserts after its "
-            "second `yield`: the first gives what it has fetched, the second what it has computed.",
             table=name,
         )

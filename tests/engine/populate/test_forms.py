@@ -178,7 +178,7 @@ def test_inputs_are_held_until_the_commit(schema: dj.Schema, scan: Any, form: st
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("step", ["fetch", "compute"])
 def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, step: str) -> None:
-    """Rows of the table itself are refused before; a manual table takes none from make_fetch, which only reads."""
+    """Rows of any table are refused before: those of manual tables would stay where the make fails."""
 
     @schema
     class Log(dj.Manual):
@@ -197,15 +197,27 @@ def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, ste
     assert len(Result) == 0
 
     def logging(now: str, key: dict[str, Any]) -> None:
-        if now == "fetch":
+        if now == step:
             Log.insert1((f"{key['scan_id']}",))
 
     Result.drop(prompt=False)
     Result = in_form(schema, form, scan, logging)
-    with pytest.raises(EngineError, match="read-only") as caught:
+    with pytest.raises(InsertRefused, match="inserts nothing yet"):
         Result.populate()
-    assert any("only read, in one snapshot" in note for note in caught.value.__notes__)
     assert len(Log) == 0
+
+
+@pytest.mark.parametrize("form", ["parts", "generator"])
+def test_what_fetches_only_reads(schema: dj.Schema, scan: Any, form: str) -> None:
+    """An update there is refused by the database, and a note says where it was tried."""
+
+    def update(now: str, key: dict[str, Any]) -> None:
+        if now == "fetch":
+            scan.update1({**key, "value": -1.0})
+
+    with pytest.raises(EngineError, match="read-only") as caught:
+        in_form(schema, form, scan, update).populate()
+    assert any("only read, in one snapshot" in note for note in caught.value.__notes__)
 
 
 def test_a_generator_of_datajoint(schema: dj.Schema, scan: Any) -> None:
@@ -244,7 +256,7 @@ def test_a_generator_that_inserts_too_early(schema: dj.Schema, scan: Any) -> Non
         yield (scan & key).fetch1("value")
         self.insert1({**key, "x": 1.0})
 
-    with pytest.raises(InsertRefused, match="after its second `yield`"):
+    with pytest.raises(InsertRefused, match="after the second `yield`"):
         computed(schema, make=make).populate()
 
 
