@@ -60,6 +60,8 @@ def worker(
     _heed_signals(one)
     one.run()
     _warn(f"{one.done} done, {one.failed} failed{', stopped by a signal' if one.stopped else ''}")
+    if not one.stopped and (earlier := sum(len(table.jobs.errors) for table in tables) - one.failed) > 0:
+        _warn(f"{earlier} failed before, and are not tried again until `schema.jobs.errors.retry()` says so.")
     if one.failed and not one.stopped:
         raise typer.Exit(_FAILED)
 
