@@ -41,7 +41,8 @@ class TableEntry:
     """One table: its definition as text, with references as schema.py has them, and its files.
 
     content: the hash of its rows, whatever their order and files; partition_by: the attributes whose values split the
-    rows over files; empty for one file. provenance: files of what made the rows, and of what was changed in them.
+    rows over files; empty for one file. provenance: files of what made the rows, and of what was changed in them; None
+    where the export left them out.
     """
 
     schema: str
@@ -50,12 +51,12 @@ class TableEntry:
     content: str = ""
     partition_by: tuple[str, ...] = ()
     files: tuple[DataFile, ...] = ()
-    provenance: tuple[DataFile, ...] = ()
+    provenance: tuple[DataFile, ...] | None = ()
 
     @property
     def every_file(self) -> tuple[DataFile, ...]:
         """All files of the table."""
-        return (*self.files, *self.provenance)
+        return (*self.files, *(self.provenance or ()))
 
     @property
     def name(self) -> TableName:
@@ -284,13 +285,20 @@ def _table(record: Any) -> TableEntry:
         content=_member(record, "content", str),
         partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
         files=tuple(map(_file, _member(record, "files", list))),
-        provenance=tuple(map(_file, _member({"provenance": [], **record}, "provenance", list))),
+        provenance=_provenance(record),
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)
     if not entry.files:
         raise RepositoryError(f"the table {entry.name} has no file; one without rows has an empty one.")
     return entry
+
+
+def _provenance(record: dict[str, Any]) -> tuple[DataFile, ...] | None:
+    """Files of what made the rows; None where the export left them out, or the manifest does not speak of them."""
+    if record.get("provenance") is None:
+        return None
+    return tuple(map(_file, _member(record, "provenance", list)))
 
 
 def _file(record: Any) -> DataFile:

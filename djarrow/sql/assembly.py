@@ -14,6 +14,7 @@ from typing import assert_never
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel
 
+from djarrow.errors import QueryError
 from djarrow.expr.conditions import All, Always, AnyOf, Condition, Holds, Matches, Negated, may_be_null, names_in
 from djarrow.expr.functions import FUNCTIONS
 from djarrow.expr.nodes import (
@@ -35,6 +36,7 @@ from djarrow.expr.nodes import (
 from djarrow.expr.operators import join, project, restrict
 from djarrow.expr.terms import Call, Column, Term, aggregates, names, names_outside, with_columns_for
 from djarrow.model.types import AttributeType
+from djarrow.sql.carried import is_carried
 from djarrow.sql.collation import in_order
 from djarrow.sql.dialects import Dialect
 from djarrow.sql.forms import writer
@@ -100,6 +102,11 @@ class Assembly:
                 assert_never(node)
 
     def _stored(self, node: Stored) -> Select:
+        if self._dialect is Dialect.POSTGRES and is_carried(node.name):
+            raise QueryError(
+                "how rows came was asked of a repository, inside a `using` block. Ask for it outside, where the "
+                'database answers; the text for the repository is `to_sql("duckdb")`.'
+            )
         alias = self._alias()
         table = exp.Table(this=quoted_name(node.name.table), db=quoted_name(node.name.schema))
         source = exp.Alias(this=table, alias=exp.TableAlias(this=plain_name(alias)))

@@ -48,6 +48,11 @@ def carried_spec(kind: Kind, spec: TableSpec) -> TableSpec:
     return TableSpec(name, comment, Heading(plain, heading.primary_key))
 
 
+def is_carried(name: TableName) -> bool:
+    """Whether a name is that of such a file, which no database has as a table."""
+    return name.is_note and name.table.rpartition(" ")[2] in set(Kind)
+
+
 def make_name(spec: TableSpec) -> str:
     """What the number of the make is called beside the key: `make`, where the key leaves that free."""
     name = "make"

@@ -27,6 +27,12 @@ def create_view_of_variable(spec: TableSpec, variable: str) -> str:
     return _view(spec, f"getvariable({quoted(variable)})", " ")
 
 
+def create_empty_view(spec: TableSpec) -> str:
+    """A view without rows, with the types of its heading: of a table that has no file."""
+    columns = ", ".join(f"CAST(NULL AS {_type(a)}) AS {identifier(a.name)}" for a in spec.heading)
+    return f"CREATE OR REPLACE VIEW {full_name(spec.name)} AS SELECT {columns} WHERE false"
+
+
 def _view(spec: TableSpec, files: str, separator: str) -> str:
     columns = f",{separator}".join(map(_column, spec.heading))
     return (
@@ -38,5 +44,10 @@ def _view(spec: TableSpec, files: str, separator: str) -> str:
 def _column(attribute: Attribute) -> str:
     """A column of the file as the attribute. A cast to the type that it has is none: filters still reach the file."""
     name = identifier(attribute.name)
-    text = attribute.type.family is Family.JSON  # as results want it; DuckDB's own type would be parsed again
-    return f"CAST({name} AS {'VARCHAR' if text else Dialect.DUCKDB.type_name(attribute.type)}) AS {name}"
+    return f"CAST({name} AS {_type(attribute)}) AS {name}"
+
+
+def _type(attribute: Attribute) -> str:
+    if attribute.type.family is Family.JSON:  # as results want it; DuckDB's own type would be parsed again
+        return "VARCHAR"
+    return Dialect.DUCKDB.type_name(attribute.type)

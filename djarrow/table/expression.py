@@ -266,7 +266,8 @@ class QueryExpression(Reading):
         the code of make) and keys (for how many keys the make was).
 
         A column whose name the table has is called `make_...`. All are NULL of a row that was inserted by hand.
-        Raises QueryError of other tables, and in a repository. docs/validity.md.
+        Raises QueryError of other tables, and of a repository that was exported with `provenance=False`.
+        docs/validity.md.
         """
         from djarrow.table.provenance import provenance
 

@@ -131,6 +131,11 @@ class Schema:
         """What two schemas must share for their tables to be combined: the connection, or both the default one."""
         return self._connection if self._connection is not None and not self._is_default() else None
 
+    @property
+    def repository(self) -> None:
+        """No repository: it is a schema of a database."""
+        return
+
     def _is_default(self) -> bool:
         from djarrow.engine import connect
 

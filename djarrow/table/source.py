@@ -28,6 +28,16 @@ class Offline(Protocol):
         """The tables that it holds."""
         ...
 
+    @property
+    def readable(self) -> frozenset[TableName]:
+        """All that its queries can read: the tables that it holds, and what is told of how their rows came."""
+        ...
+
+    @property
+    def untold(self) -> frozenset[TableName]:
+        """What would be told of how rows came, if the export had not left it out."""
+        ...
+
     def table_size(self, name: TableName) -> int:
         """How many bytes the files of a table take."""
         ...
@@ -52,10 +62,20 @@ def current_offline() -> Offline | None:
 
 
 def check_held(repository: Offline, node: Node) -> None:
-    """Refuse a query that reads a table which the repository does not hold."""
-    from djarrow.expr.nodes import tables
+    """Refuse a query that reads a table which the repository does not hold, or what only a database knows."""
+    from djarrow.expr.nodes import Written, tables, walk
 
-    missing = tables(node) - repository.tables
+    if written := next((part for part in walk(node) if isinstance(part, Written)), None):
+        raise QueryError(
+            f"{written} was asked of the database, outside of the `using` block. Ask for it inside, where the "
+            "repository answers."
+        )
+    missing = tables(node) - repository.readable
+    if missing & repository.untold:
+        raise QueryError(
+            "the repository does not tell how rows came: it was exported without that (`provenance=False`, or "
+            "`--no-provenance`). Ask the database, or export again."
+        )
     if missing:
         held = ", ".join(sorted(map(str, repository.tables)))
         raise QueryError(f"The repository does not hold {', '.join(sorted(map(str, missing)))}. It holds {held}.")

@@ -16,7 +16,7 @@ from djarrow.model.names import Tier
 from djarrow.model.spec import TableSpec
 from djarrow.table.expression import QueryExpression, as_expression
 from djarrow.table.methods import on_class_too, property_on_class_too
-from djarrow.table.source import check_held, current_offline
+from djarrow.table.source import Offline, check_held, current_offline
 
 if TYPE_CHECKING:
     import polars as pl
@@ -39,6 +39,11 @@ class Home(Protocol):
     @property
     def place(self) -> object:
         """What two tables must share to be combined in a query."""
+        ...
+
+    @property
+    def repository(self) -> Offline | None:
+        """The repository that it is a schema of; None of one of a database."""
         ...
 
     def ready_connection(self, table: TableName | None = None) -> Reader:

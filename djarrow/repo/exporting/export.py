@@ -128,7 +128,7 @@ def export(
             ) as sessions,
             count_bar("export", shown=display_progress) as count,
         ):
-            told = notes_of(selection.tables, sessions[0]) if provenance else {}
+            told = notes_of(selection.tables, sessions[0]) if provenance else None
             writing = _Writing(target, layout, count)
             pieces = list(_pieces(selection, split, told))
             entries = _written(pieces, Dealing(writing.read, writing.write).out(pieces, sessions))
@@ -193,16 +193,18 @@ class _Piece:
 
 
 def _pieces(
-    selection: Selection, split: Mapping[TableName, Partitioning], told: Mapping[TableName, Mapping[Kind, Taken]]
+    selection: Selection,
+    split: Mapping[TableName, Partitioning],
+    told: Mapping[TableName, Mapping[Kind, Taken]] | None,
 ) -> Iterator[_Piece]:
     """All that is to be written. Children come first: mostly they have more rows, and while these are still being
     written, those of their parents are read already.
     """
     for taken in reversed(selection.tables):
         partitioning = split[taken.spec.name]
-        entry = evolve(taken.entry, partition_by=partitioning.attributes)
+        entry = evolve(taken.entry, partition_by=partitioning.attributes, provenance=None if told is None else ())
         yield _Piece(taken, partitioning, entry)
-        for kind, notes in told.get(taken.spec.name, {}).items():
+        for kind, notes in (told or {}).get(taken.spec.name, {}).items():
             yield _Piece(notes, ALL, entry, kind)
 
 
@@ -216,7 +218,7 @@ def _written(pieces: Sequence[_Piece], files: Sequence[tuple[DataFile, ...]]) ->
         if piece.kind is None:
             entry = evolve(entry, content=combined(file.content for file in its), files=its)
         else:
-            entry = evolve(entry, provenance=(*entry.provenance, *its))
+            entry = evolve(entry, provenance=(*(entry.provenance or ()), *its))
         entries[entry.name] = entry
     return list(reversed(entries.values()))
 

@@ -67,6 +67,8 @@ class RepositoryTables:
         self._each(lambda file: self._look_at(file, wanted), files)
         paths = [self._path(file) for file in files]
         spec, name = self._specs[entry.name], str(entry.name)
+        if not entry.files:
+            return View(name, views.create_empty_view(spec), None, 0)
         if len(entry.files) == 1:
             return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1)
         return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files))

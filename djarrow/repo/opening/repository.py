@@ -17,7 +17,7 @@ from djarrow.errors import DefinitionMismatch, DjarrowError, InsertRefused, Repo
 from djarrow.expr.nodes import Stored
 from djarrow.model.changes import mismatches
 from djarrow.model.graph import parents_of
-from djarrow.model.names import TableName, class_reference
+from djarrow.model.names import TableName, class_reference, is_made
 from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import specs_of
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from djarrow.engine.base import Database
+
+
+OF_MAKES = (Kind.ROWS, Kind.MAKES)
+"""What `provenance()` reads beside a table."""
 
 
 class Repository:
@@ -68,6 +72,17 @@ class Repository:
         """The names of the tables that it holds."""
         return frozenset(self.specs)
 
+    @cached_property
+    def readable(self) -> frozenset[TableName]:
+        """All that its queries can read: its tables, and what is told of how their rows came."""
+        return frozenset(self._known[1])
+
+    @cached_property
+    def untold(self) -> frozenset[TableName]:
+        """What would be told of how rows came, if the export had not left it out."""
+        without = [entry.name for entry in self.manifest.tables if entry.provenance is None and is_made(entry.name)]
+        return frozenset(carried_spec(kind, self.specs[name]).name for name in without for kind in OF_MAKES)
+
     def table(self, name: TableName) -> Table:
         """A table by its name in the database."""
         return self[name.schema].table(name)
@@ -79,10 +94,15 @@ class Repository:
     @cached_property
     def reader(self) -> DuckReader:
         """The engine that answers queries over its files, made when first asked."""
-        tables = RepositoryTables(self.place, *_with_notes(self.manifest, self.specs))
+        tables = RepositoryTables(self.place, *self._known)
         limits = Limits(config.repository.memory, config.repository.spill, config.repository.threads)
         schemas = views.create_schemas(self.manifest.schemas)
         return DuckReader(self.place.location, schemas, tables, limits, self.place.mounted())
+
+    @cached_property
+    def _known(self) -> tuple[list[TableEntry], dict[TableName, TableSpec]]:
+        """Its tables, and those of what made their rows."""
+        return _with_notes(self.manifest, self.specs)
 
     def notes(self, table: TableName, kind: Kind) -> Iterator[pa.RecordBatch]:
         """The rows of the files of this kind about a table, in batches that have the attributes of `carried_spec`."""
@@ -154,6 +174,11 @@ class RepositorySchema:
         """What two tables must share to be combined."""
         return self._repository
 
+    @property
+    def repository(self) -> Repository:
+        """The repository that it is a schema of."""
+        return self._repository
+
     def ready_connection(self, table: TableName | None = None) -> DuckReader:  # noqa: ARG002 - as a schema has it
         """The engine that answers queries."""
         return self._repository.reader
@@ -217,7 +242,7 @@ def _specs(place: Place, document: Manifest) -> dict[TableName, TableSpec]:
 def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
     """The files about what made the rows of a table, by what they tell. What a later version tells is passed over."""
     found: dict[Kind, list[DataFile]] = {}
-    for file in entry.provenance:
+    for file in entry.provenance or ():
         name = PurePosixPath(file.path).parent.name
         if name in set(Kind):
             found.setdefault(Kind(name), []).append(file)
@@ -227,10 +252,11 @@ def provenance_files(entry: TableEntry) -> dict[Kind, list[DataFile]]:
 def _with_notes(
     document: Manifest, specs: Mapping[TableName, TableSpec]
 ) -> tuple[list[TableEntry], dict[TableName, TableSpec]]:
-    """The tables of a repository, and those of what made their rows."""
+    """The tables of a repository, and those of what made their rows, which have no file where no make did."""
     entries, known = list(document.tables), dict(specs)
     for entry in document.tables:
-        for kind, files in provenance_files(entry).items():
+        asked = OF_MAKES if is_made(entry.name) and entry.provenance is not None else ()
+        for kind, files in {**dict.fromkeys(asked, ()), **provenance_files(entry)}.items():
             spec = carried_spec(kind, specs[entry.name])
             entries.append(TableEntry(spec.name.schema, spec.name.table, "", files=tuple(files)))
             known[spec.name] = spec

@@ -204,7 +204,7 @@ def test_what_others_read(history: SimpleNamespace, path: Path) -> None:
     )
     expected = history.Stats.provenance().to_dicts("scan_id", "host", "started")
     assert rows == [tuple(row.values()) for row in expected if row["host"] is not None]
-    listed = {file.path for entry in read(place_of(path)).tables for file in entry.provenance}
+    listed = {file.path for entry in read(place_of(path)).tables for file in entry.provenance or ()}
     files = {str(file.relative_to(path)) for file in path.rglob("provenance/**/*.parquet")}
     assert listed == files
     assert {f"{history.schema.name}/provenance/scan/updates/all.parquet"} <= files
@@ -341,7 +341,7 @@ def test_a_whole_batch(schema: dj.Schema, tmp_path: Path, connection: PostgresCo
 def test_exports_of_parts(exported: Exported) -> None:
     """What the parts of a result are made by is told beside them."""
     entries = [entry for entry in read(place_of(exported.path)).tables if entry.provenance]
-    kinds = {entry.table: [Path(file.path).parent.name for file in entry.provenance] for entry in entries}
+    kinds = {entry.table: [Path(file.path).parent.name for file in entry.provenance or ()] for entry in entries}
     assert kinds == {"__score": ["rows", "makes"], "__score__item": ["rows", "makes"]}
 
 
