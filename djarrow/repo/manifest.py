@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -23,6 +24,18 @@ from djarrow.repo.places.base import Place
 FILE_NAME = "manifest.json"
 FORMAT = 1
 """The version of the manifest's layout. A reader refuses a later one."""
+
+
+class Extent(StrEnum):
+    """Which rows of a table were exported."""
+
+    ALL = "all"
+    RESTRICTED = "restricted"
+    """Those that were chosen of it, and what other rows here need of it."""
+    DEPENDENT = "dependent"
+    """None was chosen: those that depend on chosen rows of others, and what other rows here need of it."""
+    NEEDED = "needed"
+    """None was chosen: those that other rows here refer to, or have as parts."""
 
 
 @frozen
@@ -42,7 +55,8 @@ class TableEntry:
 
     content: the hash of its rows, whatever their order and files; partition_by: the attributes whose values split the
     rows over files; empty for one file. provenance: files of what made the rows, and of what was changed in them; None
-    where the export left them out.
+    where the export left them out. extent: which rows of the table these are, and restriction: what was chosen of it, a
+    SELECT of the keys; None where that is not told.
     """
 
     schema: str
@@ -52,6 +66,8 @@ class TableEntry:
     partition_by: tuple[str, ...] = ()
     files: tuple[DataFile, ...] = ()
     provenance: tuple[DataFile, ...] | None = ()
+    extent: Extent | None = None
+    restriction: str | None = None
 
     @property
     def every_file(self) -> tuple[DataFile, ...]:
@@ -286,6 +302,8 @@ def _table(record: Any) -> TableEntry:
         partition_by=_strings(_member(record, "partition_by", list), "partition_by"),
         files=tuple(map(_file, _member(record, "files", list))),
         provenance=_provenance(record),
+        extent=_extent(record),
+        restriction=None if record.get("restriction") is None else _member(record, "restriction", str),
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)
@@ -299,6 +317,15 @@ def _provenance(record: dict[str, Any]) -> tuple[DataFile, ...] | None:
     if record.get("provenance") is None:
         return None
     return tuple(map(_file, _member(record, "provenance", list)))
+
+
+def _extent(record: dict[str, Any]) -> Extent | None:
+    if record.get("extent") is None:
+        return None
+    extent = _member(record, "extent", str)
+    if extent not in set(Extent):
+        raise RepositoryError(f"'extent' is {told(extent)}, and one of {', '.join(Extent)}.")
+    return Extent(extent)
 
 
 def _file(record: Any) -> DataFile:

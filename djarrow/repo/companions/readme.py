@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from djarrow.model.names import TableName, class_reference
 from djarrow.model.spec import TableSpec
-from djarrow.repo.manifest import Manifest, TableEntry, folder_of
+from djarrow.repo.manifest import Extent, Manifest, TableEntry, folder_of
+from djarrow.show.text import cut, seen
 from djarrow.sql.ddl import full_name
 
 
@@ -16,6 +17,7 @@ def text(document: Manifest, specs: Mapping[TableName, TableSpec]) -> str:
     sections = [_head(document)]
     for schema in document.schemas:
         sections.append(_tables(schema, document.tables, specs))
+    sections += _which_rows(document.tables)
     sections += [_diagram(document, specs), _opening(document), _FILES]
     return "\n".join(sections)
 
@@ -53,6 +55,28 @@ def _tables(schema: str, entries: Iterable[TableEntry], specs: Mapping[TableName
         "\n".join(lines)
         + f"\n\nAttributes, with types and comments, are in [{schema}/schema.py]({schema}/schema.py).\n"
     )
+
+
+def _which_rows(entries: Iterable[TableEntry]) -> list[str]:
+    """Of which tables not all rows are here, and which these are. No section where all are."""
+    lines: list[str] = []
+    for entry in entries:
+        if entry.extent in _EXTENTS:
+            lines += [f"`{class_reference(entry.name, '')}`: {_EXTENTS[entry.extent]}", ""]
+            if entry.restriction is not None:
+                lines += ["```sql", cut(seen(entry.restriction.replace("\n", " ")), _LONGEST), "```", ""]
+    head = ["## Which rows", "", "Of these tables not all rows of the database are here:", ""]
+    return ["\n".join([*head, *lines])] if lines else []
+
+
+_EXTENTS = {
+    Extent.RESTRICTED: "those of these keys, and those that other rows here need.",
+    Extent.DEPENDENT: "those that depend on chosen rows of other tables, and those that other rows here need.",
+    Extent.NEEDED: "those that other rows here need.",
+}
+
+_LONGEST = 1_000
+"""Characters of a restriction, on one line: no value in it, which can be anybody's text, ends the block of code."""
 
 
 # --- the diagram -------------------------------------------------------------------------------------------------

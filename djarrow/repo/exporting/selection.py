@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from djarrow.errors import DefinitionError, RepositoryError
 from djarrow.expr.nodes import Node, Restricted, Stored, matched_with, tables
@@ -22,6 +22,7 @@ from djarrow.model.spec import TableSpec
 from djarrow.repo import manifest
 from djarrow.repo.definitions import definition_of, specs_of
 from djarrow.repo.exporting.chosen import Chosen, chosen
+from djarrow.repo.exporting.which import Which, which_rows
 from djarrow.repo.manifest import Manifest, TableEntry
 from djarrow.table.schema import Schema
 
@@ -33,16 +34,18 @@ DESCENDANTS = "descendants"
 
 @frozen
 class Taken:
-    """A table of an export. rows: a query that has the table's heading. whole: these are all rows of the table."""
+    """A table of an export. rows: a query that has the table's heading. which: what the manifest says of that."""
 
     spec: TableSpec
     rows: Node
-    whole: bool = True
+    which: Which = field(factory=Which)
 
     @property
     def entry(self) -> TableEntry:
         """What the manifest says of it before its rows are written."""
-        return TableEntry(self.spec.name.schema, self.spec.name.table, definition_of(self.spec))
+        name, which = self.spec.name, self.which
+        definition = definition_of(self.spec)
+        return TableEntry(name.schema, name.table, definition, extent=which.extent, restriction=which.restriction)
 
 
 @frozen
@@ -76,6 +79,8 @@ def select(what: Any, include: str | None = None) -> Selection:
     """
     if include not in (None, DESCENDANTS):
         raise RepositoryError(f"include is {DESCENDANTS!r}, or left out, and not {include!r}.")
+    from djarrow.sql.slices import Slice  # imports sqlglot, which `import djarrow` need not wait for
+
     found = chosen(what)
     schemas = tuple(dict.fromkeys(schema for each in found for schema in each.schemas))
     connection = _connection(schemas)
@@ -89,15 +94,9 @@ def select(what: Any, include: str | None = None) -> Selection:
     specs = _in_order(plan.tables, known)
     if not all(spec.name in of_classes for spec in specs):
         _check_definitions(specs)
-    return Selection(schemas, tuple(_taken(plan, specs, [node for _, node in choices])))
-
-
-def _taken(plan: slices.Plan, specs: Sequence[TableSpec], nodes: Sequence[Node]) -> Iterable[Taken]:
-    from djarrow.sql.slices import Slice  # imports sqlglot, which `import djarrow` need not wait for
-
-    taken = Slice(plan, {spec.name: spec for spec in specs}, nodes)
-    for spec in specs:
-        yield Taken(spec, taken.rows(spec.name), spec.name in plan.whole)
+    taken = Slice(plan, {spec.name: spec for spec in specs}, [node for _, node in choices])
+    told = which_rows(choices, plan, graph.parents_of(known.values()) if include else {})
+    return Selection(schemas, tuple(Taken(spec, taken.rows(spec.name), told[spec.name]) for spec in specs))
 
 
 def _connection(schemas: Iterable[Schema]) -> PostgresConnection:

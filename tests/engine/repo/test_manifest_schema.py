@@ -29,7 +29,7 @@ def test_the_schema_is_one() -> None:
     objects = [SCHEMA, *SCHEMA["$defs"].values()]
     for each in objects:
         if each.get("type") == "object":
-            assert set(each["required"]) == set(each["properties"]) - {"provenance"}
+            assert set(each["required"]) == set(each["properties"]) - {"provenance", "extent", "restriction"}
 
 
 def test_what_is_written(lab: dj.Schema, exported: Exported) -> None:
@@ -58,6 +58,8 @@ TABLE = {
     "content": "c",
     "partition_by": ["n"],
     "provenance": [],
+    "extent": "all",
+    "restriction": None,
 }
 DOCUMENT = {
     "djarrow_repository": 1,
