@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +24,14 @@ def export(
     ] = None,
     compression: Annotated[str, typer.Option(help="zstd, snappy, gzip, brotli, lz4 or none.")] = "zstd",
     max_rows_per_file: Annotated[int | None, typer.Option(help="Split files further.", min=1)] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help='Of each TABLE or CLASS the rows where this holds, as "speed > 8", and all that they refer to; '
+            "repeated, all must hold.",
+        ),
+    ] = None,
     include: Annotated[
         str | None, typer.Option(help="descendants: also all rows that depend on what is exported.")
     ] = None,
@@ -34,7 +43,8 @@ def export(
         bool, typer.Option(help="What made computed rows, and the log of changes with the values that were there.")
     ] = True,
 ) -> None:
-    """Write tables, and all that they refer to, to a place that `djarrow open` reads with no server.
+    """Write tables, or some of their rows, and all that they refer to, to a place that `djarrow open` reads with no
+    server.
 
     Where an export is published already, or was interrupted, only what changed is written. Exits with 1 where it could
     not be written, or another export runs there; what was published before is then as it was.
@@ -42,6 +52,8 @@ def export(
     from djarrow.repo.exporting.export import export as write
 
     chosen = targets.exported(what, targets.modules(imports or ()))
+    if where:
+        chosen = [_restricted(word, table, where) for word, table in zip(what, chosen, strict=True)]
     done = write(
         chosen,
         url,
@@ -60,3 +72,14 @@ def export(
         f"{f', {kept} of them as they were' if kept else ''}, in {done.seconds:.1f} s",
         err=True,
     )
+
+
+def _restricted(word: str, what: Any, conditions: Sequence[str]) -> Any:
+    """The rows of a table where conditions hold. Raises typer.BadParameter for a schema or module."""
+    from djarrow.table.table import Table
+
+    if not (isinstance(what, type) and issubclass(what, Table)):
+        raise typer.BadParameter(
+            f"it restricts tables, and {word!r} is none. Name tables, as SCHEMA.TABLE.", param_hint="--where"
+        )
+    return what().restrict(*conditions)

@@ -101,3 +101,25 @@ def test_refusals(shell: Shell, tmp_path: Path) -> None:
     assert there.returncode == 1
     assert "cannot be written" in there.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_some_rows(shell: Shell, schema: dj.Schema, tmp_path: Path) -> None:
+    """`--where` takes rows of tables, and with `--include` what depends on them; of several conditions all must hold.
+
+    It exits with 2 for a schema or a module, and 1 for a condition that is refused or empty, which writes nothing.
+    """
+    reading = f"{schema.name}.Reading"
+    done = shell(reading, "some", "--where", "speed > 0.1", "--where", "month(day) = 1 and station = 2")
+    assert done.stderr.startswith("3 tables, 2 rows, "), done.stderr
+    done = shell("winds:Station", "below", "--where", "station = 1", "--include", "descendants")
+    assert done.stderr.startswith("3 tables, 2 rows, "), done.stderr
+    with dj.open(tmp_path / "below").using(schema):
+        assert schema["Reading"].fetch1("speed") == 0.5
+    for word, condition, code, said in [
+        ("winds", "speed > 1", 2, "'winds' is none"),
+        ("winds:Reading", "sped > 1", 1, "there is no attribute 'sped'"),
+        ("winds:Reading", "", 1, "this is empty"),  # of a variable of the shell that is not set
+    ]:
+        done = shell(word, "none", "--where", condition)
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+        assert not (tmp_path / "none").exists()
