@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from djarrow.engine.addresses import redact
 from djarrow.errors import (
     AccessDenied,
     ConnectionFailed,
@@ -24,8 +25,6 @@ from djarrow.errors import (
 )
 from djarrow.model.values import REQUIRED
 
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^\n]*@")  # to the last @: a password that is not encoded can hold any
-_PASSWORD_SETTING = re.compile(r"(?i)\b(password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)")
 _KEY = re.compile(
     r"Key \((?P<names>.*?)\)=\((?P<values>.*)\) (?:already|is not|is still|is referenced|is duplicated|conflicts)",
     re.DOTALL,
@@ -39,11 +38,6 @@ _LOST = (
 """Words of libpq, which has no codes of its own."""
 _MALFORMED = re.compile(r"Failed to connect: (?!connection to server|could not)(.*)", re.DOTALL)
 _UNREACHABLE = ("could not connect", "connection to server", "Failed to connect", "connection refused")
-
-
-def redact(text: str) -> str:
-    """The text without the password of any URL or connection string in it."""
-    return _PASSWORD_SETTING.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def is_lost(error: BaseException) -> bool:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from attrs import evolve
 
 from djarrow.engine import few_rows, parallel
+from djarrow.engine.addresses import redact
 from djarrow.engine.base import Ready, Stream, Streams, may_come_of_keeping
 from djarrow.engine.control import check_control
-from djarrow.engine.faults import is_lost, redact, translate
+from djarrow.engine.faults import is_lost, translate
 from djarrow.engine.interruption import Heeded, Watch
 from djarrow.engine.kept import Kept
 from djarrow.engine.looking import Read, look

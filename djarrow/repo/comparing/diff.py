@@ -24,6 +24,7 @@ from djarrow.model.types import AttributeType
 from djarrow.repo.comparing.difference import Difference, TableDifference
 from djarrow.repo.comparing.sides import Side, one_snapshot, open_sides
 from djarrow.repo.opening.repository import Repository
+from djarrow.repo.places.find import StorageOptions
 from djarrow.repo.restoring.restore import renamed
 from djarrow.table.schema import Schema
 from djarrow.table.table import Table
@@ -52,6 +53,7 @@ def diff(
     schemas: Iterable[str] | None = None,
     rename: Mapping[str, str] | None = None,
     limit: int | None = None,
+    storage_options: StorageOptions | None = None,
 ) -> Difference:
     """Compare two repositories, two databases, or one with the other: which rows were added, removed and changed.
 
@@ -59,7 +61,8 @@ def diff(
     schemas, table classes, or a list of these, which stand for what the database holds of them and all that they refer
     to; a connection, or its `postgresql://` URL, which stands for the schemas that the other side has. schemas: those
     that are compared, by their names in a; all if not given. rename: schema in a -> its name in b. limit: how many rows
-    the frames of each table have at most; they are counted all the same.
+    the frames of each table have at most; they are counted all the same. storage_options: how fsspec reaches URLs that
+    are given as text, as `dj.open` takes them; one that has others is given opened.
 
     Nothing is read of tables whose content hashes agree in both manifests; of a database all rows are, in one snapshot.
     Memory is bounded by 32 bytes a row of the largest table, and the rows that differ. Values are the same as content
@@ -73,7 +76,7 @@ def diff(
         raise InvalidCondition(f"diff: limit is a number of rows from 0, not {told(limit)}.")
     wanted = () if schemas is None else (schemas,) if isinstance(schemas, str) else tuple(schemas)
     with ExitStack() as resources:
-        before, after = open_sides(a, b, wanted, rename or {}, resources)
+        before, after = open_sides(a, b, wanted, rename or {}, resources, storage_options=storage_options)
         plan = _planned(before, after, wanted, rename or {})
         both = list(plan.both)
         resources.enter_context(one_snapshot([(before, both), (after, [plan.both[name].name for name in both])]))

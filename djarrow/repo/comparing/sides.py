@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, field, frozen
 
+from djarrow.engine.addresses import is_url
 from djarrow.engine.connect import connect, is_connection
 from djarrow.errors import DjarrowError, NoSchema, RepositoryError, told
 from djarrow.expr.nodes import Node, Restricted, Stored
@@ -20,6 +21,7 @@ from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.repo.manifest import TableEntry
 from djarrow.repo.opening.repository import Repository, open_repository
+from djarrow.repo.places.find import StorageOptions, is_remote
 from djarrow.sql.dialects import Dialect
 from djarrow.table.declaring import declare
 from djarrow.table.expression import QueryExpression
@@ -79,14 +81,22 @@ class Side:
 
 
 def open_sides(
-    first: Any, second: Any, schemas: Collection[str], rename: Mapping[str, str], resources: ExitStack
+    first: Any,
+    second: Any,
+    schemas: Collection[str],
+    rename: Mapping[str, str],
+    resources: ExitStack,
+    *,
+    storage_options: StorageOptions | None = None,
 ) -> tuple[Side, Side]:
-    """Both sides of a comparison. resources: closes what is opened for it.
+    """Both sides of a comparison. resources: closes what is opened for it. storage_options: of URLs given as text.
 
     schemas: those that are meant, by their names on the first side, or none for all; rename: a name there -> that on
     the second. A connection stands for these schemas of its database, or for those that the other side has.
     """
-    first, second = (_opened(what, resources) for what in (first, second))
+    if storage_options and not (_is_store(first) or _is_store(second)):
+        raise RepositoryError("storage_options say how an object store is reached, and neither side is the URL of one.")
+    first, second = (_opened(what, resources, storage_options) for what in (first, second))
     back = {new: old for old, new in rename.items()}
     named = {"first": tuple(schemas), "second": tuple(rename.get(name, name) for name in schemas)}
     if is_connection(first) and is_connection(second):
@@ -102,14 +112,18 @@ def open_sides(
     return left, _side(second)
 
 
-def _opened(what: Any, resources: ExitStack) -> Any:
+def _is_store(what: Any) -> bool:
+    return isinstance(what, str) and is_remote(what) and not is_url(what)
+
+
+def _opened(what: Any, resources: ExitStack, storage_options: StorageOptions | None) -> Any:
     """What is given, with a repository in the place of its path, and a connection in that of its URL."""
-    if isinstance(what, str) and what.startswith(("postgresql://", "postgres://")):
+    if isinstance(what, str) and is_url(what):
         connection = connect(what)
         resources.callback(connection.close)
         return connection
     if isinstance(what, str | Path):
-        repository = open_repository(what)
+        repository = open_repository(what, storage_options=storage_options if _is_store(what) else None)
         resources.callback(repository.close)
         return _Opened(repository, str(repository.place) if "://" in str(what) else str(what))
     return what

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from djarrow.engine.addresses import redact
 from djarrow.engine.connect import connect
-from djarrow.engine.faults import redact
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import AccessDenied, ConnectionFailed, DjarrowError
 

@@ -105,6 +105,30 @@ def test_s3_refusals(lab: dj.Schema, bucket: Spot) -> None:
         dj.open(bucket.url, **bucket.given)
 
 
+def test_s3_compared(
+    lab: dj.Schema, bucket: Spot, store: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dj.diff` takes URLs with storage_options, on either side or both, beside a folder or a database."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    folder = dj.export(lab, tmp_path / "here").path
+    other = new_bucket(store)
+    dj.export(lab, bucket.url, **bucket.given)
+    lab["Subject"].update1({"subject_id": 3, "name": "other"})
+    dj.export(lab, other.url, **other.given)
+    assert dj.diff(bucket.url, folder, **bucket.given).equal
+    assert dj.diff(lab, other.url, **bucket.given).equal
+    found = dj.diff(bucket.url, other.url, **bucket.given)
+    assert found[lab["Subject"]].changed.to_dicts() == [
+        {"subject_id": 3, "name.before": "n\\3'", "name.after": "other"}
+    ]
+    assert SECRET not in str(found)
+    with pytest.raises(RepositoryError, match="neither side is the URL of one"):
+        dj.diff(folder, lab, **bucket.given)
+    with pytest.raises(RepositoryError) as caught:
+        dj.diff(bucket.url, folder)
+    assert SECRET not in str(caught.value)
+
+
 def test_s3_paths_mean_themselves(schema: dj.Schema, bucket: Spot) -> None:
     """A value with what globs and URLs take for their own is the name of one object, and is found."""
     table = declared(schema, "Odd", "name : varchar(40)\n---\nn : int32")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from djarrow.engine.faults import is_lost, redact, translate
+from djarrow.engine.addresses import redact
+from djarrow.engine.faults import is_lost, translate
 from djarrow.errors import (
     AccessDenied,
     ConnectionFailed,
