@@ -611,9 +611,9 @@ class RepositoryError(DjarrowError):
 class MergeConflict(RepositoryError, ValueError):
     """A repository holds other rows than the database under the same keys, and nothing of it was restored.
 
-    conflicts: table -> a Polars frame of the first of them: the primary key, for each attribute that differs a struct
-    of its value in the `database` and in the `repository`, and `_conflict`, which says what is wrong with the row.
-    counts: table -> how many there are.
+    conflicts: table -> a Polars frame of the first of them: the primary key, for each attribute that differs in any of
+    them `NAME.database` and `NAME.repository`, both NULL in a row that agrees in it, and `_conflict`, which says what
+    is wrong with the row. counts: table -> how many there are.
     """
 
     def __init__(self, conflicts: Mapping[str, Any], counts: Mapping[str, int]) -> None:

@@ -164,7 +164,9 @@ class Conflicts:
         from djarrow.sql.merging import FIRST
 
         if self.counts:
-            frames = {name: pl.concat(each, how="diagonal").head(FIRST) for name, each in self.frames.items()}
+            whole = {name: pl.concat(each, how="diagonal").head(FIRST) for name, each in self.frames.items()}
+            last = (pl.exclude("_conflict"), "_conflict")  # pieces differ in other attributes
+            frames = {name: frame.select(*last) for name, frame in whole.items()}
             raise MergeConflict(frames, self.counts)
 
 
@@ -206,20 +208,20 @@ class Merging(Sending):
         if told["n"]:
             different = [a.name for n, a in enumerate(comparable(self.spec)) if told[f"d{n}"]][:WIDEST]
             statement = Differing(self.spec, STAGING, tuple(different))
-            frame = _as_structs(self._read(Written(statement.heading, statement)), statement)
+            frame = _side_by_side(self._read(Written(statement.heading, statement)), statement)
             self._found.add(self.spec.name, told["n"], frame)
 
     def _read(self, node: Written) -> pl.DataFrame:
         return QueryExpression(node, self._table).to_polars()
 
 
-def _as_structs(frame: pl.DataFrame, statement: Differing) -> pl.DataFrame:
-    """The key, and of each attribute that differs a struct of both values, which is NULL in rows where it does not."""
+def _side_by_side(frame: pl.DataFrame, statement: Differing) -> pl.DataFrame:
+    """The key, and of each attribute that differs both values, as dj.diff has them; NULL in rows where they do not."""
     import polars as pl
 
     key = statement.spec.heading.primary_key
     columns = {name: pl.col(f"k{number}") for number, name in enumerate(key)}
     for number, name in enumerate(statement.attributes):
-        both = pl.struct(database=f"a{number}", repository=f"b{number}")
-        columns[name] = pl.when(pl.col(f"d{number}")).then(both)
+        for side, column in (("database", f"a{number}"), ("repository", f"b{number}")):
+            columns[f"{name}.{side}"] = pl.when(pl.col(f"d{number}")).then(pl.col(column))
     return frame.select(**columns, _conflict=pl.lit("other values"))

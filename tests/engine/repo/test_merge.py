@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 import random
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import polars as pl
 import pytest
 
 import djarrow as dj
 from djarrow.engine.connect import connect
 from djarrow.engine.postgres import PostgresConnection
 from djarrow.errors import DefinitionMismatch, InvalidCondition, MergeConflict, RepositoryError
+from djarrow.model.names import TableName
 from djarrow.repo.exporting.export import Exported
+from djarrow.repo.restoring.merging import Conflicts
 from djarrow.repo.restoring.restore import Restored
 
 from .conftest import EVERY_VALUE, Another, declared, same
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def merged(path: Path, connection: PostgresConnection, **options: Any) -> Restored:
@@ -99,15 +100,30 @@ def test_conflicts(exported: Exported, lab: dj.Schema, connection: PostgresConne
     subject, session, setting = (f"{lab.name}.{name}" for name in ("subject", "session", "setting"))
     assert raised.value.counts == {setting: 1, subject: 2, session: 1}
     of_subject = raised.value.conflicts[subject].sort("subject_id")
-    assert of_subject.columns == ["subject_id", "name", "weight", "_conflict"]
-    assert of_subject["subject_id"].to_list() == [3, 5]
-    assert of_subject["name"].to_list() == [{"database": "other", "repository": "n\\3'"}, None]
-    assert [both["database"] and str(both["database"]) for both in of_subject["weight"]] == ["9.99", None]
-    assert [str(both["repository"]) for both in of_subject["weight"]] == ["None", "6.25"]
-    (both,) = raised.value.conflicts[session]["x"]
-    assert both["database"] == 5
-    assert math.isnan(both["repository"])
-    assert raised.value.conflicts[setting]["scale"].to_list() == [{"database": 0.25, "repository": 0.5}]
+    assert of_subject.drop("_conflict").rows() == [
+        (3, "other", "n\\3'", decimal.Decimal("9.99"), None),
+        (5, None, None, None, decimal.Decimal("6.25")),
+    ]
+    weights = ["weight.database", "weight.repository"]
+    assert of_subject.columns == ["subject_id", "name.database", "name.repository", *weights, "_conflict"]
+    of_session = raised.value.conflicts[session].row(0, named=True)
+    assert of_session["x.database"] == 5
+    assert math.isnan(of_session["x.repository"])
+    assert raised.value.conflicts[setting].rows() == [(0.25, 0.5, "other values")]
+
+
+def test_conflicts_of_several_pieces() -> None:
+    """Rows that come later may differ in other attributes: all are there, and what is wrong is the last column."""
+    found = Conflicts()
+    found.add(TableName("lab", "t"), 1, pl.DataFrame({"n": 1, "x.database": 1, "x.repository": 2, "_conflict": "a"}))
+    found.add(
+        TableName("lab", "t"), 1, pl.DataFrame({"n": 2, "y.database": "u", "y.repository": "v", "_conflict": "b"})
+    )
+    with pytest.raises(MergeConflict, match="lab.t: 2 rows") as raised:
+        found.check()
+    frame = raised.value.conflicts["lab.t"]
+    assert frame.columns == ["n", *(f"{a}.{side}" for a in "xy" for side in ("database", "repository")), "_conflict"]
+    assert frame.rows() == [(1, 1, 2, None, None, "a"), (2, None, None, "u", "v", "b")]
 
 
 def test_every_type(every: type[dj.Table], folder: Path, connection: PostgresConnection) -> None:
@@ -119,12 +135,15 @@ def test_every_type(every: type[dj.Table], folder: Path, connection: PostgresCon
     with pytest.raises(MergeConflict) as raised:
         merged(path, connection)
     (frame,) = raised.value.conflicts.values()
-    assert set(frame.columns) == {*one, "_conflict"}
+    sides = ("database", "repository")
+    assert set(frame.columns) == {"n", "_conflict", *(f"{a}.{side}" for a in one if a != "n" for side in sides)}
+    types = every.to_polars().schema
+    assert all(frame.schema[f"{a}.{side}"] == types[a] for a in one if a != "n" for side in sides)
     values = frame.row(0, named=True)
-    assert values["ident"] == {"database": other["ident"].bytes, "repository": one["ident"].bytes}
-    assert values["kind"] == {"database": other["kind"], "repository": one["kind"]}
-    assert values["wide"] == {"database": other["wide"], "repository": one["wide"]}
-    assert values["doc"]["repository"] is None
+    assert [values[f"ident.{side}"] for side in sides] == [other["ident"].bytes, one["ident"].bytes]
+    assert [values[f"kind.{side}"] for side in sides] == [other["kind"], one["kind"]]
+    assert [values[f"wide.{side}"] for side in sides] == [other["wide"], one["wide"]]
+    assert values["doc.repository"] is None
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_zeros_and_nan(
         with pytest.raises(MergeConflict) as raised:
             merged(path, connection)
         (frame,) = raised.value.conflicts.values()
-        assert frame.columns == ["n", "y", "_conflict"]
+        assert frame.columns == ["n", "y.database", "y.repository", "_conflict"]
 
 
 def test_keys_that_differ_in_a_sign(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
@@ -159,8 +178,8 @@ def test_keys_that_differ_in_a_sign(schema: dj.Schema, connection: PostgresConne
     with pytest.raises(MergeConflict) as raised:
         merged(path, connection)
     (frame,) = raised.value.conflicts.values()
-    assert frame.columns == ["x", "_conflict"]
-    assert [math.copysign(1, frame["x"][0][side]) for side in ("database", "repository")] == [1, -1]
+    assert frame.columns == ["x", "x.database", "x.repository", "_conflict"]
+    assert [math.copysign(1, value) for value in frame.row(0)[:3]] == [-1, 1, -1]
 
 
 def test_documents(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
@@ -175,7 +194,7 @@ def test_documents(schema: dj.Schema, connection: PostgresConnection, tmp_path: 
     with pytest.raises(MergeConflict) as raised:
         merged(path, connection)
     (frame,) = raised.value.conflicts.values()
-    assert frame["doc"].to_list() == [{"database": "1.0", "repository": "1"}]
+    assert frame.rows() == [(2, "1.0", "1", "other values")]
 
 
 def test_hierarchies(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
@@ -263,8 +282,9 @@ def test_wide_tables(schema: dj.Schema, connection: PostgresConnection, tmp_path
     with pytest.raises(MergeConflict) as raised:
         merged(path, connection)
     (frame,) = raised.value.conflicts.values()
-    assert frame.columns == ["n", *names[:400], "_conflict"]
-    assert frame["x399"].to_list() == [{"database": 2, "repository": 1}]
+    told = [f"{name}.{side}" for name in names[:400] for side in ("database", "repository")]
+    assert frame.columns == ["n", *told, "_conflict"]
+    assert frame.row(0)[-3:] == (2, 1, "other values")
 
 
 def test_random(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> None:
