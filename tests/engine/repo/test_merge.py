@@ -119,7 +119,7 @@ def test_conflicts_of_several_pieces() -> None:
     found.add(
         TableName("lab", "t"), 1, pl.DataFrame({"n": 2, "y.database": "u", "y.repository": "v", "_conflict": "b"})
     )
-    with pytest.raises(MergeConflict, match="lab.t: 2 rows") as raised:
+    with pytest.raises(MergeConflict, match=r"lab\.t: 2 rows") as raised:
         found.check()
     frame = raised.value.conflicts["lab.t"]
     assert frame.columns == ["n", *(f"{a}.{side}" for a in "xy" for side in ("database", "repository")), "_conflict"]
