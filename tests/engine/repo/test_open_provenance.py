@@ -186,8 +186,9 @@ def test_asked_on_the_other_side(pipeline: SimpleNamespace, repository: Reposito
         with pytest.raises(QueryError, match="outside of the `using` block"):
             len(stale)
         offline = pipeline.Stats.provenance()
-    with pytest.raises(QueryError, match="inside a `using` block"):
-        offline.to_dicts()
+    for act in (offline.to_dicts, lambda: offline.delete(prompt=False)):
+        with pytest.raises(QueryError, match="inside a `using` block"):
+            act()
     assert len(asked.to_dicts()) == 4
 
 
