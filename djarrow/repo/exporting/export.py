@@ -198,7 +198,7 @@ def _pieces(
     told: Mapping[TableName, Mapping[Kind, Taken]] | None,
 ) -> Iterator[_Piece]:
     """All that is to be written. Children come first: mostly they have more rows, and while these are still being
-    written, those of their parents are read already.
+    written, those of their parents are read already. told: of how rows came; None where that is left out.
     """
     for taken in reversed(selection.tables):
         partitioning = split[taken.spec.name]
