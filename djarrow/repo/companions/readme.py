@@ -70,9 +70,9 @@ def _which_rows(entries: Iterable[TableEntry]) -> list[str]:
 
 
 _EXTENTS = {
-    Extent.RESTRICTED: "those of these keys, and those that other rows here need.",
+    Extent.RESTRICTED: "those that this query of the database chooses, and those that other rows here need.",
     Extent.DEPENDENT: "those that depend on chosen rows of other tables, and those that other rows here need.",
-    Extent.NEEDED: "those that other rows here need.",
+    Extent.NEEDED: "those that other rows here refer to, or have as parts.",
 }
 
 _LONGEST = 1_000
