@@ -27,13 +27,19 @@ FORMAT = 1
 
 @frozen
 class DataFile:
-    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows."""
+    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows.
+
+    longest: bytes that text and bytes of a row have at most. values: those that all rows have of the attributes that the
+    table is split by, as text; None for one that is not told; nothing where there are no rows or the table is not split.
+    """
 
     path: str
     rows: int
     size: int
     sha256: str
     content: str
+    longest: int
+    values: tuple[str | None, ...] = ()
 
 
 @frozen
@@ -288,13 +294,16 @@ def _table(record: Any) -> TableEntry:
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)
+    if any(len(file.values) not in (0, len(entry.partition_by)) for file in entry.files):
+        raise RepositoryError(f"'values' of a file of {entry.name} is no value for each attribute of 'partition_by'.")
     if not entry.files:
         raise RepositoryError(f"the table {entry.name} has no file; one without rows has an empty one.")
     return entry
 
 
 def _file(record: Any) -> DataFile:
-    digest = _member(record, "sha256", str)
+    digest, values = _member(record, "sha256", str), _member(record, "values", list)
+    _strings((value for value in values if value is not None), "values")
     if not _SHA256.fullmatch(digest):
         raise RepositoryError(f"'sha256' is {told(digest)}, and has 64 hexadecimal digits.")
     return DataFile(
@@ -303,6 +312,8 @@ def _file(record: Any) -> DataFile:
         size=_count(record, "size"),
         sha256=digest,
         content=_member(record, "content", str),
+        longest=_count(record, "longest"),
+        values=tuple(values),
     )
 
 
