@@ -304,8 +304,8 @@ def _one_select(cursor: Any, text: str) -> Any:
 def _result(relation: Any, text: str, views: Iterable[View]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The result as Arrow batches, small ones where a row can be large.
 
-    DuckDB does not count the memory of rows on their way here, 2,048 at once, in each of which a value can be that a file
-    holds once. So none may be much longer than is said of the tables, unless a query puts those of many rows together.
+    DuckDB does not count the memory of rows on their way here, 2,048 at once, in each of which a value can be that a
+    file holds once. So none may be much longer than is said of the tables, but where a query puts many together.
     """
     kinds = [str(kind).partition("(")[0] for kind in relation.types]
     if all(kind in _FIXED for kind in kinds):

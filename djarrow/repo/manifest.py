@@ -29,8 +29,8 @@ FORMAT = 1
 class DataFile:
     """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows.
 
-    longest: bytes that text and bytes of a row have at most. values: those that all rows have of the attributes that the
-    table is split by, as text; None for one that is not told; nothing where there are no rows or the table is not split.
+    longest: bytes that text and bytes of a row have at most. values: what all rows have of the attributes that their
+    table is split by, as text; None for one that is not told; nothing where there are no rows, or it is not split.
     """
 
     path: str
@@ -294,8 +294,6 @@ def _table(record: Any) -> TableEntry:
     )
     names.check_schema_name(entry.schema)
     names.check_has_class(entry.name)
-    if any(len(file.values) not in (0, len(entry.partition_by)) for file in entry.files):
-        raise RepositoryError(f"'values' of a file of {entry.name} is no value for each attribute of 'partition_by'.")
     if not entry.files:
         raise RepositoryError(f"the table {entry.name} has no file; one without rows has an empty one.")
     return entry
