@@ -38,7 +38,19 @@ def _long_values(_: str) -> Exception:
     return EngineError("the values of a column are so long that 2,048 of them have more than 2 GB. Read fewer columns.")
 
 
+LONG_ROW = "djarrow: a long row"
+"""What a statement says at a row that is longer than it may be."""
+
+
+def _long_row(_: str) -> Exception:
+    return EngineError(
+        "a row of the result has far more text and bytes than any row of the tables has by the manifest. Where the "
+        "query does not put long texts together, the repository was changed: see `dj.verify`. Read fewer columns."
+    )
+
+
 _KNOWN = (
+    (re.compile(f"Error: {LONG_ROW}$", re.MULTILINE), _long_row),
     (re.compile(r"^INTERRUPT|Interrupted!"), _timed_out),
     (re.compile("max_temp_directory_size"), _spilled),
     (re.compile("^Out of Memory|could not allocate|failed to allocate"), _out_of_memory),

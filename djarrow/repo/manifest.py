@@ -40,13 +40,19 @@ class Extent(StrEnum):
 
 @frozen
 class DataFile:
-    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows."""
+    """One Parquet file. path: from the repository's root, with `/`; size in bytes; content: the hash of its rows.
+
+    longest: bytes that text and bytes of a row have at most. values: what all rows have of the attributes that their
+    table is split by, as text; None for one that is not told; nothing where there are no rows, or it is not split.
+    """
 
     path: str
     rows: int
     size: int
     sha256: str
     content: str
+    longest: int
+    values: tuple[str | None, ...] = ()
 
 
 @frozen
@@ -329,7 +335,8 @@ def _extent(record: dict[str, Any]) -> Extent | None:
 
 
 def _file(record: Any) -> DataFile:
-    digest = _member(record, "sha256", str)
+    digest, values = _member(record, "sha256", str), _member(record, "values", list)
+    _strings((value for value in values if value is not None), "values")
     if not _SHA256.fullmatch(digest):
         raise RepositoryError(f"'sha256' is {told(digest)}, and has 64 hexadecimal digits.")
     return DataFile(
@@ -338,6 +345,8 @@ def _file(record: Any) -> DataFile:
         size=_count(record, "size"),
         sha256=digest,
         content=_member(record, "content", str),
+        longest=_count(record, "longest"),
+        values=tuple(values),
     )
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from attrs import frozen
+from attrs import evolve, frozen
 
 from djarrow.errors import RepositoryError
 from djarrow.model.spec import TableSpec
 from djarrow.model.types import Family
 from djarrow.repo.content import ContentHash
-from djarrow.repo.exporting.patterns import ALL, Partitioning
+from djarrow.repo.exporting.patterns import ALL, Partitioning, text_of
 from djarrow.repo.manifest import DataFile
 
 ROW_GROUP_ROWS = 122_880
@@ -50,12 +50,17 @@ _AS_TEXT = frozenset({Family.UUID, Family.JSON})
 
 @frozen
 class Written:
-    """A Parquet file that was written. name: without `.parquet`, from the table's folder; content: hash of its rows."""
+    """A Parquet file that was written. name: without `.parquet`, from the table's folder; content: hash of its rows.
+
+    longest, values: as the manifest has them.
+    """
 
     name: str
     local: Path
     rows: int
     content: str
+    longest: int
+    values: tuple[str | None, ...]
 
 
 class Files(Protocol):
@@ -201,6 +206,7 @@ class _File:
         self.content = content
         self.files = files
         self.rows = 0
+        self.longest: dict[str, int] = {}
         self.waiting: list[pa.RecordBatch] = []
         self.waiting_rows = self.waiting_bytes = 0
         self.writer: pq.ParquetWriter | None = None
@@ -210,6 +216,8 @@ class _File:
         """Add rows."""
         self.content.add(batch)
         self.rows += batch.num_rows
+        for name, length in _lengths(batch):
+            self.longest[name] = max(length, self.longest.get(name, 0))
         while batch.num_rows:
             part = batch.slice(0, ROW_GROUP_ROWS - self.waiting_rows)
             batch = batch.slice(part.num_rows)
@@ -230,13 +238,14 @@ class _File:
 
     def finish(self) -> DataFile:
         """Have the file put in its place, or kept the one that is there for the same rows."""
-        content = self.content.hexdigest()
+        content, longest = self.content.hexdigest(), sum(self.longest.values())
+        values = tuple(map(_told, self.values))
         if (kept := self.files.kept(self.name, self.rows, content)) is not None:
             self.close()
-            return kept
+            return evolve(kept, longest=longest, values=values)
         self._flush().close()
         self.writer = None
-        return self.files.add(Written(self.name, self.local, self.rows, content))
+        return self.files.add(Written(self.name, self.local, self.rows, content, longest, values))
 
     def close(self) -> None:
         """Let go of a file that is not wanted, or could not be finished: what went wrong is raised by the caller."""
@@ -245,6 +254,26 @@ class _File:
                 self.writer.close()  # a full disk refuses the footer too
             self.writer = None
         self.local.unlink(missing_ok=True)
+
+
+MAX_TOLD = 1_000
+"""Characters of a value that all rows of a file have, up to which the manifest tells it."""
+
+
+def _told(value: Any) -> str | None:
+    text = None if value is None else text_of(value)
+    return text if text is None or len(text) <= MAX_TOLD else None
+
+
+def _lengths(batch: pa.RecordBatch) -> Iterator[tuple[str, int]]:
+    """The bytes of the longest value of each column of text or bytes."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        plain = column.storage if isinstance(column.type, pa.BaseExtensionType) else column
+        if any(of(plain.type) for of in _VARYING):
+            yield field.name, pc.max(pc.binary_length(plain)).as_py() or 0
+
+
+_VARYING = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 
 
 def _stored_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -43,7 +43,7 @@ class Partitioning:
         """
         if not self.parts:
             return "all"
-        texts = {name: _text(value) for name, value in zip(self.attributes, values, strict=True)}
+        texts = {name: text_of(value) for name, value in zip(self.attributes, values, strict=True)}
         written = [_written(part, texts) for part in self.parts]
         if digest:
             written[-1] = _cut(written[-1], "\\0".join(texts.values()))
@@ -71,9 +71,6 @@ def _written(part: tuple[Piece, ...], texts: Mapping[str, str]) -> str:
     encoded = "".join(text + (_encoded(texts[name]) if name is not None else "") for text, name in part)
     if part[0][0] == "":  # it begins with a value, by which it could be empty, hidden, or lead elsewhere
         encoded = encoded.replace(".", "%2E", 1) if encoded.startswith(".") else encoded or "~"
-    exact = len(_names(part)) == 1 and part == by_attributes(_names(part)).parts[0]
-    if not exact and any(encoded.startswith(f"{name}-") for name in texts):
-        encoded = encoded.replace("-", "%2D", 1)  # or readers would take the rest for the value of that attribute
     if len(encoded) > MAX_NAME_BYTES:
         return _cut(encoded, "\\0".join(texts[name] for name in _names(part)))
     return encoded
@@ -87,7 +84,8 @@ def _cut(encoded: str, values: str) -> str:
     return f"{encoded[: MAX_NAME_BYTES - 33]}~{hashlib.sha256(values.encode()).hexdigest()[:32]}"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as names and the manifest have it."""
     match value:
         case bool():
             return str(value).lower()

@@ -139,7 +139,8 @@ class Publication:
         self.check()
         with written.local.open("rb") as opened:
             digest = checksums.sha256_of(opened)
-        file = DataFile(path, written.rows, written.local.stat().st_size, digest, written.content)
+        size = written.local.stat().st_size
+        file = DataFile(path, written.rows, size, digest, written.content, written.longest, written.values)
         beside = f"{path.removesuffix('.parquet')}~{digest[:DIGITS]}.parquet"
         if path.casefold() in self._listed or not self.place.put(written.local, path):
             file = evolve(file, path=beside)

@@ -1,31 +1,20 @@
-"""Which files of a table a query need not read: those whose names say that their rows have other values.
+"""Which files of a table a query need not read: those all of whose rows have other values, as the manifest tells.
 
-A file's name says what its rows have of the attributes that the table is split by, `station-3`, as
-exporting/patterns.py writes it. A name that says anything else, as one with a hash for a long value does, says nothing,
-and the file is read. Names by a pattern of a project may only look so, as by `station-1{station}`: one file of each
-table is compared with its name.
+Whoever writes wrong values there hides rows, as one who leaves them out; names of files say nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import datetime
-import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from typing import Any
 
 from djarrow.model.heading import Heading
 from djarrow.model.spans import Row, Span
 from djarrow.model.types import Family
-from djarrow.repo.exporting.patterns import by_attributes
-from djarrow.repo.manifest import DataFile, TableEntry, folder_of
-from djarrow.repo.paths import DIGITS
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
+from djarrow.repo.manifest import DataFile, TableEntry
 
 Values = Mapping[str, Any]
 
@@ -39,39 +28,15 @@ _READ: Mapping[Family, Callable[[str], Any]] = {
 
 
 def values_in(entry: TableEntry, file: DataFile, heading: Heading) -> Values:
-    """What all rows of a file have, as its name says; nothing where it does not say it as djarrow writes it."""
-    if not entry.partition_by:
-        return {}
-    path = file.path.removeprefix(f"{folder_of(entry.name)}/").removesuffix(".parquet")
-    parts = PurePosixPath(_ONE_OF_SEVERAL.sub("", path)).parts
-    if len(parts) != len(entry.partition_by):
-        return {}
+    """What all rows of a file have of the attributes that its table is split by, as far as the manifest tells it."""
     found = {}
-    for name, part in zip(entry.partition_by, parts, strict=True):
-        read = None if heading[name].type.row.name == "char" else _READ.get(heading[name].type.family)
-        with contextlib.suppress(ValueError):
-            value = None if read is None else read(unquote(part.removeprefix(f"{name}-"), errors="strict"))
-            if value is not None and by_attributes((name,)).name((value,)) == part:
-                found[name] = value
+    for name, text in zip(entry.partition_by, file.values, strict=False):
+        kind = heading[name].type if name in heading else None
+        read = None if kind is None or kind.row.name == "char" else _READ.get(kind.family)
+        if read is not None and text is not None:
+            with contextlib.suppress(ValueError):
+                found[name] = read(text)
     return found
-
-
-_ONE_OF_SEVERAL = re.compile(rf"(~\d{{1,9}})?(~[0-9a-f]{{{DIGITS}}})?$")
-"""What tells files apart that have the same values: their number, and a hash of their own. The hash of a value that is
-too long for a name has other digits, and stays.
-"""
-
-
-def is_said(values: Values, footer: pq.FileMetaData) -> bool:
-    """Whether all rows of a file have these values indeed, as its statistics say."""
-    found: dict[str, set[str]] = {name: set() for name in values}
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            if column.path_in_schema in found:
-                known = column.statistics
-                ends = (known.min, known.max) if known is not None and known.has_min_max else ("", None)
-                found[column.path_in_schema] |= set(map(str, ends))
-    return all(found[name] == {str(value)} for name, value in values.items())
 
 
 def may_have(values: Values, rows: Iterable[Row]) -> bool:

@@ -42,7 +42,6 @@ class RepositoryTables:
         self._looked_at: dict[str, Identity] = {}
         self._footers: dict[TableName, footers.Expected] = {}
         self._values: dict[str, pruning.Values] = {}
-        self._truthful: dict[TableName, bool] = {}
         self._entries: dict[tuple[str, str], TableEntry] = {}
         for entry in entries:
             self._entries[entry.schema.casefold(), entry.table.casefold()] = entry
@@ -63,41 +62,29 @@ class RepositoryTables:
         wanted = self._footers.get(entry.name)
         if wanted is None:
             wanted = self._footers[entry.name] = footers.expected(self._specs[entry.name])
-        files = self._chosen(entry, wanted)
+        files = self._chosen(entry)
         self._each(lambda file: self._look_at(file, wanted), files)
         paths = [self._path(file) for file in files]
         spec, name = self._specs[entry.name], str(entry.name)
         if not entry.files:
-            return View(name, views.create_empty_view(spec), None, 0)
+            return View(name, views.create_empty_view(spec), None, 0, 0)
+        longest = max(file.longest for file in files)
         if len(entry.files) == 1:
-            return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1)
-        return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files))
+            return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1, longest)
+        return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files), longest)
 
-    def _chosen(self, entry: TableEntry, wanted: footers.Expected) -> list[DataFile]:
+    def _chosen(self, entry: TableEntry) -> list[DataFile]:
         """The files that may have rows which matter; one, where there is none, for the columns."""
         rows = self._spans.get(entry.name)
         if not entry.partition_by or rows is None or any(not row.keys() & set(entry.partition_by) for row in rows):
             return list(entry.files)
         chosen = [file for file in entry.files if pruning.may_have(self._values_of(file, entry), rows)]
-        if len(chosen) == len(entry.files) or not self._names_say_so(entry, wanted):
-            return list(entry.files)
         return chosen or [entry.files[0]]
 
     def _values_of(self, file: DataFile, entry: TableEntry) -> pruning.Values:
         if file.path not in self._values:
             self._values[file.path] = pruning.values_in(entry, file, self._specs[entry.name].heading)
         return self._values[file.path]
-
-    def _names_say_so(self, entry: TableEntry, wanted: footers.Expected) -> bool:
-        """Whether names of a table's files are of the kind that tell values, as the first of them shows."""
-        if entry.name not in self._truthful:
-            file = next((file for file in entry.files if self._values.get(file.path)), None)
-            said = False
-            if file is not None:
-                with self._told(file), self._place.open(file.path) as content:
-                    said = pruning.is_said(self._values[file.path], footers.check(content, file, wanted))
-            self._truthful[entry.name] = said
-        return self._truthful[entry.name]
 
     # --- looking at files ----------------------------------------------------------------------------------------
 

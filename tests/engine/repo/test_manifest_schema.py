@@ -50,7 +50,8 @@ def test_the_page_has_every_member() -> None:
         assert set(SCHEMA["$defs"][name]["properties"]) <= named
 
 
-FILE = {"path": "lab/tables/day/all.parquet", "rows": 1, "size": 9, "sha256": "0" * 64, "content": "c"}
+FILE: dict[str, Any] = {"path": "lab/tables/day/all.parquet", "rows": 1, "size": 9, "sha256": "0" * 64, "content": "c"}
+FILE |= {"longest": 20, "values": ["1"]}
 TABLE = {
     "schema": "lab",
     "table": "day",

@@ -20,6 +20,7 @@ Json = Any
 
 def _document() -> Json:
     file = {"path": "lab/tables/subject/all.parquet", "rows": 1, "size": 1, "sha256": "0" * 64, "content": "0" * 32}
+    file |= {"longest": 20, "values": []}
     definition = "subject : int32\n---\nname : varchar(8)\n"
     name = {"schema": "lab", "table": "subject", "definition": definition, "content": "0" * 32}
     table: dict[str, object] = {**name, "partition_by": [], "files": [file]}

@@ -152,19 +152,3 @@ def test_leading_parts() -> None:
     for key, name in names.items():
         found = leading(whole, key)
         assert found.name([{"subject": 1, "session": 2}[each] for each in found.attributes]) == name, key
-
-
-@pytest.mark.parametrize(
-    ("text", "values", "name"),
-    [
-        ("{subject}", ["subject-12"], "subject%2D12"),
-        ("sub{subject}", ["ject-12"], "subject%2D12"),
-        ("subject-x{subject}", ["5-6"], "subject%2Dx5-6"),
-        ("data/{lab}-x{subject}", ["subject", 5], "data/subject%2Dx5"),
-        ("subject-{subject}", ["subject-12"], "subject-subject-12"),
-        ("{lab}", ["a-b"], "a-b"),
-    ],
-)
-def test_nothing_poses_as_a_value(text: str, values: list[Any], name: str) -> None:
-    """`subject-5` is of subject 5 and no other: queries leave files out by their names."""
-    assert pattern(text).name(values) == name
