@@ -47,6 +47,8 @@ def soak(session: nox.Session) -> None:
         "tests/engine/populate/test_cut_commits.py",
         "tests/engine/populate/test_executors.py",
         "tests/engine/populate/test_interleaved.py",
+        "tests/engine/populate/test_refresh_sets.py",
+        "tests/engine/populate/test_together.py",
         "tests/engine/jobs/test_trace_random.py",
         "tests/engine/repo",
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +32,21 @@ NAMED = {
 }
 """Suites that run only where they are named, as by `nox -s spark`, and why."""
 
+LONGEST = (
+    "acceptance/test_demo.py",
+    "engine/populate/test_executors.py",
+    "engine/queries/test_lazy.py",
+    "engine/repo/test_again.py",
+    "engine/populate/test_worker_lives.py",
+    "engine/repo/test_diff.py",
+    "engine/populate/test_worker.py",
+    "engine/populate/test_refresh_sets.py",
+    "engine/repo/test_restore.py",
+)
+"""The files that take longest, which begin first: of several processes none works on one of them alone at the end."""
+
+TESTS = Path(__file__).parent
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the processes of a run name their cases alike: a set in a name is in the order of its hashes."""
@@ -41,6 +58,25 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out the suites that are not named."""
     name = collection_path.name
     return True if name in NAMED and not any(name in argument for argument in config.args) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """File by file: the longest, then mixed those that wait and those that work, and at the end the short ones."""
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> tuple[int, int, str]:
+    name = path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else str(path)
+    if name in LONGEST:
+        return 0, LONGEST.index(name), name
+    return 2 if name.startswith("unit/") else 1, zlib.crc32(name.encode()), name
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded out of the search for garbage, which goes over all of it again and again otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

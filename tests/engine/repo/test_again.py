@@ -271,7 +271,7 @@ schema = dj.Schema(sys.argv[2], connection=connect(sys.argv[1]))
 
 @schema
 class Row(dj.Manual):
-    definition = "part : int32\\nn : int32\\n---\\ntext : varchar(200)"
+    definition = "part : int32\\nn : int32\\n---\\ntext : varchar(400)"
 
 Row.declare()
 print("begins", flush=True)
@@ -295,8 +295,8 @@ def test_killed(
     """An export that is killed does not open, or what was published before does; run again, it is as never killed."""
     monkeypatch.setattr(lease, "LEASE", 1.0)
     monkeypatch.setattr(lease, "RENEW", 0.2)
-    table = declared(schema, "Row", "part : int32\nn : int32\n---\ntext : varchar(200)")
-    table.insert([(n % PARTS, n, str(n) * 10) for n in range(20_000)])
+    table = declared(schema, "Row", "part : int32\nn : int32\n---\ntext : varchar(400)")
+    table.insert([(n % PARTS, n, f"{n:05}" * 40) for n in range(5_000)])
     if earlier:
         dj.export(schema, spot.url, partition_by=["part"], **spot.given)
     published = rows(spot, schema, "Row") if earlier else None

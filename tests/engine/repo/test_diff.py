@@ -563,7 +563,7 @@ def test_what_cannot_be_compared(
 def test_a_reading_that_ends_early(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are found at the beginning of a large table end its reading, which disturbs none of those after it."""
     monkeypatch.setattr(matching, "WHOLE", 10**9)
-    rows = pa.table({"n": range(200_000), "text": ["x" * 150] * 200_000})
+    rows = pa.table({"n": range(80_000), "text": ["x" * 150] * 80_000})
     large = declared(schema, "Large", "n : int32\n---\ntext : varchar(150)")
     small = declared(schema, "Small", "n : int32")
     large.insert(rows)
