@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import itertools
 import os
 import secrets
@@ -19,6 +20,7 @@ from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 
 from .described import check_descriptions, drop_schemas
+from .paths import WITHOUT_PANDAS
 from .peer import Peer
 from .peer.environment import interpreter
 
@@ -108,6 +110,13 @@ def schema(connection: PostgresConnection) -> Iterator[dj.Schema]:
     made = dj.Schema(f"test{next(_numbers)}", connection=connection)
     yield made
     drop_schemas(connection, made.name)
+
+
+@pytest.fixture
+def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are spawned have the path of this one, which has pandas already: see tests/paths.py."""
+    importlib.import_module("pandas")
+    monkeypatch.syspath_prepend(WITHOUT_PANDAS)
 
 
 @pytest.fixture(scope="session")

@@ -17,9 +17,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 
 from ...described import drop_schemas
-
-WITHOUT_PANDAS = Path(__file__).parents[2] / "without_pandas"
-"""What has to be on the path so that processes do not load it."""
+from ...paths import PLACES
 
 HEAD = """
 import os, sys, time
@@ -130,9 +128,7 @@ def lab(connection: PostgresConnection, tmp_path: Path) -> Iterator[Lab]:
     name = f"worker{next(_schemas)}"
     (tmp_path / "lab_module.py").write_text(MODULE.format(schema=name, folder=str(tmp_path)))
     (tmp_path / "how").write_text("at once")
-    root = str(Path(dj.__file__).parents[1])
-    path = os.pathsep.join([str(WITHOUT_PANDAS), root])
-    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": path, "COLUMNS": "200"}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES, "COLUMNS": "200"}
     schema = dj.Schema(name, connection=connection)
 
     @schema

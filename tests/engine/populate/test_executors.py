@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import subprocess
@@ -27,22 +26,11 @@ from djarrow.jobs import remote
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
 from ...described import drop_schemas
+from ...paths import PLACES
 from .elsewhere import imported
 
-ROOT = Path(dj.__file__).parents[1]
-WITHOUT_PANDAS = str(Path(__file__).parents[2] / "without_pandas")
-PLACES = os.pathsep.join([WITHOUT_PANDAS, str(ROOT)])
-"""Where processes find what they import."""
-
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("without_pandas")]
 """Most tests start processes, which takes a second each, and much longer on a busy machine."""
-
-
-@pytest.fixture(autouse=True)
-def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New processes have the path of this one, which has pandas already."""
-    importlib.import_module("pandas")
-    monkeypatch.syspath_prepend(WITHOUT_PANDAS)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from djarrow.repo.exporting import publication
 from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places import lease
 from djarrow.repo.places.find import place_of
+from tests.paths import PLACES
 from tests.stores import Spot
 
 from .conftest import declared
@@ -304,7 +305,9 @@ def test_killed(
     words = [connection.url, schema.name, spot.url, json.dumps(spot.options)]
     for turn in range(KILLS):
         connection.execute(f"UPDATE \"{schema.name}\".row SET text = text || '{turn}' WHERE part < {PARTS // 2}")
-        with subprocess.Popen([sys.executable, "-c", EXPORTING, *words], stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-c", EXPORTING, *words]
+        environment = os.environ | {"PYTHONPATH": PLACES}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "begins\n"
             time.sleep(moment.uniform(0, 0.8))

@@ -37,6 +37,7 @@ from djarrow.repo.content import mixed
 from djarrow.repo.exporting.export import Exported
 from tests.described import drop_schemas
 from tests.each_type import CASES
+from tests.paths import PLACES
 
 from .conftest import Another, Opener, declared
 
@@ -671,7 +672,7 @@ def test_the_command_compares_with_the_configured_database(
 ) -> None:
     """Where one side is given, the other one is the database that djarrow is configured for."""
     command = [sys.executable, "-m", "djarrow.cli.main", "diff", str(exported.path)]
-    environment = os.environ | {"DJARROW_URL": connection.url}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert f"{exported.tables} tables, {exported.rows} rows" in done.stderr
