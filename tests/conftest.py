@@ -34,19 +34,6 @@ NAMED = {
 }
 """Suites that run only where they are named, as by `nox -s spark`, and why."""
 
-LONGEST = (
-    "acceptance/test_demo.py",
-    "engine/populate/test_executors.py",
-    "engine/queries/test_lazy.py",
-    "engine/repo/test_again.py",
-    "engine/populate/test_worker_lives.py",
-    "engine/repo/test_diff.py",
-    "engine/populate/test_worker.py",
-    "engine/populate/test_refresh_sets.py",
-    "engine/repo/test_restore.py",
-)
-"""The files that take longest, which begin first: of several processes none works on one of them alone at the end."""
-
 TESTS = Path(__file__).parent
 
 
@@ -64,15 +51,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """File by file: the longest, then mixed those that wait and those that work, and at the end the short ones."""
-    items.sort(key=lambda item: _place(item.path))
-
-
-def _place(path: Path) -> tuple[int, int, str]:
-    name = path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else str(path)
-    if name in LONGEST:
-        return 0, LONGEST.index(name), name
-    return 2 if name.startswith("unit/") else 1, zlib.crc32(name.encode()), name
+    """File by file: those that wait mixed with those that work, and at the end those without a database, which are
+    short, so that of several processes none works alone for long.
+    """
+    units = TESTS / "unit"
+    items.sort(key=lambda item: (units in item.path.parents, zlib.crc32(item.path.name.encode()), str(item.path)))
 
 
 def pytest_collection_finish() -> None:
