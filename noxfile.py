@@ -47,7 +47,10 @@ def soak(session: nox.Session) -> None:
         "tests/engine/populate/test_cut_commits.py",
         "tests/engine/populate/test_executors.py",
         "tests/engine/populate/test_interleaved.py",
+        "tests/engine/populate/test_refresh_sets.py",
+        "tests/engine/populate/test_together.py",
         "tests/engine/jobs/test_trace_random.py",
+        "tests/engine/tables/test_update_together.py",
         "tests/engine/repo",
     ]
     session.run("pytest", "tests/soak", *tried, "--timeout=3600", *session.posargs, env={"DJARROW_SOAK": "50"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import itertools
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 
 from .described import check_descriptions, drop_schemas
+from .paths import WITHOUT_PANDAS
 from .peer import Peer
 from .peer.environment import interpreter
 
@@ -30,6 +34,8 @@ NAMED = {
 }
 """Suites that run only where they are named, as by `nox -s spark`, and why."""
 
+TESTS = Path(__file__).parent
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have the processes of a run name their cases alike: a set in a name is in the order of its hashes."""
@@ -41,6 +47,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave out the suites that are not named."""
     name = collection_path.name
     return True if name in NAMED and not any(name in argument for argument in config.args) else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """File by file: those that wait mixed with those that work, and at the end those without a database, which are
+    short, so that of several processes none works alone for long.
+    """
+    units = TESTS / "unit"
+    items.sort(key=lambda item: (units in item.path.parents, zlib.crc32(item.path.name.encode()), str(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was loaded out of the search for garbage, which goes over all of it again and again otherwise."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +93,13 @@ def schema(connection: PostgresConnection) -> Iterator[dj.Schema]:
     made = dj.Schema(f"test{next(_numbers)}", connection=connection)
     yield made
     drop_schemas(connection, made.name)
+
+
+@pytest.fixture
+def without_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are spawned have the path of this one, which has pandas already: see tests/paths.py."""
+    importlib.import_module("pandas")
+    monkeypatch.syspath_prepend(WITHOUT_PANDAS)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from attrs import frozen
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
+from tests.paths import PLACES
 
 ROOT = Path(dj.__file__).parents[1]
 
@@ -58,7 +60,13 @@ class Inserting:
         self._table = f'"{schema}".sample'
         command = [sys.executable, "-c", SCRIPT, connection.url, schema, str(rows)]
         self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": PLACES},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
         )
         assert self._process.stdout is not None
         self._backend = int(self._process.stdout.readline())

@@ -23,6 +23,7 @@ from attrs import define, field, frozen
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
+from tests.paths import PLACES
 
 ROOT = Path(dj.__file__).parents[1]
 
@@ -119,6 +120,7 @@ class Nursery:
         self.process = subprocess.Popen(
             [*command, str(self.lease), str(self.longer)],
             cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": PLACES},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

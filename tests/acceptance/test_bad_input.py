@@ -41,6 +41,7 @@ from djarrow.errors import (
     UnknownType,
 )
 from djarrow.sql.catalog import tables_of
+from tests.paths import PLACES
 
 
 def state(connection: PostgresConnection, *schemas: str) -> tuple[Any, ...]:
@@ -323,15 +324,15 @@ def test_text_that_no_database_holds(
 @pytest.mark.parametrize(
     "definition",
     [
-        "scan_id : uint8  # " + "x" * 10_000_000,
-        "x" * 10_000_000,
-        "scan_id : varchar(9) = '" + "x" * 10_000_000,
-        "scan_id : enum(" + "'x'," * 2_000_000,
-        "index (" + "(" * 10_000_000,
-        "\n" * 100_000 + "scan_id",
-        "# remark\n" * 100_000 + "scan_id :",
-        "\n".join(f"a{i} : int8" for i in range(100_000)),
-        "\n".join(f"-> Animal.proj(a{i}='animal_id')" for i in range(30_000)),
+        "scan_id : uint8  # " + "x" * 3_000_000,
+        "x" * 3_000_000,
+        "scan_id : varchar(9) = '" + "x" * 3_000_000,
+        "scan_id : enum(" + "'x'," * 700_000,
+        "index (" + "(" * 3_000_000,
+        "\n" * 50_000 + "scan_id",
+        "# remark\n" * 50_000 + "scan_id :",
+        "\n".join(f"a{i} : int8" for i in range(30_000)),
+        "\n".join(f"-> Animal.proj(a{i}='animal_id')" for i in range(10_000)),
     ],
     ids=["comment", "name", "default", "enum", "index", "blank lines", "remarks", "attributes", "references"],
 )
@@ -880,7 +881,7 @@ def test_a_join_of_namesakes_of_different_origin(
 def run(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A Python process in this folder, with none of the settings that name a database."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJ_", "DJARROW_"))}
-    kept["PYTHONPATH"] = str(Path(dj.__file__).parents[1])
+    kept["PYTHONPATH"] = PLACES
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=folder,

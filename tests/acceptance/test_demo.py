@@ -27,6 +27,7 @@ from djarrow.demo.run import check_export, source_of
 from djarrow.engine.connect import server_folder
 from djarrow.engine.embedded import EmbeddedServer
 from djarrow.errors import DemoError
+from tests.paths import PLACES
 
 ROOT = Path(dj.__file__).parents[1]
 
@@ -51,7 +52,7 @@ def _call(words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command line, with `djarrow` and `python` those under test."""
     programs = {"djarrow": [sys.executable, "-m", "djarrow.cli.main"], "python": [sys.executable]}
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PYTHONPATH", str(ROOT))
+        environment.setenv("PYTHONPATH", PLACES)
         command = [*programs[words[0]], *words[1:]]
         return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, timeout=100)
 

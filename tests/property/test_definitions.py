@@ -25,6 +25,7 @@ from djarrow.model.names import NAME_BYTES, TableName, camel_case, check_attribu
 from djarrow.model.spec import TableSpec, table_spec
 from djarrow.model.types import KEYLESS_FAMILIES, ROWS, AttributeType, Family, core
 from tests.described import drop_schemas
+from tests.property.counts import examples
 
 NAMES = st.from_regex(rf"[a-z][a-z0-9_]{{0,{NAME_BYTES - 1}}}", fullmatch=True)
 LINE = st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0")
@@ -226,7 +227,7 @@ def definitions(draw: st.DrawFn) -> str:
 
 
 @given(definitions())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_describe_declares_the_same_table(text: str) -> None:
     """A definition, described and parsed again, gives the same key, attributes, references and indexes."""
     try:
@@ -260,7 +261,7 @@ def made(lab: dj.Schema, text: str) -> Any:
 
 
 @given(text=definitions())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(24), deadline=None)
 def test_the_database_holds_the_table_as_defined(lab: dj.Schema, text: str) -> None:
     """A table made in the database reads back equal, and is made again, equal, from its description."""
     try:
@@ -292,7 +293,7 @@ def test_the_database_holds_the_table_as_defined(lab: dj.Schema, text: str) -> N
 
 
 @given(st.lists(attribute_lines("a", in_key=False), min_size=1, max_size=1), COMMENTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_attributes_survive(lines: list[str], comment: str) -> None:
     """Every single attribute is declared without an error, and the same again from its description."""
     spec = declare(f"# {comment}\nkey : int8\n---\n{lines[0]}")
@@ -318,7 +319,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
 
 
 @given(st.text(alphabet=" abc:=#'\"\\,()[]->.\t0123", max_size=40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_no_near_definition_breaks_the_parser(text: str) -> None:
     """Text made of the grammar's own characters is a definition or refused as one."""
     try:

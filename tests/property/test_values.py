@@ -24,6 +24,8 @@ from djarrow.model.heading import Attribute, Heading, Special
 from djarrow.model.types import AttributeType, Family, core
 from djarrow.model.values import normalise
 
+from .counts import examples
+
 TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(TEXT),
@@ -79,7 +81,7 @@ def _in_utc(value: Any) -> Any:
 
 @each_type
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(16), deadline=None)
 def test_columns_come_back(kind: AttributeType, data: st.DataObject) -> None:
     """A column of values and NULLs goes up in its carrier and comes back as the same Python values."""
     values = data.draw(st.lists(st.none() | VALUES[kind], max_size=8))
@@ -93,7 +95,7 @@ def test_columns_come_back(kind: AttributeType, data: st.DataObject) -> None:
 
 @each_type
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 def test_results_go_in_again(kind: AttributeType, data: st.DataObject) -> None:
     """What was fetched, as an Arrow table or a Polars frame, can be inserted again and is the same."""
     values = data.draw(st.lists(st.none() | VALUES[kind], max_size=8))
@@ -107,7 +109,7 @@ def test_results_go_in_again(kind: AttributeType, data: st.DataObject) -> None:
 
 @each_type
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(16), deadline=None)
 def test_normalise_is_idempotent(kind: AttributeType, data: st.DataObject) -> None:
     """A value of the type is kept, and what normalise gives it takes again."""
     value = data.draw(VALUES[kind])
@@ -140,7 +142,7 @@ ANYTHING = st.one_of(
 
 @each_type
 @given(values=st.lists(ANYTHING, max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(24), deadline=None)
 def test_anything_is_taken_or_refused(kind: AttributeType, values: list[Any]) -> None:
     """Any values whatever make a column of the type, or are refused by the first that does not fit, with its row."""
     bad = next((row for row, value in enumerate(values) if not taken(value, kind)), None)

@@ -17,6 +17,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 
 from ...described import drop_schemas
+from ...paths import PLACES
 
 HEAD = """
 import os, sys, time
@@ -127,8 +128,7 @@ def lab(connection: PostgresConnection, tmp_path: Path) -> Iterator[Lab]:
     name = f"worker{next(_schemas)}"
     (tmp_path / "lab_module.py").write_text(MODULE.format(schema=name, folder=str(tmp_path)))
     (tmp_path / "how").write_text("at once")
-    root = str(Path(dj.__file__).parents[1])
-    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": root, "COLUMNS": "200"}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES, "COLUMNS": "200"}
     schema = dj.Schema(name, connection=connection)
 
     @schema

@@ -26,11 +26,10 @@ from djarrow.jobs import remote
 from djarrow.jobs.queue import Lease, Queue, ensure_queue, refresh
 
 from ...described import drop_schemas
+from ...paths import PLACES
 from .elsewhere import imported
 
-ROOT = Path(dj.__file__).parents[1]
-
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("without_pandas")]
 """Most tests start processes, which takes a second each, and much longer on a busy machine."""
 
 
@@ -88,10 +87,10 @@ def children() -> list[psutil.Process]:
 
 def test_every_key_is_made_once(pipeline: ModuleType, reserve_jobs: bool) -> None:
     """By two processes that are not this one, with make_kwargs; afterwards they are gone, and nothing is reserved."""
-    pipeline.Scan.insert([{"scan_id": n} for n in range(300)])
+    pipeline.Scan.insert([{"scan_id": n} for n in range(150)])
     found = pipeline.Result.populate(processes=2, reserve_jobs=reserve_jobs, make_kwargs={"added": 5})
-    assert (found.done, found.skipped, found.failures) == (300, 0, ())
-    assert ledger(pipeline) == made(pipeline) == list(range(300))
+    assert (found.done, found.skipped, found.failures) == (150, 0, ())
+    assert ledger(pipeline) == made(pipeline) == list(range(150))
     rows = pipeline.Result.to_dicts()
     assert {row["added"] for row in rows} == {5}
     assert 1 <= len({row["process"] for row in rows} - {os.getpid()}) <= 2
@@ -245,7 +244,7 @@ def _running(pipeline: ModuleType, folder: Path) -> subprocess.Popen[str]:
     script = folder / "script.py"
     script.write_text(SCRIPT.format(module=pipeline.__name__, schema=pipeline.schema.name), "utf-8")
     command = [sys.executable, str(script), pipeline.schema.connection.url]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([PLACES, str(folder)])}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
@@ -338,7 +337,7 @@ def test_classes_of_a_script_are_found(schema: dj.Schema, connection: PostgresCo
     script = tmp_path / "script.py"
     script.write_text(MAIN.format(schema=schema.name, guard='if __name__ == "__main__":\n    '), "utf-8")
     command = [sys.executable, str(script), connection.url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PLACES}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("4 [True]\n", "")
 
@@ -352,7 +351,7 @@ def test_processes_join_the_embedded_server(tmp_path: Path) -> None:
     script.write_text(text, "utf-8")
     (tmp_path / "datajoint.toml").write_text("", "utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJ_", "DJARROW_URL"))}
-    environment["PYTHONPATH"] = str(ROOT)
+    environment["PYTHONPATH"] = PLACES
     command = [sys.executable, str(script)]
     try:
         done = subprocess.run(
@@ -369,7 +368,7 @@ def test_a_script_without_a_guard_is_told(schema: dj.Schema, connection: Postgre
     script = tmp_path / "script.py"
     script.write_text(MAIN.format(schema=schema.name, guard=""), "utf-8")
     command = [sys.executable, str(script), connection.url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PLACES}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert done.returncode == 1
     assert 'is called under `if __name__ == "__main__":`' in done.stderr
@@ -379,7 +378,7 @@ def test_a_class_of_a_prompt_is_refused(schema: dj.Schema, connection: PostgresC
     """Other processes cannot import it."""
     text = MAIN.format(schema=schema.name, guard="")
     command = [sys.executable, "-c", text, connection.url]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": PLACES}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
     assert done.returncode == 1
     assert "Move it to a module" in done.stderr

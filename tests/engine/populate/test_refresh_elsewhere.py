@@ -13,4 +13,4 @@ from tests.soak.test_refresh_elsewhere import (
 
 __all__ = ["pipeline", "reserve_jobs", "test_errors_leave_the_old_rows", "test_stale_results_are_replaced"]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("without_pandas")]

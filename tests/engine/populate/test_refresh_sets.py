@@ -19,6 +19,7 @@ from djarrow.jobs.queue import refresh
 from djarrow.jobs.refreshing import Refreshing
 from djarrow.sql import jobs as statements
 
+from ...crossed import crossed
 from ...described import drop_schemas
 
 if TYPE_CHECKING:
@@ -358,7 +359,15 @@ def test_a_lost_lease_deletes_nothing(pipeline: SimpleNamespace, connection: Pos
 # --- others at work ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sizes", [(None, None), (3, 40), (1, 30)])
+@pytest.mark.parametrize(
+    ("sizes", "form", "reserve_jobs"),
+    crossed(
+        [(None, None), (3, 40), (1, 30), (None, 7)],
+        ["make_batch", "make_query"],
+        [False, True, True, False],
+    ),
+    indirect=["form", "reserve_jobs"],
+)
 def test_several_that_replace_at_once(
     pipeline: SimpleNamespace, connection: PostgresConnection, reserve_jobs: bool, sizes: tuple[int | None, ...]
 ) -> None:

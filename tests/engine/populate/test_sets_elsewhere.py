@@ -22,4 +22,4 @@ __all__ = [
     "test_failing_keys_are_found",
 ]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("without_pandas")]

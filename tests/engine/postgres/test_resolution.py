@@ -15,8 +15,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-import djarrow
 from djarrow.engine.postgres import PostgresConnection
+from tests.paths import PLACES
 
 WHERE = """
 import sys
@@ -58,7 +58,7 @@ def host_settings(url: str) -> dict[str, str]:
 def opened(folder: Path, *arguments: str, **environment: str) -> str:
     """What WHERE prints in this folder, with only these of djarrow's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DJ_", "DJARROW_"))}
-    kept["PYTHONPATH"] = str(Path(djarrow.__file__).parents[1])
+    kept["PYTHONPATH"] = PLACES
     done = subprocess.run(
         [sys.executable, "-c", WHERE, *arguments],
         cwd=folder,

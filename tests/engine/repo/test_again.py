@@ -22,6 +22,7 @@ from djarrow.repo.exporting import publication
 from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places import lease
 from djarrow.repo.places.find import place_of
+from tests.paths import PLACES
 from tests.stores import Spot
 
 from .conftest import declared
@@ -271,7 +272,7 @@ schema = dj.Schema(sys.argv[2], connection=connect(sys.argv[1]))
 
 @schema
 class Row(dj.Manual):
-    definition = "part : int32\\nn : int32\\n---\\ntext : varchar(200)"
+    definition = "part : int32\\nn : int32\\n---\\ntext : varchar(400)"
 
 Row.declare()
 print("begins", flush=True)
@@ -295,8 +296,8 @@ def test_killed(
     """An export that is killed does not open, or what was published before does; run again, it is as never killed."""
     monkeypatch.setattr(lease, "LEASE", 1.0)
     monkeypatch.setattr(lease, "RENEW", 0.2)
-    table = declared(schema, "Row", "part : int32\nn : int32\n---\ntext : varchar(200)")
-    table.insert([(n % PARTS, n, str(n) * 10) for n in range(20_000)])
+    table = declared(schema, "Row", "part : int32\nn : int32\n---\ntext : varchar(400)")
+    table.insert([(n % PARTS, n, f"{n:05}" * 40) for n in range(5_000)])
     if earlier:
         dj.export(schema, spot.url, partition_by=["part"], **spot.given)
     published = rows(spot, schema, "Row") if earlier else None
@@ -304,7 +305,9 @@ def test_killed(
     words = [connection.url, schema.name, spot.url, json.dumps(spot.options)]
     for turn in range(KILLS):
         connection.execute(f"UPDATE \"{schema.name}\".row SET text = text || '{turn}' WHERE part < {PARTS // 2}")
-        with subprocess.Popen([sys.executable, "-c", EXPORTING, *words], stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-c", EXPORTING, *words]
+        environment = os.environ | {"PYTHONPATH": PLACES}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "begins\n"
             time.sleep(moment.uniform(0, 0.8))

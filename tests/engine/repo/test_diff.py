@@ -37,6 +37,7 @@ from djarrow.repo.content import mixed
 from djarrow.repo.exporting.export import Exported
 from tests.described import drop_schemas
 from tests.each_type import CASES
+from tests.paths import PLACES
 
 from .conftest import Another, Opener, declared
 
@@ -563,7 +564,7 @@ def test_what_cannot_be_compared(
 def test_a_reading_that_ends_early(schema: dj.Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that are found at the beginning of a large table end its reading, which disturbs none of those after it."""
     monkeypatch.setattr(matching, "WHOLE", 10**9)
-    rows = pa.table({"n": range(200_000), "text": ["x" * 150] * 200_000})
+    rows = pa.table({"n": range(80_000), "text": ["x" * 150] * 80_000})
     large = declared(schema, "Large", "n : int32\n---\ntext : varchar(150)")
     small = declared(schema, "Small", "n : int32")
     large.insert(rows)
@@ -671,7 +672,7 @@ def test_the_command_compares_with_the_configured_database(
 ) -> None:
     """Where one side is given, the other one is the database that djarrow is configured for."""
     command = [sys.executable, "-m", "djarrow.cli.main", "diff", str(exported.path)]
-    environment = os.environ | {"DJARROW_URL": connection.url}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     assert f"{exported.tables} tables, {exported.rows} rows" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
+from tests.paths import PLACES
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -47,7 +48,7 @@ class Reading(dj.Manual):
 def shell(schema: dj.Schema, connection: PostgresConnection, tmp_path: Path) -> Shell:
     """Runs the command in a folder that has the module `winds`, whose tables hold rows."""
     (tmp_path / "winds.py").write_text(MODULE.format(name=schema.name))
-    environment = os.environ | {"DJARROW_URL": connection.url}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES}
     filling = (
         "import winds; winds.Station.insert([(1,), (2,)]);"
         "winds.Reading.insert([(1, '2024-01-01', 0.5), (2, '2024-01-02', 1.5)])"

@@ -28,6 +28,7 @@ from djarrow.repo.places.find import place_of
 from djarrow.repo.restoring.filling import complete
 from djarrow.repo.restoring.restore import Restored
 from tests.described import drop_schemas
+from tests.paths import PLACES
 
 from .conftest import Another, declared, same
 
@@ -221,7 +222,8 @@ KILLS = 50 if "DJARROW_SOAK" in os.environ else 2
 def killed(path: Path, connection: PostgresConnection, schema: str, *, resumable: bool, within: float = 0.4) -> bool:
     """Whether a process that restores was done before it was killed, at any moment of so many seconds."""
     command = [sys.executable, "-c", RESTORING, str(path), connection.url, schema, str(resumable)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"PYTHONPATH": PLACES}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begins\n"
         time.sleep(random.uniform(0, within))  # noqa: S311 - any moment
@@ -416,7 +418,7 @@ def test_the_command(
     exported: Exported, lab: dj.Schema, connection: PostgresConnection, restored: Any, tmp_path: Path
 ) -> None:
     """Into the database that is configured; 1 where tables are there, 2 for what is no renaming."""
-    environment = os.environ | {"DJARROW_URL": connection.url}
+    environment = os.environ | {"DJARROW_URL": connection.url, "PYTHONPATH": PLACES}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "djarrow.cli.main", "restore", str(exported.path), *words]

@@ -18,12 +18,12 @@ from djarrow.errors import DeleteRefused
 from .conftest import Ask
 from .deleting import make, part, sizes
 
-ROWS = 60_000
+ROWS = 32_000
 
 
 @pytest.fixture
 def large(schema: dj.Schema) -> Any:
-    """A table of two megabytes, which refers to another and to itself."""
+    """A table of more than a megabyte, which refers to another and to itself."""
     make(schema, "Kind", "kind : int8\n---").insert([(1,)])
     cls = make(
         schema,

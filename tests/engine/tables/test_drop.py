@@ -31,6 +31,7 @@ from djarrow.errors import (
     UnknownTable,
 )
 from djarrow.table.declaring.pending import declaring
+from tests.paths import PLACES
 
 from ...described import drop_schemas
 
@@ -217,7 +218,7 @@ def test_a_terminal_is_asked(schema: dj.Schema, connection: PostgresConnection, 
     """At a terminal the question is asked without being told to, and the answer counts."""
     make(schema, "Subject", "subject : uint8\n---").declare()
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(Path(dj.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": PLACES}
     command = [sys.executable, "-c", SCRIPT, connection.url, schema.name]
     with subprocess.Popen(
         command, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True

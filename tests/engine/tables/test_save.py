@@ -18,6 +18,7 @@ from djarrow.errors import ModuleExists
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.table.declaring.declare import stored
+from tests.paths import PLACES
 
 from ...described import drop_schemas
 from ...peer import Peer
@@ -80,7 +81,7 @@ def held(connection: PostgresConnection, schema: str) -> dict[TableName, TableSp
 
 def run(code: str, folder: Path, url: str) -> str:
     """What code prints in a new process that takes warnings for errors, with the folder's modules."""
-    path = os.pathsep.join([str(folder), str(Path(dj.__file__).parents[1])])
+    path = os.pathsep.join([str(folder), PLACES])
     environment = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ.get("PATH", "")}
     command = [sys.executable, "-W", "error", "-c", code, url]
     done = subprocess.run(

@@ -18,6 +18,7 @@ import pytest
 
 from djarrow.jobs import fingerprint as module_of_fingerprint
 from djarrow.jobs.fingerprint import fingerprint
+from tests.paths import PLACES
 from tests.unit.jobs.lab import FILES, Imprint, changed, forget, write
 
 ROOT = Path(module_of_fingerprint.__file__).parents[2]
@@ -53,7 +54,7 @@ if __name__ == "__main__":
 
 def run(*arguments: str, folder: Path, seed: str = "0") -> list[str]:
     """What a process of Python prints, by lines."""
-    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join([str(folder), PLACES])}
     line = [sys.executable, *arguments]
     return subprocess.run(line, cwd=folder, env=environment, check=True, capture_output=True, text=True).stdout.split()
 
