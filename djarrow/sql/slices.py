@@ -226,7 +226,8 @@ class Writing:
             case Picked():
                 text = compiler.source(self.slice.chosen[way.choice], Dialect.POSTGRES, columns).text
                 listed = ", ".join(f"{self.same_order(rows, name, 'g')} AS {identifier(name)}" for name in columns)
-                return f"SELECT {listed} FROM (\n{text}\n) AS g"
+                distinct = "" if not columns or set(self.slice.key(rows)) <= set(columns) else "DISTINCT "
+                return f"SELECT {distinct}{listed} FROM (\n{text}\n) AS g"
             case Same():
                 return f"SELECT {_listed(_alike(columns), 's')} FROM {self.at(way.source)} AS s"
             case Below():

@@ -6,7 +6,7 @@ djarrow itself reads none of them. They are the same for the same manifest, and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
@@ -15,17 +15,26 @@ from djarrow.repo.companions import croissant, datapackage, project, readme, sch
 from djarrow.repo.manifest import Manifest
 
 
-def texts(document: Manifest, specs: Mapping[TableName, TableSpec]) -> dict[str, str]:
-    """All of them: path from the root -> text, SHA256SUMS among them. specs: of the manifest's tables."""
-    found = {
-        "README.md": readme.text(document, specs),
-        "croissant.json": croissant.text(document, specs),
-        "datajoint.toml": project.text(document),
-        "datapackage.json": datapackage.text(document, specs),
-        "open.sql": views.text(document, specs),
-        **{f"{name}/schema.py": schema_module.text(name, specs) for name in document.schemas},
-    }
-    return {**found, checksums.FILE_NAME: _checksums(document, found)}
+def texts(document: Manifest, specs: Mapping[TableName, TableSpec]) -> Iterator[tuple[str, str]]:
+    """All of them, one after the other: path from the root, and text. The last is SHA256SUMS.
+
+    specs: of the manifest's tables.
+    """
+    found: dict[str, str] = {}
+    for path, text in _described(document, specs):
+        found[path] = text
+        yield path, text
+    yield checksums.FILE_NAME, _checksums(document, found)
+
+
+def _described(document: Manifest, specs: Mapping[TableName, TableSpec]) -> Iterator[tuple[str, str]]:
+    yield "croissant.json", croissant.text(document, specs)
+    yield "datapackage.json", datapackage.text(document, specs)
+    yield "README.md", readme.text(document, specs)
+    for name in document.schemas:
+        yield f"{name}/schema.py", schema_module.text(name, specs)
+    yield "open.sql", views.text(document, specs)
+    yield "datajoint.toml", project.text(document)
 
 
 def _checksums(document: Manifest, found: Mapping[str, str]) -> str:

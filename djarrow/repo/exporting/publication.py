@@ -174,7 +174,9 @@ class Publication:
         manifest.parsed(data, self.place)
         with ThreadPoolExecutor(WRITERS, thread_name_prefix="djarrow-write") as threads:  # each waits for the disk
             texts = companions.texts(document, specs)
-            list(threads.map(lambda path: self.place.write(path, texts[path].encode()), texts))
+            written = [threads.submit(self.place.write, path, text.encode()) for path, text in texts]
+        for each in written:
+            each.result()
         self.check()
         if self.place.swap(manifest.FILE_NAME, data, self._version) is None:
             raise RepositoryError(

@@ -66,7 +66,7 @@ def test_nothing_of_the_machine(lab: dj.Schema, exported: Exported) -> None:
 def test_the_same_manifest_gives_the_same_files(exported: Exported, opened: Opener) -> None:
     """Writing them again from the manifest gives the same bytes."""
     repository = opened(exported.path)
-    written = companions.texts(repository.manifest, repository.specs)
+    written = dict(companions.texts(repository.manifest, repository.specs))
     assert len(written) == len(NAMES)
     for path, text in written.items():
         assert text.encode() == (exported.path / path).read_bytes(), path
