@@ -211,7 +211,7 @@ def parsed(data: bytes, place: Place) -> Manifest:
 
 
 MAX_BYTES = 64 * 2**20
-"""Of a manifest: as much as a quarter of a million files take."""
+"""Of a manifest: as much as a quarter of a million files take. SHA256SUMS has less of each."""
 
 MAX_OBJECTS = 1_000_000
 """Lists and objects, of which each file is one. Twenty million of them would fit, and take a minute to read."""

@@ -145,7 +145,11 @@ def _checksums(place: Place) -> tuple[dict[str, str], list[Problem]]:
     """Path -> SHA-256, as SHA256SUMS has them, and what is wrong with it."""
     try:
         with place.open(checksums.FILE_NAME) as file:
-            sums, as_written = checksums.sums_in(file.read().decode("utf-8"))
+            content = file.read(manifest.MAX_BYTES + 1)
+        if len(content) > manifest.MAX_BYTES:
+            text = f"it has more than the {manifest.MAX_BYTES:,} bytes that are read of it."
+            return {}, [Problem(checksums.FILE_NAME, Damage.CHANGED, text)]
+        sums, as_written = checksums.sums_in(content.decode("utf-8"))
     except (OSError, ValueError) as error:
         missing = isinstance(error, FileNotFoundError)
         return {}, [Problem(checksums.FILE_NAME, Damage.MISSING if missing else Damage.UNREADABLE, str(error))]

@@ -15,8 +15,10 @@ import pytest
 from attrs import evolve
 
 import djarrow as dj
+from djarrow.engine.postgres import PostgresConnection
 from djarrow.repo import manifest
 from djarrow.repo.manifest import DataFile, Manifest, TableEntry
+from tests.described import drop_schemas
 
 from .bombs import Codec, Column, Encoding, Page, counted, dictionary, file_of, prefixed, run, varint
 
@@ -56,8 +58,16 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 }
 
 
-def repository_of(root: Path, content: bytes, *, rows: int = ROWS, longest: int = 8, columns: int = 1) -> Path:
-    """A repository of one table in one file with this content."""
+SOAK = "DJARROW_SOAK" in os.environ
+
+READ_IN_EVERY_RUN = ["a terabyte by one run", "in twenty columns", "a page that is 2 GB", "half a gigabyte of zeros"]
+"""The others are refused by the engine, as the third is, or read as the first one is."""
+
+
+def repository_of(
+    root: Path, content: bytes, *, rows: int = ROWS, longest: int = 8, columns: int = 1, hashed: str = "0" * 32
+) -> Path:
+    """A repository of one table in one file with this content. hashed: what is said to be the hash of its rows."""
     definition = (
         DEFINITION if columns == 1 else "n : int32\n---\n" + "\n".join(f"s{n:02} : varchar(20)" for n in range(columns))
     )
@@ -65,13 +75,13 @@ def repository_of(root: Path, content: bytes, *, rows: int = ROWS, longest: int 
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    file = DataFile("lab/tables/day/all.parquet", rows, len(content), digest, "0" * 32, longest, ())
-    entry = TableEntry("lab", "day", definition, "0" * 32, files=(file,))
+    file = DataFile("lab/tables/day/all.parquet", rows, len(content), digest, hashed, longest, ())
+    entry = TableEntry("lab", "day", definition, hashed, files=(file,))
     (root / "manifest.json").write_text(manifest.text_of(Manifest("p", "2024-01-01", "s", {}, (entry,))))
     return root
 
 
-READ = """
+BEGIN = """
 import json, sys, time
 import djarrow as dj
 from djarrow.errors import DjarrowError
@@ -79,6 +89,17 @@ from djarrow.errors import DjarrowError
 def most():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
+
+def tried(how, do):
+    started, before = time.monotonic(), most()
+    try:
+        found = do()
+    except DjarrowError as error:
+        found = f"{type(error).__name__}: {error}"
+    print(json.dumps([how, found, time.monotonic() - started, most() - before]), flush=True)
+"""
+
+READ = """
 
 def read(table, how):
     if how == "fetch":
@@ -95,15 +116,38 @@ def read(table, how):
 import duckdb, polars, pyarrow.parquet
 for root in sys.argv[1:]:
     for how in ("count", "fetch", "batches", "dicts"):
-        started, before = time.monotonic(), most()
-        try:
-            repository = dj.open(root)
-            found = read(repository["lab"].Day, how)
-        except DjarrowError as error:
-            found = f"{type(error).__name__}: {error}"
+        repository = dj.open(root)
+        tried(how, lambda: read(repository["lab"].Day, how))
         repository.close()
-        print(json.dumps([how, found, time.monotonic() - started, most() - before]), flush=True)
 """
+
+TAKE = """
+import duckdb, polars, pyarrow.parquet
+url, other, *roots = sys.argv[1:]
+connection = dj.conn(url)
+for number, root in enumerate(roots):
+    rename = {"lab": f"bombed{number}"}
+    for how, options in (("restore", {}), ("merge", {"into": "merge"}), ("by table", {"resumable": True})):
+        tried(how, lambda: dj.restore(root, connection, rename=rename, **options) and "restored")
+    tried("diff", lambda: dj.diff(root, other) and "differs")
+    taken = dj.Schema("taken", connection=connection)
+    tried("export", lambda: dj.export(taken, root, replace=True) and "written")
+"""
+
+
+def ran(script: str, arguments: list[str], folder: Path) -> list[list[Any]]:
+    """What a process of its own tells: what it tried, what came of it, in how many seconds and more megabytes."""
+    path = os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, "DJ_REPOSITORY_MEMORY": "300MB"},
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where the kernel tells how much memory was used")
@@ -111,30 +155,52 @@ for root in sys.argv[1:]:
 def test_bombs(tmp_path: Path) -> None:
     """Each is refused, or counted, within 10 s, in no more memory than the setting and what a page has."""
     roots = {}
-    for number, (name, make) in enumerate(BOMBS.items()):
-        content, rows = make(), ROWS
+    for number, name in enumerate(BOMBS if SOAK else READ_IN_EVERY_RUN):
+        content, rows = BOMBS[name](), ROWS
         if name in ("a page that is 2 GB", "a dictionary of 2 GB", "half a gigabyte of zeros"):
             rows = 1 if "zeros" in name else 10
         columns = 20 if "twenty" in name else 1
         roots[name] = repository_of(tmp_path / str(number), content, rows=rows, columns=columns)
         assert len(content) < (50_000 if "zeros" in name or columns > 1 else 463), name
-    path = os.pathsep.join(filter(None, map(os.path.abspath, sys.path)))
-    done = subprocess.run(
-        [sys.executable, "-c", READ, *map(str, roots.values())],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": path, "DJ_REPOSITORY_MEMORY": "300MB"},
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) == 4 * len(BOMBS)
-    for number, name in enumerate(BOMBS):
+    lines = ran(READ, list(map(str, roots.values())), tmp_path)
+    assert len(lines) == 4 * len(roots)
+    for number, name in enumerate(roots):
         for how, found, seconds, megabytes in lines[4 * number : 4 * number + 4]:
             assert seconds < 10, (name, how, found)
             assert megabytes < 400, (name, how, found)
             assert found != "read", (name, how, found)
+
+
+TAKEN = ["a terabyte by one run", *(["in twenty columns", "half a gigabyte of zeros"] if SOAK else [])]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where the kernel tells how much memory was used")
+@pytest.mark.timeout(110)
+def test_bombs_are_not_taken(tmp_path: Path, connection: PostgresConnection) -> None:
+    """Restored in any way, or compared with another repository, each is refused, and leaves no table. An export writes
+    over it, and does not read it.
+    """
+    schema = dj.Schema("taken", connection=connection)
+    day: type[dj.Table] = schema(type("Day", (dj.Manual,), {"definition": DEFINITION}))
+    day.insert1((1, "one"))
+    honest = _with(dictionary(b"x"), run(10), rows=10)
+    other = repository_of(tmp_path / "other", honest, rows=10, hashed="1" * 32)
+    roots = []
+    for number, name in enumerate(TAKEN):
+        rows = 1 if "zeros" in name else ROWS
+        columns = 20 if "twenty" in name else 1
+        roots.append(repository_of(tmp_path / str(number), BOMBS[name](), rows=rows, columns=columns))
+    lines = ran(TAKE, [connection.url, str(other), *map(str, roots)], tmp_path)
+    for place, (how, found, seconds, megabytes) in enumerate(lines):
+        name = TAKEN[place // 5]
+        assert seconds < 10, (name, how, found)
+        assert megabytes < 400, (name, how, found)
+        assert (found == "written") if how == "export" else ("Error" in found), (name, how, found)
+    assert len(lines) == 5 * len(TAKEN)
+    assert all(dj.verify(root) for root in roots)
+    left = "SELECT tablename FROM pg_tables WHERE schemaname LIKE 'bombed%' AND tablename NOT LIKE '~%'"
+    assert connection.query(left).num_rows == 0
+    drop_schemas(connection, "taken", *(f"bombed{number}" for number in range(len(TAKEN))))
 
 
 def test_values_that_are_said_to_be_long(tmp_path: Path) -> None:

@@ -235,6 +235,13 @@ def around(path: Path, _: Path) -> None:
     path.symlink_to(path)
 
 
+def test_checksums_without_end(root: Path) -> None:
+    """A list of a terabyte is not read: what it alone lists is known to nobody then."""
+    os.truncate(root / "SHA256SUMS", 2**40)
+    assert found(root)["SHA256SUMS"] is Damage.CHANGED
+    assert set(found(root).values()) == {Damage.CHANGED, Damage.UNLISTED}
+
+
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize("put", [pipe, folder, link, around])
 @pytest.mark.parametrize("name", ["README.md", "SHA256SUMS", "parquet"])
