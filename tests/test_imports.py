@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "show": ("errors", "model"),
     "table": BELOW_TABLE,
     "jobs": (*BELOW_TABLE, "table"),
-    "repo": (*BELOW_TABLE, "table", "jobs", "engine.addresses", "engine.duckdb"),
+    "repo": (*BELOW_TABLE, "table", "jobs", "engine.addresses", "engine.duckdb", "engine.duckdb_rows"),
     "demo": ("",),
     "cli": ("",),
     "__init__": ("",),

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import re
 import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from attrs import frozen
 
-from djarrow.engine import duckdb_faults, duckdb_plan
+from djarrow.engine import duckdb_faults, duckdb_plan, duckdb_rows
 from djarrow.engine.base import Stream, Streams
-from djarrow.engine.duckdb_faults import LONG_ROW
+from djarrow.engine.duckdb_rows import identifier
 from djarrow.errors import EngineError, ResultTooLarge
 
 if TYPE_CHECKING:
@@ -39,14 +38,7 @@ SETTINGS = {
 }
 
 BATCH_ROWS = 65_536
-ROWS_AT_ONCE = 2_048
-"""Of results with text or bytes, which are put together to batches afterwards: 65,536 long values would be too many."""
 BATCH_BYTES = 64 * 2**20
-BYTES_AT_ONCE = 32 * 2**20
-"""What so many rows have where each has text as long as it may be in the tables. Where that is more, fewer are read."""
-
-LONG = 2**18
-"""Bytes of text that a row may have whatever the tables have, as one can that a query puts together."""
 
 
 @frozen
@@ -64,14 +56,17 @@ class View:
 
     files: paths for the variable over which it is made, of those that this statement reads; None of a view that names
     its files itself. every: how many files the table has. longest: bytes that text and bytes of a row have at most, as
-    is said of them.
+    is said of them. together: what as many rows of a file as are read at once would have, were all as long. size: bytes
+    of the files.
     """
 
     name: str
     create: str
     files: tuple[str, ...] | None
     every: int
-    longest: int
+    longest: int = 0
+    together: int = 0
+    size: int = 0
 
     @property
     def table(self) -> str:
@@ -214,12 +209,21 @@ class DuckReader:
         cursor = self._cursor(views)
         try:
             with guard(cursor):
-                schema, batches = _result(cursor.sql(_one_select(cursor, text)), text, views)
+                schema, batches = self._result(cursor.sql(_one_select(cursor, text)), text, views)
                 return pa.Table.from_batches(self._within_limit(batches), schema)
         except duckdb.Error as error:
             raise duckdb_faults.translated(error) from error
         finally:
             cursor.close()
+
+    def _result(self, relation: Any, text: str, views: Sequence[View]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The result as Arrow batches, small ones where a row can be large."""
+        if duckdb_rows.are_small(relation):
+            reader = relation.to_arrow_reader(BATCH_ROWS)
+            return reader.schema, _batches(reader)
+        rows = duckdb_rows.at_once(text, views)
+        reader = duckdb_rows.guarded(relation, text, views, self._bytes).to_arrow_reader(rows)
+        return reader.schema, _batches(reader) if rows == duckdb_rows.ROWS_AT_ONCE else _together(_batches(reader))
 
     def _within_limit(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """The batches of a result that is held whole, and is none of the memory that DuckDB counts."""
@@ -237,7 +241,7 @@ class DuckReader:
         views = tuple(self._tables.of(text))
         cursor = self._cursor(views)
         try:
-            schema, batches = _result(cursor.sql(_one_select(cursor, text)), text, views)
+            schema, batches = self._result(cursor.sql(_one_select(cursor, text)), text, views)
         except duckdb.Error as error:
             cursor.close()
             raise duckdb_faults.translated(error) from error
@@ -289,11 +293,7 @@ def _files(view: View) -> str:
 
 def _set_files(cursor: Any, view: View) -> None:
     if view.files is not None:
-        cursor.execute(f"SET VARIABLE {_identifier(view.name)} = ?", [list(view.files)])
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        cursor.execute(f"SET VARIABLE {identifier(view.name)} = ?", [list(view.files)])
 
 
 def _one_select(cursor: Any, text: str) -> Any:
@@ -304,57 +304,6 @@ def _one_select(cursor: Any, text: str) -> Any:
     if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
         raise EngineError("a repository is read only, by one SELECT at a time.")
     return statements[0]
-
-
-def _result(relation: Any, text: str, views: Iterable[View]) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """The result as Arrow batches, small ones where a row can be large.
-
-    DuckDB does not count the memory of rows on their way here, 2,048 at once, in each of which a value can be that a
-    file holds once. So none may be much longer than is said of the tables, as often as the text has them, but where it
-    puts many rows together.
-    """
-    kinds = [str(kind).partition("(")[0] for kind in relation.types]
-    if all(kind in _FIXED for kind in kinds):
-        reader = relation.to_arrow_reader(BATCH_ROWS)
-        return reader.schema, _batches(reader)
-    longest = sum(view.longest * max(1, text.count(_identifier(view.table))) for view in views)
-    rows = max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // max(1, longest)))
-    if not _PUTS_TOGETHER.search(text):
-        relation = _guarded(relation, kinds, max(4 * longest, LONG))
-    reader = relation.to_arrow_reader(rows)
-    return reader.schema, _batches(reader) if rows == ROWS_AT_ONCE else _together(_batches(reader))
-
-
-def _guarded(relation: Any, kinds: list[str], most: int) -> Any:
-    """The same result, which ends in an error at a row whose text and bytes have more than so many bytes.
-
-    Rows of tables have not, by what is said of them; a query can put a few of their texts together.
-    """
-    lengths = [f"{_LENGTHS[kind]}(#{place})" for place, kind in enumerate(kinds, 1) if kind in _LENGTHS]
-    if not lengths:
-        return relation
-    total = " + ".join(f"coalesce({length}, 0)" for length in lengths)
-    values = [f"#{place}" for place in range(1, len(kinds) + 1)]
-    first = next(place for place, kind in enumerate(kinds) if kind in _LENGTHS)
-    values[first] = f"CASE WHEN {total} > {most:d} THEN error('{LONG_ROW}') ELSE {values[first]} END"
-    named = zip(values, map(_identifier, relation.columns), strict=True)
-    return relation.project(", ".join(f"{value} AS {name}" for value, name in named))
-
-
-_PUTS_TOGETHER = re.compile(r"(string_agg|group_concat|listagg)\s*\(", re.IGNORECASE)
-"""What makes one text of those of many rows, in memory that DuckDB counts."""
-
-_LENGTHS = {"VARCHAR": "strlen", "JSON": "strlen", "BLOB": "octet_length"}
-
-
-_FIXED = frozenset(
-    [
-        *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
-        *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "UUID", "ENUM"),
-        *("DATE", "TIME", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
-    ]
-)
-"""The types whose values are all of one size, and a small one."""
 
 
 def _batches(reader: Any) -> Iterator[pa.RecordBatch]:

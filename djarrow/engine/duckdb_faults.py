@@ -39,13 +39,14 @@ def _long_values(_: str) -> Exception:
 
 
 LONG_ROW = "djarrow: a long row"
-"""What a statement says at a row that is longer than it may be."""
+"""What a statement says at a row that is longer than it may be, or makes so many together longer."""
 
 
 def _long_row(_: str) -> Exception:
     return EngineError(
-        "a row of the result has far more text and bytes than any row of the tables has by the manifest. Where the "
-        "query does not put long texts together, the repository was changed: see `dj.verify`. Read fewer columns."
+        "rows of the result have far more text and bytes than those of the tables have by the manifest. Where the "
+        "query does not put long texts together, or into many rows, the repository was changed: see `dj.verify`. Read "
+        "fewer columns, or raise the setting `repository.memory` and open the repository again."
     )
 
 

@@ -25,14 +25,6 @@ MAX_FOOTER = 64 * 2**20
 MAX_ROW_GROUP = 2**20
 """Rows. Readers hold a row group at once, or a column of it."""
 
-AT_ONCE = 2_048
-"""Rows that DuckDB holds at once on their way to Arrow, in memory that it does not count."""
-
-EXPANDED = 2**28
-"""Bytes that these may have, and a thousand times the size of the file: one value can be in each of them. What djarrow
-writes has row groups of about 64 MiB, few rows where they are long.
-"""
-
 _MAGIC = b"PAR1"
 _TAIL = 8
 
@@ -60,11 +52,13 @@ class WrongFile(Exception):
     """What is wrong with a file, as the end of a sentence that begins with its path."""
 
 
-def check(content: BinaryIO, file: DataFile, wanted: Expected) -> None:
-    """Raises WrongFile where the footer of a file is not what the manifest says, and OSError."""
+def check(content: BinaryIO, file: DataFile, wanted: Expected) -> int:
+    """How many rows the largest row group has. Raises WrongFile where the footer of a file is not what the manifest
+    says, and OSError.
+    """
     _check_start(content, wanted)
     content.seek(0)
-    _check_footer(_read(content), file, wanted)
+    return _check_footer(_read(content), file, wanted)
 
 
 def _read(content: BinaryIO) -> pq.FileMetaData:
@@ -127,7 +121,7 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
-def _check_footer(footer: pq.FileMetaData, file: DataFile, wanted: Expected) -> None:
+def _check_footer(footer: pq.FileMetaData, file: DataFile, wanted: Expected) -> int:
     if not footer.schema.equals(wanted.columns):
         raise WrongFile(
             f"has other columns than the definition of its table says: {_difference(footer.schema, wanted)}."
@@ -137,12 +131,7 @@ def _check_footer(footer: pq.FileMetaData, file: DataFile, wanted: Expected) -> 
     groups = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
     if sum(groups) != footer.num_rows or any(not 0 <= rows <= MAX_ROW_GROUP for rows in groups):
         raise WrongFile(f"does not have its rows in groups of up to {MAX_ROW_GROUP:,}, as djarrow writes them.")
-    together = min(max(groups, default=0), AT_ONCE) * file.longest
-    if together > max(EXPANDED, 1_000 * file.size):
-        raise WrongFile(
-            f"can be {together:,} bytes where {AT_ONCE:,} of its rows are read at once, and has {file.size:,}: no such "
-            "file is opened."
-        )
+    return max(groups, default=0)
 
 
 def _difference(found: Any, wanted: Expected) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from djarrow.engine.duckdb import View, literal_path
+from djarrow.engine.duckdb_rows import ROWS_AT_ONCE
 from djarrow.errors import RepositoryError
 from djarrow.model.names import TableName
 from djarrow.model.spans import Spans
@@ -40,6 +41,7 @@ class RepositoryTables:
         self._specs = specs
         self._spans: Spans = {}
         self._looked_at: dict[str, Identity] = {}
+        self._largest: dict[str, int] = {}
         self._footers: dict[TableName, footers.Expected] = {}
         self._values: dict[str, pruning.Values] = {}
         self._entries: dict[tuple[str, str], TableEntry] = {}
@@ -67,11 +69,20 @@ class RepositoryTables:
         paths = [self._path(file) for file in files]
         spec, name = self._specs[entry.name], str(entry.name)
         if not entry.files:
-            return View(name, views.create_empty_view(spec), None, 0, 0)
-        longest = max(file.longest for file in files)
+            return View(name, views.create_empty_view(spec), None, 0)
         if len(entry.files) == 1:
-            return View(name, views.create_view(spec, list(map(quoted, paths))), None, 1, longest)
-        return View(name, views.create_view_of_variable(spec, name), tuple(paths), len(entry.files), longest)
+            create, variable = views.create_view(spec, list(map(quoted, paths))), None
+        else:
+            create, variable = views.create_view_of_variable(spec, name), tuple(paths)
+        return View(
+            name,
+            create,
+            variable,
+            len(entry.files),
+            longest=max(file.longest for file in files),
+            together=max(min(self._largest[file.path], ROWS_AT_ONCE) * file.longest for file in files),
+            size=sum(file.size for file in files),
+        )
 
     def _chosen(self, entry: TableEntry) -> list[DataFile]:
         """The files that may have rows which matter; one, where there is none, for the columns."""
@@ -109,7 +120,7 @@ class RepositoryTables:
             return
         self._check_size(file)
         with self._told(file), self._place.open(file.path) as content:
-            footers.check(content, file, wanted)
+            self._largest[file.path] = footers.check(content, file, wanted)
         if identity is not None:
             self._looked_at[file.path] = identity
 

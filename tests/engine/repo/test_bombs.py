@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from attrs import evolve
 
@@ -39,6 +42,7 @@ def _many_columns() -> bytes:
 LONG = dictionary(b"x" * 10**6)
 BOMBS: dict[str, Callable[[], bytes]] = {
     "a terabyte by one run": lambda: _with(LONG, run(ROWS)),
+    "a terabyte as the manifest says": lambda: _with(LONG, run(ROWS)),
     "in a page of the second version": lambda: _with(LONG, evolve(run(ROWS), second=True)),
     "by a run of no bits": lambda: _with(LONG, Page(b"\0" + varint(ROWS << 1), ROWS, Encoding.RLE_DICTIONARY)),
     "a terabyte that the footer denies": lambda: _with(LONG, run(ROWS), claimed=(10, 10)),
@@ -60,8 +64,16 @@ BOMBS: dict[str, Callable[[], bytes]] = {
 
 SOAK = "DJARROW_SOAK" in os.environ
 
-READ_IN_EVERY_RUN = ["a terabyte by one run", "in twenty columns", "a page that is 2 GB", "half a gigabyte of zeros"]
+READ_IN_EVERY_RUN = [
+    *("a terabyte by one run", "a terabyte as the manifest says", "in twenty columns", "a page that is 2 GB"),
+    "half a gigabyte of zeros",
+]
 """The others are refused by the engine, as the third is, or read as the first one is."""
+
+
+def _said(name: str) -> int:
+    """How long the rows of a bomb are by the manifest."""
+    return 10**6 if "the manifest says" in name else 8
 
 
 def repository_of(
@@ -160,7 +172,7 @@ def test_bombs(tmp_path: Path) -> None:
         if name in ("a page that is 2 GB", "a dictionary of 2 GB", "half a gigabyte of zeros"):
             rows = 1 if "zeros" in name else 10
         columns = 20 if "twenty" in name else 1
-        roots[name] = repository_of(tmp_path / str(number), content, rows=rows, columns=columns)
+        roots[name] = repository_of(tmp_path / str(number), content, rows=rows, longest=_said(name), columns=columns)
         assert len(content) < (50_000 if "zeros" in name or columns > 1 else 463), name
     lines = ran(READ, list(map(str, roots.values())), tmp_path)
     assert len(lines) == 4 * len(roots)
@@ -171,7 +183,10 @@ def test_bombs(tmp_path: Path) -> None:
             assert found != "read", (name, how, found)
 
 
-TAKEN = ["a terabyte by one run", *(["in twenty columns", "half a gigabyte of zeros"] if SOAK else [])]
+TAKEN = [
+    "a terabyte as the manifest says",
+    *(["a terabyte by one run", "in twenty columns", "half a gigabyte of zeros"] if SOAK else []),
+]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where the kernel tells how much memory was used")
@@ -188,8 +203,8 @@ def test_bombs_are_not_taken(tmp_path: Path, connection: PostgresConnection) -> 
     roots = []
     for number, name in enumerate(TAKEN):
         rows = 1 if "zeros" in name else ROWS
-        columns = 20 if "twenty" in name else 1
-        roots.append(repository_of(tmp_path / str(number), BOMBS[name](), rows=rows, columns=columns))
+        columns, longest = 20 if "twenty" in name else 1, _said(name)
+        roots.append(repository_of(tmp_path / str(number), BOMBS[name](), rows=rows, longest=longest, columns=columns))
     lines = ran(TAKE, [connection.url, str(other), *map(str, roots)], tmp_path)
     for place, (how, found, seconds, megabytes) in enumerate(lines):
         name = TAKEN[place // 5]
@@ -203,12 +218,18 @@ def test_bombs_are_not_taken(tmp_path: Path, connection: PostgresConnection) -> 
     drop_schemas(connection, "taken", *(f"bombed{number}" for number in range(len(TAKEN))))
 
 
-def test_values_that_are_said_to_be_long(tmp_path: Path) -> None:
-    """A manifest that says itself how long the values are is refused where so small a file would be so much."""
-    root = repository_of(tmp_path / "r", _with(LONG, run(ROWS)), longest=10**6)
+def test_one_long_value_among_many(tmp_path: Path) -> None:
+    """It is read with all others, however small the file is, in the order that was asked for."""
+    texts = ["x" * 10**6, *(["y"] * 3_000)]
+    kept = pa.schema([pa.field("n", pa.int32(), nullable=False), pa.field("s", pa.string(), nullable=False)])
+    sink = io.BytesIO()
+    pq.write_table(pa.table([pa.array(range(len(texts)), pa.int32()), texts], kept), sink, compression="zstd")
+    root = repository_of(tmp_path / "r", sink.getvalue(), rows=len(texts), longest=10**6)
     repository = dj.open(root)
-    with pytest.raises(dj.errors.RepositoryError, match="can be 2,048,000,000 bytes"):
-        len(repository["lab"].Day)
+    day = repository["lab"].Day
+    assert day.fetch()["s"].to_list() == texts
+    assert [row["n"] for row in day.to_dicts(order_by="n DESC")] == list(reversed(range(len(texts))))
+    assert sum(batch.num_rows for batch in day.to_batches()) == len(texts)
     repository.close()
 
 
