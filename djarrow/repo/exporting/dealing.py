@@ -64,8 +64,8 @@ class Dealing(Generic[Work, Reader, Result]):
 def _at_once(lane: Callable[[Reader], None], readers: Sequence[Reader], failed: threading.Event) -> None:
     """Call it for each, in a thread of its own. Raises what one has raised that did not end because of another."""
     with ThreadPoolExecutor(len(readers), thread_name_prefix="djarrow-read") as threads:
-        lanes = [threads.submit(lane, reader) for reader in readers]
         try:
+            lanes = [threads.submit(lane, reader) for reader in readers]
             wait(lanes)
         except BaseException:  # Ctrl-C
             failed.set()
@@ -96,14 +96,16 @@ def _behind(failed: threading.Event) -> Iterator[_Behind]:
 class _Behind:
     """A thread that writes what this one reads. failed: whether any work has failed, here or elsewhere.
 
-    error: what went wrong here while writing.
+    error: what went wrong here while writing. The lock is taken by itself, and not as `with self._changed`, which is
+    Python's own code: Ctrl-C between two lines of that would leave it taken for good.
     """
 
     def __init__(self, failed: threading.Event) -> None:
         self.error: BaseException | None = None
         self._failed = failed
-        self._changed = threading.Condition()
-        self._held = 0
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._held = self._given = self._ended = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="djarrow-write")
 
     def write(
@@ -112,13 +114,14 @@ class _Behind:
         """Read all of the batches here; they are written there, after what was given before."""
         waiting: deque[pa.RecordBatch | None] = deque()
         future = self._thread.submit(self._write, write, waiting)
+        self._given += 1
         for batch in batches:
             self._hand(waiting, batch, batch.nbytes)
         self._hand(waiting, None, 0)
         return future
 
     def _hand(self, waiting: deque[pa.RecordBatch | None], batch: pa.RecordBatch | None, size: int) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: not self._held or self._held + size <= HELD or self._failed.is_set())
             if self.error is not None:
                 raise self.error
@@ -138,11 +141,15 @@ class _Behind:
                 self.error = error
             self.give_up()
             raise
+        finally:
+            with self._lock:
+                self._ended += 1
+                self._changed.notify_all()
 
     def _taken(self, waiting: deque[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch]:
         """The batches as they come."""
         while True:
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: waiting or self._failed.is_set())
                 if self._failed.is_set():
                     raise GivenUp
@@ -155,10 +162,14 @@ class _Behind:
 
     def give_up(self) -> None:
         """Have all work end."""
-        with self._changed:
+        with self._lock:
             self._failed.set()
             self._changed.notify_all()
 
     def end(self) -> None:
-        """Wait for what is being written."""
+        """Wait for what is being written: not for the thread, which Python takes for ended once Ctrl-C has interrupted
+        that.
+        """
+        with self._lock:
+            self._changed.wait_for(lambda: self._ended >= self._given)
         self._thread.shutdown()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -177,3 +181,87 @@ def test_ctrl_c_ends_all() -> None:
     with pytest.raises(KeyboardInterrupt):
         Dealing(read, write).out([0, 1], ["a"])
     assert ended.is_set()
+
+
+@contextmanager
+def interrupted_at(place: int) -> Iterator[list[str]]:
+    """Ctrl-C in this thread at the line of that number in dealing.py, or of the condition that it takes a lock by.
+
+    Gives where that was.
+    """
+    found: list[str] = []
+    left = place
+
+    def event(frame: FrameType, kind: str, _: Any) -> Any:
+        nonlocal left
+        own = frame.f_code.co_filename == dealing.__file__
+        of_condition = frame.f_code.co_name == "__enter__" and frame.f_back is not None
+        if not own and not (of_condition and frame.f_back.f_code.co_filename == dealing.__file__):  # type: ignore[union-attr]
+            return None
+        if kind == ("line" if own else "return"):
+            left -= 1
+            if left < 0 and not found:
+                found.append(f"{frame.f_code.co_name}, line {frame.f_lineno}")
+                raise KeyboardInterrupt
+        return event
+
+    before = sys.gettrace()
+    sys.settrace(event)
+    try:
+        yield found
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_at_every_line_ends_all() -> None:
+    """Wherever it comes, also while the last is written: when it is raised, nothing is being written any more."""
+    writing = 0
+
+    def write(_piece: int, batches: Iterator[pa.RecordBatch]) -> None:
+        nonlocal writing
+        writing += 1
+        try:
+            for _ in batches:
+                pass
+            threading.Event().wait(0.005)
+        finally:
+            writing -= 1
+
+    place = 0
+    while True:
+        with interrupted_at(place) as found:
+            try:
+                Dealing(opened, write).out([2, 1], ["a"])
+            except KeyboardInterrupt:
+                pass
+            else:
+                assert not found
+        assert writing == 0, found
+        if not found:
+            break
+        place += 1
+    assert place > 50
+    assert not [each for each in threading.enumerate() if each.name.startswith("djarrow-write")]
+
+
+def test_ctrl_c_while_the_last_is_written() -> None:
+    """What is being written is waited for, though Python takes a thread for ended whose end it did not see."""
+    writing, ended = threading.Event(), threading.Event()
+
+    def write(_piece: int, batches: Iterator[pa.RecordBatch]) -> None:
+        list(batches)
+        writing.set()
+        threading.Event().wait(0.3)
+        ended.set()
+
+    def interrupt() -> None:
+        assert writing.wait(10)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    other = threading.Thread(target=interrupt)
+    other.start()
+    with pytest.raises(KeyboardInterrupt):
+        Dealing(opened, write).out([1], ["a"])
+    assert ended.is_set()
+    other.join()
