@@ -2,7 +2,8 @@
 
 DuckDB casts a column of another type without a word, takes another file's number of rows as it is, and parses what it
 is given. So a footer must have the length, the columns and the rows that the manifest says, in row groups of a size
-that djarrow writes: a file of a few bytes is no gigabyte then. Statistics and pages are not looked at.
+that djarrow writes. Statistics and pages are not looked at: to how much text results are held, engine/duckdb_rows.py
+says.
 """
 
 from __future__ import annotations
