@@ -69,7 +69,7 @@ class Sessions:
         return session
 
     def own(self) -> Session:
-        """This thread's session; a new one where it has none, or the one that it had was lost."""
+        """This thread's session; a new one where it has none, or it was lost, or is the parent's, after a fork."""
         session = self.held
         over = session is not None and session.lost and not session.in_transaction
         if session is None or over or session.foreign:
