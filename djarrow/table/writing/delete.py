@@ -30,6 +30,7 @@ from djarrow.sql.delete import Rows, Statements, asked, chosen
 from djarrow.table.changing.confirm import can_ask, confirm, listed, rows_text
 from djarrow.table.writing.deleted import Deleted
 from djarrow.table.writing.emptying import emptied
+from djarrow.table.writing.permission import too_early
 from djarrow.table.writing.target import Target, target
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def delete(expression: QueryExpression, *, prompt: bool | None, dry_run: bool, p
     deletion = Deletion(connection, wanted, first, part_integrity)
     if dry_run:
         return deletion.counted()
+    if why := too_early():
+        raise DeleteRefused(why, table=str(wanted.name))
     shown: frozenset[str] | None = None
     if _asks(prompt):
         planned = deletion.counted()

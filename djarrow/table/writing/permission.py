@@ -74,6 +74,18 @@ def during(make: Making) -> Iterator[None]:
         making.reset(token)
 
 
+def too_early() -> str | None:
+    """Why nothing may be written now, where a make runs that has no transaction yet."""
+    current = making.get()
+    if current is None or current.inserting:
+        return None
+    return (
+        f"the make of {current.table} writes nothing yet: before its transaction that would stay whatever became of "
+        "it. Write in make_insert, or after the second `yield`: the first gives what was fetched, the second what was "
+        "computed."
+    )
+
+
 def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
     """Refuse rows for a table that takes none here."""
     if current_offline() is not None:
@@ -84,13 +96,8 @@ def check_insert(table: Table, *, allow_direct_insert: bool) -> None:
     if allow_direct_insert:
         return
     current, name = making.get(), str(table.spec.name)
-    if current is not None and not current.inserting:
-        raise InsertRefused(
-            f"the make of {current.table} inserts nothing yet: in a step before its transaction the rows would stay "
-            "whatever became of it. Insert them in make_insert, or after the second `yield`: the first gives what was "
-            "fetched, the second what was computed. Of make_query, return them as a query.",
-            table=name,
-        )
+    if why := too_early():
+        raise InsertRefused(f"{why} Of make_query, return the rows as a query.", table=name)
     own = current is not None and current.table in (table.spec.name, table.spec.master)
     if table.spec.tier in (IMPORTED, COMPUTED) and not own:
         raise InsertRefused(

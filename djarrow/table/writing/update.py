@@ -24,6 +24,7 @@ from djarrow.sql import locks
 from djarrow.table.source import current_offline
 from djarrow.table.writing.agreement import check_columns
 from djarrow.table.writing.log import ensure_log
+from djarrow.table.writing.permission import too_early
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,6 +69,8 @@ def _check_writable(table: Table) -> None:
         )
     if not isinstance(table.schema, Schema):
         raise UpdateRefused("it is a table of a repository, which is read only.", table=name)
+    if why := too_early():
+        raise UpdateRefused(why, table=name)
 
 
 # --- what is to be changed ---------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from djarrow.errors import EngineError, InputsChanged, InsertRefused, MakeError
+from djarrow.errors import DeleteRefused, EngineError, InputsChanged, InsertRefused, MakeError, UpdateRefused
 
 
 @pytest.fixture
@@ -202,18 +202,39 @@ def test_only_the_last_step_inserts(schema: dj.Schema, scan: Any, form: str, ste
 
     Result.drop(prompt=False)
     Result = in_form(schema, form, scan, logging)
-    with pytest.raises(InsertRefused, match="inserts nothing yet"):
+    with pytest.raises(InsertRefused, match="writes nothing yet"):
         Result.populate()
     assert len(Log) == 0
 
 
 @pytest.mark.parametrize("form", ["parts", "generator"])
+@pytest.mark.parametrize("step", ["fetch", "compute"])
+@pytest.mark.parametrize("what", ["update", "delete"])
+def test_nothing_is_changed_before_the_transaction(
+    schema: dj.Schema, scan: Any, form: str, step: str, what: str
+) -> None:
+    """Rows are neither updated nor deleted in steps of which nobody can take back what they did; counted they are."""
+
+    def change(now: str, key: dict[str, Any]) -> None:
+        if now == step:
+            assert (scan & key).delete(dry_run=True).counts
+            if what == "update":
+                scan.update1({**key, "value": -1.0})
+            else:
+                (scan & key).delete(prompt=False)
+
+    with pytest.raises((UpdateRefused, DeleteRefused), match="writes nothing yet"):
+        in_form(schema, form, scan, change).populate()
+    assert (len(scan), len(scan & "value = -1")) == (3, 0)
+
+
+@pytest.mark.parametrize("form", ["parts", "generator"])
 def test_what_fetches_only_reads(schema: dj.Schema, scan: Any, form: str) -> None:
-    """An update there is refused by the database, and a note says where it was tried."""
+    """What SQL would change there is refused by the database, and a note says where it was tried."""
 
     def update(now: str, key: dict[str, Any]) -> None:
         if now == "fetch":
-            scan.update1({**key, "value": -1.0})
+            schema.connection.execute(f"UPDATE {scan.full_table_name} SET value = -1 WHERE scan_id = {key['scan_id']}")
 
     with pytest.raises(EngineError, match="read-only") as caught:
         in_form(schema, form, scan, update).populate()
