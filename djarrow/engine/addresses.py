@@ -15,7 +15,7 @@ def redact(text: str) -> str:
 
 def is_url(text: str) -> bool:
     """Whether it is the URL of a database."""
-    return text.startswith(("postgresql://", "postgres://"))
+    return text.casefold().startswith(("postgresql://", "postgres://"))
 
 
 def has_password(text: str) -> bool:

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-from attrs import frozen
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,36 +27,36 @@ class GivenUp(Exception):
     """Work was given up, because other work has failed."""
 
 
-@frozen
-class Dealing(Generic[Work, Reader, Result]):
-    """What is done with a piece of work. read: opens the batches of one; write: makes what is wanted of them."""
+def dealt_out(
+    work: Sequence[Work],
+    readers: Sequence[Reader],
+    *,
+    read: Callable[[Work, Reader], AbstractContextManager[Iterable[pa.RecordBatch]]],
+    write: Callable[[Work, Iterator[pa.RecordBatch]], Result],
+) -> list[Result]:
+    """What each piece of work gives, in its order. Each is read by whichever reader is free; a single one is used here.
 
-    read: Callable[[Work, Reader], AbstractContextManager[Iterable[pa.RecordBatch]]]
-    write: Callable[[Work, Iterator[pa.RecordBatch]], Result]
+    read: opens the batches of a piece; write: makes what is wanted of them. What is raised for one piece is raised when
+    the others have ended, which they do before their next batch.
+    """
+    left, lock, failed = iter(enumerate(work)), threading.Lock(), threading.Event()
+    found: dict[int, Future[Result]] = {}
 
-    def out(self, work: Sequence[Work], readers: Sequence[Reader]) -> list[Result]:
-        """What each piece gives, in its order. Each is read by whichever reader is free; a single one is used here.
+    def next_piece() -> tuple[int, Work] | None:
+        with lock:
+            return next(left, None)
 
-        What is raised for one piece is raised when the others have ended, which they do before their next batch.
-        """
-        left, lock, failed = iter(enumerate(work)), threading.Lock(), threading.Event()
-        found: dict[int, Future[Result]] = {}
+    def lane(reader: Reader) -> None:
+        with _behind(failed) as behind:
+            while (piece := next_piece()) is not None:
+                with read(piece[1], reader) as batches:
+                    found[piece[0]] = behind.write(batches, partial(write, piece[1]))
 
-        def next_piece() -> tuple[int, Work] | None:
-            with lock:
-                return next(left, None)
-
-        def lane(reader: Reader) -> None:
-            with _behind(failed) as behind:
-                while (piece := next_piece()) is not None:
-                    with self.read(piece[1], reader) as batches:
-                        found[piece[0]] = behind.write(batches, partial(self.write, piece[1]))
-
-        if len(readers) == 1:
-            lane(readers[0])
-        else:
-            _at_once(lane, readers, failed)
-        return [found[place].result() for place in range(len(work))]
+    if len(readers) == 1:
+        lane(readers[0])
+    else:
+        _at_once(lane, readers, failed)
+    return [found[place].result() for place in range(len(work))]
 
 
 def _at_once(lane: Callable[[Reader], None], readers: Sequence[Reader], failed: threading.Event) -> None:

@@ -23,7 +23,7 @@ from djarrow.jobs.revision import Revision, revision_of
 from djarrow.model.names import TableName
 from djarrow.repo.exporting.carried import notes_of
 from djarrow.repo.exporting.chosen import What
-from djarrow.repo.exporting.dealing import Dealing
+from djarrow.repo.exporting.dealing import dealt_out
 from djarrow.repo.exporting.partitioning import PartitionBy, partitions
 from djarrow.repo.exporting.patterns import ALL, Partitioning
 from djarrow.repo.exporting.selection import Selection, Taken, select
@@ -131,7 +131,7 @@ def export(
             told = notes_of(selection.tables, sessions[0]) if provenance else None
             writing = _Writing(target, layout, count)
             pieces = list(_pieces(selection, split, told))
-            entries = _written(pieces, Dealing(writing.read, writing.write).out(pieces, sessions))
+            entries = _written(pieces, dealt_out(pieces, sessions, read=writing.read, write=writing.write))
         document = _manifest(place, selection, entries)
         target.publish(document, selection.specs)
     every = [file for entry in entries for file in entry.every_file]

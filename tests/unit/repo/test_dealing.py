@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from djarrow.repo.exporting import dealing
-from djarrow.repo.exporting.dealing import Dealing
+from djarrow.repo.exporting.dealing import dealt_out
 
 SIZES = [3, 0, 5, 1]
 """Batches of each piece of work."""
@@ -39,7 +39,7 @@ def numbers(_size: int, batches: Iterator[pa.RecordBatch]) -> list[int]:
 @pytest.mark.parametrize("readers", ["a", "ab", "abcdef"])
 def test_each_gives_what_was_written_of_it_in_order(readers: str) -> None:
     """However many readers there are."""
-    assert Dealing(opened, numbers).out(SIZES, list(readers)) == [list(range(size)) for size in SIZES]
+    assert dealt_out(SIZES, list(readers), read=opened, write=numbers) == [list(range(size)) for size in SIZES]
 
 
 def test_one_reader_reads_in_the_thread_of_the_caller() -> None:
@@ -55,7 +55,7 @@ def test_one_reader_reads_in_the_thread_of_the_caller() -> None:
         written.add(threading.current_thread())
         assert list(batches) is not None
 
-    Dealing(read_here, write).out(SIZES, ["a"])
+    dealt_out(SIZES, ["a"], read=read_here, write=write)
     assert read == {threading.current_thread()}
     assert len(written) == 1
     assert written.isdisjoint(read)
@@ -75,7 +75,7 @@ def test_the_next_piece_is_read_while_one_is_written() -> None:
         found = list(batches)
         return len(found) == 1 and (piece != 0 or second.wait(10))
 
-    assert Dealing(read, write).out([0, 1], ["a"]) == [True, True]
+    assert dealt_out([0, 1], ["a"], read=read, write=write) == [True, True]
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             rows += each.num_rows
         return rows
 
-    assert Dealing(read, write).out([50, 1, 50], ["a"]) == [58, 9, 58]
+    assert dealt_out([50, 1, 50], ["a"], read=read, write=write) == [58, 9, 58]
     assert most <= 4  # one is read, two wait, one is written
 
 
@@ -137,7 +137,7 @@ def test_what_reading_raises_ends_all(readers: str, at: int) -> None:
             ended.append(piece)
 
     with pytest.raises(Wrong):
-        Dealing(read, write).out(range(3), list(readers))
+        dealt_out(range(3), list(readers), read=read, write=write)
     assert len(ended) == len(set(ended)) <= 3
 
 
@@ -155,7 +155,7 @@ def test_what_writing_raises_ends_all(readers: str, after: int, monkeypatch: pyt
             raise Wrong
 
     with pytest.raises(Wrong):
-        Dealing(opened, write).out([100, 51, 100_000], list(readers))
+        dealt_out([100, 51, 100_000], list(readers), read=opened, write=write)
     assert not [each for each in threading.enumerate() if each.name.startswith(("djarrow-write", "djarrow-read"))]
 
 
@@ -179,7 +179,7 @@ def test_ctrl_c_ends_all() -> None:
             raise
 
     with pytest.raises(KeyboardInterrupt):
-        Dealing(read, write).out([0, 1], ["a"])
+        dealt_out([0, 1], ["a"], read=read, write=write)
     assert ended.is_set()
 
 
@@ -232,7 +232,7 @@ def test_ctrl_c_at_every_line_ends_all() -> None:
     while True:
         with interrupted_at(place) as found:
             try:
-                Dealing(opened, write).out([2, 1], ["a"])
+                dealt_out([2, 1], ["a"], read=opened, write=write)
             except KeyboardInterrupt:
                 pass
             else:
@@ -262,6 +262,6 @@ def test_ctrl_c_while_the_last_is_written() -> None:
     other = threading.Thread(target=interrupt)
     other.start()
     with pytest.raises(KeyboardInterrupt):
-        Dealing(opened, write).out([1], ["a"])
+        dealt_out([1], ["a"], read=opened, write=write)
     assert ended.is_set()
     other.join()

@@ -25,6 +25,7 @@ SECRET = "hunter2" + "hidden"
         f"password={SECRET} application_name={'x' * 5_000}",
         f"postgresql://me:{SECRET}@127.0.0.1:1/lab",
         f"postgres://me@127.0.0.1:1/lab?password={SECRET}",
+        f"POSTGRESQL://me:{SECRET}@127.0.0.1:1/lab",
     ],
 )
 @pytest.mark.parametrize("act", [dj.open, dj.verify, place_of])
