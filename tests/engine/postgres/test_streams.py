@@ -138,10 +138,11 @@ def test_a_stream_without_its_block_is_closed_when_forgotten(
     own: PostgresConnection, connection: PostgresConnection
 ) -> None:
     """A stream that is dropped half-read does not keep its session busy for ever."""
+    before = sessions_of(own, connection)
     for _ in range(20):
         list(islice(own.stream(BIG), 1))
     gc.collect()
-    assert sessions_of(own, connection) < 15
+    assert sessions_of(own, connection) < before + 15
 
 
 def test_an_error_at_the_start_is_translated(own: PostgresConnection) -> None:
