@@ -43,6 +43,7 @@ def soak(session: nox.Session) -> None:
     """What must hold every time, tried many times: killed processes, cut connections, contended deletes and makes."""
     session.install(".[test]")
     tried = [
+        "tests/acceptance/test_bad_input.py",
         "tests/engine/postgres/test_unknown_outcomes.py",
         "tests/engine/populate/test_cut_commits.py",
         "tests/engine/populate/test_executors.py",
@@ -50,6 +51,8 @@ def soak(session: nox.Session) -> None:
         "tests/engine/populate/test_refresh_sets.py",
         "tests/engine/populate/test_together.py",
         "tests/engine/jobs/test_trace_random.py",
+        "tests/engine/tables/test_forms.py",
+        "tests/engine/tables/test_partitions.py",
         "tests/engine/tables/test_update_together.py",
         "tests/engine/repo",
     ]

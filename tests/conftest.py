@@ -20,9 +20,9 @@ from djarrow.engine.embedded import EmbeddedServer
 from djarrow.engine.postgres import PostgresConnection
 
 from .described import check_descriptions, drop_schemas
-from .paths import WITHOUT_PANDAS
 from .peer import Peer
 from .peer.environment import interpreter
+from .processes import WITHOUT_PANDAS
 
 _numbers = itertools.count(1)
 

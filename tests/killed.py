@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 from attrs import frozen
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from tests.paths import PLACES
-
-ROOT = Path(dj.__file__).parents[1]
+from tests.processes import started
 
 SCRIPT = """
 import sys
@@ -58,16 +52,7 @@ class Inserting:
     def __init__(self, connection: PostgresConnection, schema: str, rows: int) -> None:
         self._connection = connection
         self._table = f'"{schema}".sample'
-        command = [sys.executable, "-c", SCRIPT, connection.url, schema, str(rows)]
-        self._process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": PLACES},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        self._process = started(SCRIPT, connection.url, schema, str(rows))
         assert self._process.stdout is not None
         self._backend = int(self._process.stdout.readline())
 

@@ -11,8 +11,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,11 +19,8 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from tests.paths import PLACES
-
-ROOT = Path(dj.__file__).parents[1]
+from tests.processes import started
 
 SCRIPT = """
 import json, os, random, signal, sys, time
@@ -116,16 +111,8 @@ class Nursery:
     def __attrs_post_init__(self) -> None:
         self.connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"')
         self.connection.execute(f'CREATE TABLE "{self.schema}"."Ledger" (n int, pid bigint)')
-        command = [sys.executable, "-c", SCRIPT, self.connection.url, self.schema, str(self.folder)]
-        self.process = subprocess.Popen(
-            [*command, str(self.lease), str(self.longer)],
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": PLACES},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            bufsize=1,
-        )
+        words = (self.connection.url, self.schema, str(self.folder), str(self.lease), str(self.longer))
+        self.process = started(SCRIPT, *words)
         assert self.process.stdout.readline() == "ready\n"
 
     def worker(self, what: str = "forever") -> int:

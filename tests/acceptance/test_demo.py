@@ -27,7 +27,7 @@ from djarrow.demo.run import check_export, source_of
 from djarrow.engine.connect import server_folder
 from djarrow.engine.embedded import EmbeddedServer
 from djarrow.errors import DemoError
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 ROOT = Path(dj.__file__).parents[1]
 

@@ -61,16 +61,37 @@ def dealt_out(
 
 def _at_once(lane: Callable[[Reader], None], readers: Sequence[Reader], failed: threading.Event) -> None:
     """Call it for each, in a thread of its own. Raises what one has raised that did not end because of another."""
-    with ThreadPoolExecutor(len(readers), thread_name_prefix="djarrow-read") as threads:
-        try:
-            lanes = [threads.submit(lane, reader) for reader in readers]
-            wait(lanes)
-        except BaseException:  # Ctrl-C
-            failed.set()
-            raise
+    threads, lanes = ThreadPoolExecutor(len(readers), thread_name_prefix="djarrow-read"), list[Future[None]]()
+    try:
+        for reader in readers:
+            lanes.append(threads.submit(lane, reader))  # one by one: those that were begun are waited for
+    except BaseException:  # Ctrl-C
+        failed.set()
+        raise
+    finally:
+        _waited_out(lambda: wait(lanes), failed.set)
+        threads.shutdown()
     errors = [error for each in lanes if (error := each.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, GivenUp)):
         raise error
+
+
+def _waited_out(wait: Callable[[], object], stop: Callable[[], object]) -> None:
+    """Wait to the end, though Ctrl-C interrupts it once or more: then have what is waited for stop, and raise it.
+
+    Who lets go of a place to which another thread still writes, gives it to the next export too early.
+    """
+    interrupted: KeyboardInterrupt | None = None
+    while True:
+        try:
+            if interrupted is not None:
+                stop()
+            wait()
+            break
+        except KeyboardInterrupt as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 # --- writing behind ------------------------------------------------------------------------------------------------
@@ -168,6 +189,10 @@ class _Behind:
         """Wait for what is being written: not for the thread, which Python takes for ended once Ctrl-C has interrupted
         that.
         """
-        with self._lock:
-            self._changed.wait_for(lambda: self._ended >= self._given)
+
+        def wait() -> None:
+            with self._lock:
+                self._changed.wait_for(lambda: self._ended >= self._given)
+
+        _waited_out(wait, self.give_up)
         self._thread.shutdown()

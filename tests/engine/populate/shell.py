@@ -17,7 +17,7 @@ import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
 
 from ...described import drop_schemas
-from ...paths import PLACES
+from ...processes import PLACES
 
 HEAD = """
 import os, sys, time

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from djarrow.engine.postgres import PostgresConnection
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 WHERE = """
 import sys

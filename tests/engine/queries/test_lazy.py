@@ -339,9 +339,7 @@ def test_a_part_that_polars_keeps_to_itself(tables: SimpleNamespace, fetched: pl
     assert len(lazily(tables.Kinds & may_fail).collect()) == 3
 
 
-@pytest.mark.parametrize(
-    ("steps", "lazily"), [(50, "postgres"), (50, "duckdb"), (500, "postgres"), (1100, "duckdb")], indirect=["lazily"]
-)
+@pytest.mark.parametrize("steps", [50, 500, 1100])
 def test_many_steps(tables: SimpleNamespace, lazily: Lazily, steps: int) -> None:
     """A predicate of any size gives the rows of Polars; one of too many steps is refused as a restriction."""
     predicate = c("i16") == -9

@@ -22,7 +22,7 @@ from djarrow.repo.exporting import publication
 from djarrow.repo.exporting.export import Exported
 from djarrow.repo.places import lease
 from djarrow.repo.places.find import place_of
-from tests.paths import PLACES
+from tests.processes import PLACES
 from tests.stores import Spot
 
 from .conftest import declared

@@ -37,7 +37,7 @@ from djarrow.repo.content import mixed
 from djarrow.repo.exporting.export import Exported
 from tests.described import drop_schemas
 from tests.each_type import CASES
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 from .conftest import Another, Opener, declared
 

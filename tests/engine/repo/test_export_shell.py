@@ -12,7 +12,7 @@ import pytest
 
 import djarrow as dj
 from djarrow.engine.postgres import PostgresConnection
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

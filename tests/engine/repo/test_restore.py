@@ -28,7 +28,7 @@ from djarrow.repo.places.find import place_of
 from djarrow.repo.restoring.filling import complete
 from djarrow.repo.restoring.restore import Restored
 from tests.described import drop_schemas
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 from .conftest import Another, declared, same
 

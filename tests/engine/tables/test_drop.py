@@ -31,7 +31,7 @@ from djarrow.errors import (
     UnknownTable,
 )
 from djarrow.table.declaring.pending import declaring
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 from ...described import drop_schemas
 

@@ -15,6 +15,7 @@ import pytest
 import djarrow as dj
 from djarrow.frame.results import to_values
 from djarrow.model.types import Family
+from tests.crossed import crossed
 from tests.each_type import CASES, Case, same
 
 BY_TYPE = pytest.mark.parametrize("case", CASES, ids=lambda case: case.written)
@@ -97,7 +98,7 @@ def test_columnar_forms(sample: Sample, case: Case) -> None:
 def test_partitions(sample: Sample, case: Case) -> None:
     """A read over several connections gives the rows, types and order of a single one, to the bit."""
     query = sample(case)
-    for order_by, partitions in (("KEY", 2), ("KEY DESC", 20), ("value", 20), ("value DESC", 2)):
+    for order_by, partitions in crossed(["KEY", "KEY DESC", "value", "value DESC"], [2, 20]):
         single = query.to_arrow(order_by=order_by)
         found = query.to_arrow(order_by=order_by, partitions=partitions)
         assert found.schema == single.schema

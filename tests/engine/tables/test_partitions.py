@@ -13,6 +13,7 @@ from djarrow.errors import InvalidCondition, TransactionError
 from djarrow.expr.nodes import Node
 from djarrow.table.partitions import parts_of
 from djarrow.table.selection import Selection
+from tests.crossed import crossed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +75,7 @@ AS_A_WHOLE = [
     "of first rows",
     "of an empty table",
 ]
-ORDERS: list[tuple[Any, int]] = [("KEY", 7), ("KEY DESC", 2), ([], 2), (None, 7)]
+ORDERS: list[tuple[Any, ...]] = crossed(["KEY", "KEY DESC", [], None], [7, 2])
 """In which order, and over how many connections."""
 
 

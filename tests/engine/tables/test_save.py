@@ -18,7 +18,7 @@ from djarrow.errors import ModuleExists
 from djarrow.model.names import TableName
 from djarrow.model.spec import TableSpec
 from djarrow.table.declaring.declare import stored
-from tests.paths import PLACES
+from tests.processes import PLACES
 
 from ...described import drop_schemas
 from ...peer import Peer

@@ -18,7 +18,7 @@ import pytest
 
 from djarrow.jobs import fingerprint as module_of_fingerprint
 from djarrow.jobs.fingerprint import fingerprint
-from tests.paths import PLACES
+from tests.processes import PLACES
 from tests.unit.jobs.lab import FILES, Imprint, changed, forget, write
 
 ROOT = Path(module_of_fingerprint.__file__).parents[2]

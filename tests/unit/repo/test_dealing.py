@@ -245,8 +245,12 @@ def test_ctrl_c_at_every_line_ends_all() -> None:
     assert not [each for each in threading.enumerate() if each.name.startswith("djarrow-write")]
 
 
-def test_ctrl_c_while_the_last_is_written() -> None:
-    """What is being written is waited for, though Python takes a thread for ended whose end it did not see."""
+@pytest.mark.parametrize("readers", ["a", "ab"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_while_the_last_is_written(readers: str, times: int) -> None:
+    """What is being written is waited for, however often it comes, though Python takes a thread for ended whose end it
+    did not see.
+    """
     writing, ended = threading.Event(), threading.Event()
 
     def write(_piece: int, batches: Iterator[pa.RecordBatch]) -> None:
@@ -257,11 +261,13 @@ def test_ctrl_c_while_the_last_is_written() -> None:
 
     def interrupt() -> None:
         assert writing.wait(10)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        for _ in range(times):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            threading.Event().wait(0.05)
 
     other = threading.Thread(target=interrupt)
     other.start()
     with pytest.raises(KeyboardInterrupt):
-        dealt_out([1], ["a"], read=opened, write=write)
+        dealt_out([1], list(readers), read=opened, write=write)
     assert ended.is_set()
     other.join()
